@@ -1,0 +1,59 @@
+"""Migrations: bring a database to the schema of this program, and refuse one from a later program.
+
+Layer: storage. A migration is one transaction on both databases, so that a power cut leaves the old schema
+or the new one. Alembic is loaded only when there is something to migrate: a server's start stays quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from customlabels.errors import CustomLabelsError
+
+__all__ = ["HEAD", "NewerSchema", "migrate"]
+
+HEAD = "0001"  # the last migration in versions/
+
+
+class NewerSchema(CustomLabelsError):
+    """The database was migrated by a later program than this one."""
+
+
+def migrate(engine: Engine) -> None:
+    """Migrate the database to HEAD; raises NewerSchema where its revision is not one of ours."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(4577)"))  # one migration at a time
+        revision = current_revision(connection)
+        if revision == HEAD:
+            return
+        if revision is not None and not _known(revision):
+            raise NewerSchema(
+                f"{engine.url.render_as_string()} has schema {revision}, this program knows up to {HEAD}: "
+                "it was used by a later customlabels; install that version, or use another CUSTOMLABELS_HOME"
+            )
+        _upgrade(connection)
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The database's last migration; None for a database without any."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def _known(revision: str) -> bool:
+    return any((Path(__file__).parent / "versions").glob(f"{revision}_*.py"))
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

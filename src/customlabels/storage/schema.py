@@ -1,0 +1,271 @@
+"""The tables: one schema for SQLite and PostgreSQL, changed only by a migration.
+
+Layer: storage. Times are float epoch seconds; columns that hold JSON are text, written and read by the
+room that owns the table. ARNs are the primary keys of what has an ARN.
+"""
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = [
+    "answers",
+    "buckets",
+    "datasets",
+    "entries",
+    "entry_labels",
+    "events",
+    "executions",
+    "jobs",
+    "metadata",
+    "payloads",
+    "projects",
+    "revisions",
+    "state_machines",
+    "tags",
+    "tasks",
+    "versions",
+]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# ---------------------------------------------------------------- buckets, tags, answered tokens
+
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("folder", Text, nullable=False),  # absolute; the files stay where they are
+    Column("created_at", Float, nullable=False),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("resource_arn", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# What a request with a client token was answered: written in the transaction of its effect, so that the
+# same token, sent again after a crash, gets the same answer and has no second effect.
+answers = Table(
+    "answers",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("operation", Text, nullable=False),
+    Column("response", Text, nullable=False),  # JSON
+    Column("created_at", Float, nullable=False),
+)
+
+# ---------------------------------------------------------------- projects, datasets, versions
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("account", "region", "name"),
+)
+
+# The lines of a dataset at one moment. Staged in small batches, then put in place by one pointer in
+# `datasets`; never changed afterwards, so that copies and trainings share it.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("status", Text, nullable=False),  # STAGING | READY
+    Column("total_entries", Integer, nullable=False, default=0),
+    Column("labeled_entries", Integer, nullable=False, default=0),
+    Column("total_labels", Integer, nullable=False, default=0),
+    Column("error_entries", Integer, nullable=False, default=0),
+    Column("dropped_lines", Text, nullable=False, default="[]"),  # JSON: lines left out, with their reason
+    Column("created_at", Float, nullable=False),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("source_ref", Text, nullable=False),
+    Column("line", Text, nullable=False),  # the JSON line as given, without our additions
+    Column("is_labeled", Integer, nullable=False),  # 0 | 1
+    Column("errors", Text),  # JSON, null when there are none
+    UniqueConstraint("revision_id", "source_ref"),
+)
+
+entry_labels = Table(
+    "entry_labels",
+    metadata,
+    Column("revision_id", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("boxes", Integer, nullable=False, default=0),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("project_arn", Text, ForeignKey("projects.arn"), nullable=False),
+    Column("type", Text, nullable=False),  # TRAIN | TEST
+    Column("status", Text, nullable=False),
+    Column("status_message", Text, nullable=False),
+    Column("status_message_code", Text, nullable=False),
+    Column("revision_id", Text, ForeignKey("revisions.id")),  # null while nothing is in place
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("project_arn", "type"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("project_arn", Text, ForeignKey("projects.arn"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("status_message", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("training_ended_at", Float),
+    Column("train_revision_id", Text, ForeignKey("revisions.id")),  # the snapshot that it was trained on
+    Column("test_revision_id", Text, ForeignKey("revisions.id")),
+    Column("min_units", Integer),
+    Column("max_units", Integer),
+    Column("f1_score", Float),
+    Column("folder", Text),  # the artefact, relative to the home
+    Column("details", Text, nullable=False, default="{}"),  # JSON: request and results in wire names
+    UniqueConstraint("project_arn", "name"),
+)
+
+# ---------------------------------------------------------------- jobs: long work of any kind
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client_token", Text, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # the ARN that it works for
+    Column("spec", Text, nullable=False),  # JSON
+    Column("status", Text, nullable=False),  # QUEUED | RUNNING | SUCCEEDED | FAILED | CANCELLED
+    Column("attempt", Integer, nullable=False, default=0),  # fences a worker whose lease ran out
+    Column("owner", Text),
+    Column("lease_until", Float),
+    Column("cancel_requested", Integer, nullable=False, default=0),
+    Column("progress", Text, nullable=False, default="{}"),  # JSON
+    Column("error", Text),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Index(None, "status", "kind", "created_at"),
+    Index(None, "subject"),
+)
+
+# ---------------------------------------------------------------- workflows: machines, executions, tasks
+
+state_machines = Table(
+    "state_machines",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("type", Text, nullable=False),  # STANDARD | EXPRESS
+    Column("status", Text, nullable=False),
+    Column("definition", Text, nullable=False),  # as given
+    Column("role_arn", Text, nullable=False),
+    Column("revision_id", Text, nullable=False),
+    Column("details", Text, nullable=False, default="{}"),  # JSON: logging, tracing, in wire names
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("account", "region", "name"),
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("machine_arn", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("definition", Text, nullable=False),  # frozen at the start: an update does not touch a run
+    Column("role_arn", Text, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("output", Text),
+    Column("error", Text),
+    Column("cause", Text),
+    Column("seq", Integer, nullable=False, default=0),  # compare-and-set of every advance
+    Column("state", Text),  # JSON snapshot of the interpreter; null before the first advance
+    Column("ready_at", Float),  # when it next has something to do; null while only tasks are awaited, or over
+    Column("started_at", Float, nullable=False),
+    Column("stopped_at", Float),
+    Column("details", Text, nullable=False, default="{}"),  # JSON: trace header and the like
+    UniqueConstraint("machine_arn", "name"),
+    Index(None, "ready_at"),
+    Index(None, "machine_arn", "started_at"),
+    Index(None, "status"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("execution_arn", Text, ForeignKey("executions.arn", ondelete="CASCADE"), primary_key=True),
+    Column("id", Integer, primary_key=True),  # from 1, without a gap
+    Column("previous_id", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("details", Text, nullable=False),  # JSON in wire names
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("execution_arn", Text, ForeignKey("executions.arn", ondelete="CASCADE"), nullable=False),
+    Column("event_id", Integer, nullable=False),  # of TaskScheduled
+    Column("resource", Text, nullable=False),
+    Column("parameters", Text, nullable=False),  # JSON
+    Column(
+        "status", Text, nullable=False
+    ),  # SCHEDULED | STARTED | SUCCEEDED | FAILED | TIMED_OUT | CANCELLED
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("owner", Text),
+    Column("lease_until", Float),
+    Column("timeout_seconds", Float),
+    Column("heartbeat_seconds", Float),
+    Column("timeout_at", Float),
+    Column("heartbeat_due", Float),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("execution_arn", "event_id"),
+    Index(None, "status", "created_at"),
+)
+
+# Bodies too large for the row that names them, by digest.
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)

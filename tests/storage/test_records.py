@@ -1,0 +1,119 @@
+"""Records: whole transactions, told after the commit, and a schema that only migrations change."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, func, insert, select, text
+from sqlalchemy.exc import DBAPIError
+
+from customlabels.storage import NewerSchema, Records, RecordsError
+from customlabels.storage.schema import buckets, metadata
+
+
+def _bucket(name: str) -> dict[str, object]:
+    return {"name": name, "folder": f"/{name}", "created_at": 0.0}
+
+
+def _names(records: Records) -> list[str]:
+    with records.read() as reading:
+        return list(reading.execute(select(buckets.c.name).order_by(buckets.c.name)).scalars())
+
+
+def test_an_error_takes_back_the_whole_transaction(records: Records) -> None:
+    def fail_late() -> None:
+        with records.write() as tx:
+            tx.execute(insert(buckets), _bucket("a"))
+            tx.execute(insert(buckets), [_bucket("b"), _bucket("c")])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_late()
+
+    assert _names(records) == []
+
+
+def test_subscribers_are_told_after_the_commit_and_only_then(records: Records) -> None:
+    seen: list[list[str]] = []
+    records.subscribe("buckets", lambda: seen.append(_names(records)))
+
+    def fail() -> None:
+        with records.write() as tx:
+            tx.notify("buckets")
+            raise ZeroDivisionError
+
+    with records.write() as tx:
+        tx.execute(insert(buckets), _bucket("a"))
+        tx.notify("buckets")
+        assert seen == []
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with records.write() as tx:
+        tx.notify("something else")
+
+    assert seen == [["a"]]
+
+
+def test_a_reading_is_one_snapshot(records: Records) -> None:
+    count = select(func.count()).select_from(buckets)
+    with records.read() as reading:
+        before = reading.execute(count).scalar()
+        with records.write() as tx:
+            tx.execute(insert(buckets), _bucket("a"))
+        after = reading.execute(count).scalar()
+
+    assert (before, after, _names(records)) == (0, 0, ["a"])
+
+
+def test_a_reading_cannot_write(records: Records) -> None:
+    with pytest.raises(DBAPIError, match=r"(?i)read-?only"), records.read() as reading:
+        reading.execute(insert(buckets), _bucket("a"))
+
+    assert _names(records) == []
+
+
+def test_threads_that_write_queue_up(records: Records) -> None:
+    def add(thread: int) -> None:
+        for number in range(20):
+            with records.write() as tx:
+                total = tx.execute(select(func.count()).select_from(buckets)).scalar()
+                tx.execute(insert(buckets), _bucket(f"{thread}-{number}-after-{total}"))
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(_names(records)) == 40
+
+
+def test_a_database_of_a_later_program_is_refused_and_left_alone(database: str) -> None:
+    Records.open(database).close()
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(NewerSchema, match="schema 9999, this program knows up to"):
+        Records.open(database)
+
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
+    engine.dispose()
+
+
+def test_the_migrations_lead_to_the_schema(database: str) -> None:
+    Records.open(database).close()
+    Records.open(database).close()  # a second time there is nothing to do
+    engine = create_engine(database)
+
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_records_need_a_file(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match="in-memory"):
+        Records.open("sqlite://")
