@@ -1,0 +1,36 @@
+"""The wire: AWS JSON 1.0 and 1.1 over HTTP, from botocore's own service models, and SigV4.
+
+Layer: the ground. Bytes in, checked values out, and back; it opens no sockets and knows no business.
+
+    services = load_services(model_folder)
+    app = WireApp(services, dispatch, Signatures({"AKIA...": Key(secret, account)}))     # an ASGI application
+
+`dispatch` awaits an `Invocation` and returns the answer as a dictionary, or raises ServiceError.
+"""
+
+from customlabels.wire.checking import check_output, validate
+from customlabels.wire.http import Application, Dispatch, Invocation, Limits, WireApp, not_found
+from customlabels.wire.serialising import OutputError, serialise
+from customlabels.wire.services import ModelNotFound, Service, Services, load_services
+from customlabels.wire.signatures import Caller, Key, Signatures, SignedRequest
+
+__all__ = [
+    "Application",
+    "Caller",
+    "Dispatch",
+    "Invocation",
+    "Key",
+    "Limits",
+    "ModelNotFound",
+    "OutputError",
+    "Service",
+    "Services",
+    "Signatures",
+    "SignedRequest",
+    "WireApp",
+    "check_output",
+    "load_services",
+    "not_found",
+    "serialise",
+    "validate",
+]

@@ -1,0 +1,224 @@
+"""Who is calling: Signature Version 4 of the headers, checked without any I/O.
+
+Layer: wire. Knows keys, hashes and the rules of the signing process; the time is passed in.
+Without keys nothing is verified; access key and region are still read from the credential scope, so that
+ARNs carry the region that a client is set to.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from urllib.parse import quote
+
+from customlabels.errors import ServiceError
+
+__all__ = ["Caller", "Key", "Signatures", "SignedRequest"]
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+SKEW_SECONDS = 15 * 60
+REGION = re.compile(r"[a-z\d-]{1,40}")
+HEX_SIGNATURE = re.compile(r"[0-9a-f]{64}")
+STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+TIMESTAMP = "%Y%m%dT%H%M%SZ"
+
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. "
+    "Check your AWS Secret Access Key and signing method."
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """What belongs to an access key: its secret, and the account that it acts for (12 digits)."""
+
+    secret: str = field(repr=False)
+    account: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\d{12}", self.account):
+            raise ValueError(f"account {self.account!r} is not 12 digits")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, and from which region's view; no access key where the request carried none."""
+
+    account: str
+    region: str
+    access_key: str | None = None
+
+
+@dataclass(frozen=True)
+class _Authorization:
+    access_key: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    signature: str
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """The parts of an HTTP request that a signature covers, as they came over the wire.
+
+    headers: (lower-case name, value) pairs, as ASGI has them.
+    """
+
+    method: str
+    raw_path: bytes
+    query: bytes
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+    @cached_property
+    def signable(self) -> Mapping[bytes, bytes]:
+        """The headers as they are signed: repeated ones joined by commas, runs of blanks made one."""
+        joined: dict[bytes, bytes] = {}
+        for name, value in self.headers:
+            text = b" ".join(value.split())
+            joined[name] = joined[name] + b"," + text if name in joined else text
+        return joined
+
+    @cached_property
+    def claim(self) -> _Authorization | None:
+        """What the Authorization header says; None where it is absent or malformed."""
+        header = self.signable.get(b"authorization", b"")
+        if not header.isascii():
+            return None
+        algorithm, _, rest = header.decode().partition(" ")
+        named = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+        credential = named.get("Credential", "").rsplit("/", 4)
+        signed = tuple(named.get("SignedHeaders", "").split(";"))
+        signature = named.get("Signature", "")
+        if algorithm != ALGORITHM or len(credential) != 5 or credential[4] != "aws4_request":
+            return None
+        if not all(signed) or not HEX_SIGNATURE.fullmatch(signature):
+            return None
+        access_key, date, region, service, _ = credential
+        return _Authorization(access_key, date, region, service, signed, signature)
+
+
+class Signatures:
+    """Verifies requests against access keys; with no keys, everybody is let in as `default_account`."""
+
+    def __init__(
+        self,
+        keys: Mapping[str, Key],
+        *,
+        default_account: str = "000000000000",
+        default_region: str = "us-east-1",
+    ) -> None:
+        self._keys = dict(keys)
+        self._anybody = Caller(default_account, default_region)
+
+    def caller(self, request: SignedRequest, service: str, now: float) -> Caller:
+        """The verified caller, or whom the request claims to be from where no keys are set."""
+        claimed = request.claim
+        region = claimed.region if claimed and REGION.fullmatch(claimed.region) else self._anybody.region
+        if self._keys:
+            access_key = self.verify(request, service, now)
+            return Caller(self._keys[access_key].account, region, access_key)
+        return Caller(self._anybody.account, region, claimed.access_key if claimed else None)
+
+    def verify(self, request: SignedRequest, service: str, now: float) -> str:
+        """The access key that signed `request` for `service` (its signing name), at `now` (epoch seconds).
+
+        Raises ServiceError: MissingAuthenticationTokenException, IncompleteSignatureException,
+        UnrecognizedClientException, InvalidSignatureException.
+        """
+        if b"authorization" not in request.signable:
+            raise ServiceError("MissingAuthenticationTokenException", "Missing Authentication Token")
+        claim = request.claim
+        if claim is None:
+            raise ServiceError(
+                "IncompleteSignatureException",
+                f"Authorization header requires {ALGORITHM} and 'Credential', 'SignedHeaders', 'Signature'.",
+            )
+        key = self._keys.get(claim.access_key)
+        if key is None:
+            raise ServiceError(
+                "UnrecognizedClientException", "The security token included in the request is invalid."
+            )
+        stamp = _checked_stamp(request, claim, now)
+        if claim.service != service:
+            raise ServiceError(
+                "InvalidSignatureException", f"Credential should be scoped to correct service: '{service}'."
+            )
+        _check_signed_headers(request, claim)
+        scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
+        digest = hashlib.sha256(_canonical(request, claim.signed_headers)).hexdigest()
+        to_sign = f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}"
+        signing_key = _signing_key(key.secret, claim.date, claim.region, claim.service)
+        if not hmac.compare_digest(_hmac(signing_key, to_sign).hex(), claim.signature):
+            raise ServiceError("InvalidSignatureException", MISMATCH)
+        return claim.access_key
+
+
+def _checked_stamp(request: SignedRequest, claim: _Authorization, now: float) -> str:
+    """X-Amz-Date, once it is near `now` and on the day of the credential scope."""
+    stamp = request.signable.get(b"x-amz-date", b"").decode("latin-1")
+    try:
+        if not STAMP.fullmatch(stamp):
+            raise ValueError(stamp)
+        signed_at = datetime.fromisoformat(stamp).timestamp()
+    except ValueError as error:
+        raise ServiceError(
+            "IncompleteSignatureException",
+            f"Authorization header requires a valid 'X-Amz-Date' header, not '{stamp[:40]}'.",
+        ) from error
+    if abs(now - signed_at) > SKEW_SECONDS:
+        here = datetime.fromtimestamp(now, UTC).strftime(TIMESTAMP)
+        verdict, side = ("expired", "earlier") if signed_at < now else ("not yet current", "later")
+        raise ServiceError(
+            "InvalidSignatureException",
+            f"Signature {verdict}: {stamp} is more than 15 min. {side} than {here}, this server's time",
+        )
+    if claim.date != stamp[:8]:
+        raise ServiceError(
+            "InvalidSignatureException",
+            f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{claim.date}' != '{stamp[:8]}'",
+        )
+    return stamp
+
+
+def _check_signed_headers(request: SignedRequest, claim: _Authorization) -> None:
+    """Host, and every X-Amz- header: whoever sits between could turn one call into another otherwise."""
+    present = {name.decode("latin-1") for name in request.signable}
+    must_be_signed = {"host", *(name for name in present if name.startswith("x-amz-"))}
+    for name in sorted(must_be_signed.difference(claim.signed_headers)):
+        raise ServiceError(
+            "InvalidSignatureException", f"'{name}' must be a 'SignedHeader' in the AWS Credential."
+        )
+    for name in sorted(set(claim.signed_headers) - present):
+        raise ServiceError("InvalidSignatureException", f"The signed header '{name}' is not in the request.")
+
+
+def _canonical(request: SignedRequest, signed_headers: Sequence[str]) -> bytes:
+    """The canonical request: what client and server hash alike."""
+    path = quote(request.raw_path, safe="/~") or "/"
+    pairs = sorted(pair.partition(b"=")[::2] for pair in request.query.split(b"&") if pair)
+    query = b"&".join(name + b"=" + value for name, value in pairs)
+    names = [name.encode() for name in signed_headers]
+    headers = b"".join(name + b":" + request.signable[name] + b"\n" for name in names)
+    body = hashlib.sha256(request.body).hexdigest()
+    return b"\n".join(
+        [request.method.encode(), path.encode(), query, headers, b";".join(names), body.encode()]
+    )
+
+
+@lru_cache(maxsize=256)
+def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    signing_key = f"AWS4{secret}".encode()
+    for part in (date, region, service, "aws4_request"):
+        signing_key = _hmac(signing_key, part)
+    return signing_key
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
