@@ -1,0 +1,297 @@
+"""Manifests: the lines of a dataset, read, checked and written back.
+
+Layer: datasets. Pure: lines in, values out; fetches nothing. What a line must hold stands in `attributes`.
+A line that cannot be identified is dropped; any other is kept, with its errors beside it. A file that
+breaks a rule for the whole dataset is refused with a ManifestFileError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from customlabels.datasets.attributes import Box, LineError, line_error, read_attributes
+from customlabels.errors import InvalidInput
+
+__all__ = [
+    "Dropped",
+    "Entry",
+    "ManifestFileError",
+    "ManifestLimits",
+    "dropped_error",
+    "listed_line",
+    "one_bucket",
+    "read_line",
+    "read_manifest",
+    "split_ref",
+    "validated_line",
+]
+
+LONGEST_LINE = 100_000  # characters
+SOURCE_REF = re.compile(r"[sS]3://([0-9A-Za-z.\-_]{3,255})/([^\0]{1,1024})", re.DOTALL)
+OURS = {"errors", "warnings"}  # keys that we add besides `cl-...`, and that come back to us
+
+DROPPED = {
+    "ERROR_LINE_TOO_LONG": f"the line has more than {LONGEST_LINE} characters",
+    "ERROR_INVALID_JSON_LINE": "the line is not a JSON object",
+    "ERROR_MISSING_SOURCE_REF": "the line has no 'source-ref', the address of its image",
+    "ERROR_INVALID_SOURCE_REF_FORMAT": "'source-ref' is not s3://BUCKET/KEY",
+    "ERROR_REPEATED_SOURCE_REF": "an earlier line has the same 'source-ref'",
+}
+
+FILE_ERRORS = {
+    "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT": (
+        "The manifest file extension or contents are invalid."
+    ),
+    "ERROR_EMPTY_MANIFEST": "The manifest file is empty.",
+    "ERROR_MANIFEST_SIZE_TOO_LARGE": "The manifest file size exceeds the maximum supported size.",
+    "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM": "The manifest file has too many rows.",
+    "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET": "The S3 bucket permissions are incorrect.",
+    "ERROR_TOO_MANY_RECORDS_IN_ERROR": "The manifest file has too many terminal errors.",
+    "ERROR_MANIFEST_TOO_MANY_LABELS": "The manifest file has too many labels.",
+    "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE": (
+        "The manifest file doesn't have enough labeled images to distribute the dataset."
+    ),
+    "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": "The manifest file contains images from multiple S3 buckets.",
+}
+
+
+class ManifestFileError(InvalidInput):
+    """A manifest that no dataset can be made of: `message` in the service's words, `detail` in ours."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code, self.message, self.detail = code, FILE_ERRORS[code], detail
+        super().__init__(f"{self.message} {detail}")
+
+
+@dataclass(frozen=True)
+class ManifestLimits:
+    """What one manifest may hold; the defaults are the service's quotas."""
+
+    max_bytes: int = 1 << 30
+    max_lines: int = 250_000
+    max_labels: int = 250
+    max_dropped_share: float = 0.2  # of all lines
+
+    def __post_init__(self) -> None:
+        if min(self.max_bytes, self.max_lines, self.max_labels) < 1 or not 0 <= self.max_dropped_share <= 1:
+            raise ValueError(f"limits are positive, a share is 0 to 1: {self}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One usable or repairable line. position: its line in the file, from 1; then its place in the dataset.
+
+    A label stands in `image_labels` or on a box; a line with errors keeps what the errors leave valid.
+    """
+
+    position: int
+    source_ref: str
+    line: str  # the JSON text as given, without additions of ours
+    image_labels: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    errors: tuple[LineError, ...] = ()
+    warnings: tuple[LineError, ...] = ()  # for training; they stop nothing
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label of the image, once, in the order of the line."""
+        return tuple(dict.fromkeys((*self.image_labels, *(box.label for box in self.boxes))))
+
+    @property
+    def boxes_by_label(self) -> dict[str, int]:
+        """How many boxes each label has; 0 for one of the whole image."""
+        counts = dict.fromkeys(self.labels, 0)
+        for box in self.boxes:
+            counts[box.label] += 1
+        return counts
+
+    @property
+    def is_labeled(self) -> bool:
+        """Whether at least one label is usable."""
+        return bool(self.image_labels or self.boxes)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A line that is left out of the dataset, and why: code of the service (or ours), reason for people."""
+
+    position: int
+    code: str
+
+    @property
+    def reason(self) -> str:
+        """The rule that the line breaks."""
+        return DROPPED[self.code]
+
+
+def split_ref(source_ref: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`; raises InvalidInput for anything else."""
+    found = SOURCE_REF.fullmatch(source_ref)
+    if found is None:
+        raise InvalidInput(f"{source_ref!r} is not s3://BUCKET/KEY")
+    return found[1], found[2]
+
+
+def read_line(text: str, position: int) -> Entry | Dropped:
+    """One line of a manifest, checked as far as that goes without its image."""
+    if len(text) > LONGEST_LINE:
+        return Dropped(position, "ERROR_LINE_TOO_LONG")
+    try:
+        given = orjson.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        return Dropped(position, "ERROR_INVALID_JSON_LINE")
+    if "source-ref" not in given:
+        return Dropped(position, "ERROR_MISSING_SOURCE_REF")
+    source_ref = given["source-ref"]
+    if not isinstance(source_ref, str) or not SOURCE_REF.fullmatch(source_ref):
+        return Dropped(position, "ERROR_INVALID_SOURCE_REF_FORMAT")
+    value = _without_ours(given)
+    line = text.strip() if value == given else orjson.dumps(value).decode()
+    read = read_attributes(value)
+    return Entry(
+        position, source_ref, line, read.image_labels, read.boxes, tuple(read.errors), tuple(read.warnings)
+    )
+
+
+def read_manifest(
+    lines: Iterable[bytes], limits: ManifestLimits, *, unique: bool = True
+) -> Iterator[Entry | Dropped]:
+    """The lines of a manifest one by one; raises ManifestFileError as soon as a file rule is broken.
+
+    unique: drop a line that repeats a source-ref; without it the caller decides which one counts.
+    Memory: one line and 16 bytes (and their set) for each source-ref.
+    """
+    seen: set[bytes] = set()
+    labels: set[str] = set()
+    bucket: str | None = None
+    size = dropped = position = 0
+    for position, raw in enumerate(lines, start=1):
+        size += len(raw) + 1
+        _check_size(size, position, limits)
+        read = _read_bytes(raw, position)
+        if isinstance(read, Entry) and unique:
+            digest = hashlib.blake2b(read.source_ref.encode(), digest_size=16).digest()
+            if digest in seen:
+                read = Dropped(position, "ERROR_REPEATED_SOURCE_REF")
+            seen.add(digest)
+        if isinstance(read, Dropped):
+            dropped += 1
+        else:
+            bucket = one_bucket(bucket, read)
+            labels.update(read.labels)
+            if len(labels) > limits.max_labels:
+                raise ManifestFileError(
+                    "ERROR_MANIFEST_TOO_MANY_LABELS", f"Line {position} brings label {len(labels)}."
+                )
+        yield read
+    if position == 0:
+        raise ManifestFileError("ERROR_EMPTY_MANIFEST", "It needs one line for each image.")
+    if dropped > limits.max_dropped_share * position:
+        raise ManifestFileError(
+            "ERROR_TOO_MANY_RECORDS_IN_ERROR", f"{dropped} of {position} lines cannot be used."
+        )
+
+
+def one_bucket(bucket: str | None, entry: Entry) -> str:
+    """The bucket of all images so far and of this one; raises ManifestFileError where they differ."""
+    found, _key = split_ref(entry.source_ref)
+    if bucket not in (None, found):
+        raise ManifestFileError(
+            "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS", f"Line {entry.position} is in {found}, others in {bucket}."
+        )
+    return found
+
+
+def listed_line(entry: Entry) -> str:
+    """The line as ListDatasetEntries shows it: `cl-metadata` added last, `cl-errors` where they belong."""
+    value = orjson.loads(entry.line)
+    value["cl-metadata"] = {"is_labeled": entry.is_labeled}
+    _attach(value, entry.errors, "cl-errors")
+    return orjson.dumps(value).decode()
+
+
+def validated_line(line: str, errors: Iterable[LineError], warnings: Iterable[LineError]) -> str:
+    """The line as training's validation manifest shows it: `errors` and `warnings` where they belong.
+
+    A line that is no JSON object is replaced by one that holds only the errors.
+    """
+    try:
+        value = orjson.loads(line)
+    except ValueError:
+        value = {}
+    if not isinstance(value, dict):
+        value = {}
+    _attach(value, errors, "errors")
+    _attach(value, warnings, "warnings")
+    return orjson.dumps(value).decode()
+
+
+def dropped_error(dropped: Dropped) -> LineError:
+    """The line error by which training reports a line that a dataset would have dropped."""
+    return line_error(dropped.code, ())
+
+
+def _attach(value: dict[str, Any], errors: Iterable[LineError], key: str) -> None:
+    for error in errors:
+        holder = value
+        inner: Any = value
+        for step in error.place:
+            inner = inner[step]
+            if isinstance(inner, dict):  # inside a number or text nothing can be written: one level up, then
+                holder = inner
+        holder.setdefault(key, []).append({"code": error.code, "message": error.message})
+
+
+def _check_size(size: int, position: int, limits: ManifestLimits) -> None:
+    if size > limits.max_bytes + 1:  # the last line need not end
+        raise ManifestFileError(
+            "ERROR_MANIFEST_SIZE_TOO_LARGE", f"At most {limits.max_bytes} bytes are allowed."
+        )
+    if position > limits.max_lines:
+        raise ManifestFileError(
+            "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM", f"At most {limits.max_lines} lines are allowed."
+        )
+
+
+def _read_bytes(raw: bytes, position: int) -> Entry | Dropped:
+    """The line as text, read; a first line that is no text tells that the file is not a manifest at all."""
+    if len(raw) > 4 * LONGEST_LINE:  # a character has at most four bytes; the rest may have been cut off
+        return Dropped(position, "ERROR_LINE_TOO_LONG")
+    if position == 1:
+        raw = raw.removeprefix(b"\xef\xbb\xbf")  # some editors mark UTF-8 so
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if position == 1 and "\0" in text:
+        raise ManifestFileError(
+            "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT", "It is not text in UTF-8."
+        )
+    return read_line(text, position)
+
+
+def _without_ours(line: dict[str, Any]) -> dict[str, Any]:
+    """The line without `cl-...`, `errors` and `warnings`, at the places where we write them.
+
+    These are the line, an attribute or its metadata, and a box. A class map may well have such keys.
+    """
+    cleaned = _cleaned(line)
+    for key, value in cleaned.items():
+        if isinstance(value, dict):
+            cleaned[key] = _cleaned(value)
+            boxes = value.get("annotations")
+            if isinstance(boxes, list):
+                cleaned[key]["annotations"] = [_cleaned(b) if isinstance(b, dict) else b for b in boxes]
+    return cleaned
+
+
+def _cleaned(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: inner for key, inner in value.items() if not key.startswith("cl-") and key not in OURS}
