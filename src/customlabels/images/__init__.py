@@ -1,0 +1,32 @@
+"""Images: bytes of a PNG or JPEG in, upright RGB pixels out; the one decode path of training and serving.
+
+Layer: ground. Knows formats, sizes and orientation; knows nothing of labels, models or where bytes come from.
+What arrives is not trusted: everything is bounded from the header, before a pixel is decoded.
+"""
+
+from customlabels.images.headers import Header, ImageLimits, check_header
+from customlabels.images.pixels import decode, fingerprint, thumbnail
+from customlabels.images.preparing import Preprocessing, prepared
+from customlabels.images.refusals import (
+    ImageError,
+    ImageTooLarge,
+    InvalidImage,
+    InvalidImageFormat,
+    InvalidPreprocessing,
+)
+
+__all__ = [
+    "Header",
+    "ImageError",
+    "ImageLimits",
+    "ImageTooLarge",
+    "InvalidImage",
+    "InvalidImageFormat",
+    "InvalidPreprocessing",
+    "Preprocessing",
+    "check_header",
+    "decode",
+    "fingerprint",
+    "prepared",
+    "thumbnail",
+]

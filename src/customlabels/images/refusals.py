@@ -1,0 +1,32 @@
+"""Why an image, or a way of preparing images, is refused.
+
+ImageError
+    InvalidImageFormat      not a PNG or JPEG, or one that cannot be decoded
+    ImageTooLarge           over a limit: bytes, pixels, a side
+    InvalidImage            a good file whose sides or proportions cannot be used
+    InvalidPreprocessing    settings that describe no preparation
+"""
+
+from customlabels.errors import CustomLabelsError
+
+__all__ = ["ImageError", "ImageTooLarge", "InvalidImage", "InvalidImageFormat", "InvalidPreprocessing"]
+
+
+class ImageError(CustomLabelsError):
+    """An image that cannot be used; the text says which rule it breaks."""
+
+
+class InvalidImageFormat(ImageError):
+    """Not a PNG or JPEG, or broken inside."""
+
+
+class ImageTooLarge(ImageError):
+    """More bytes, pixels or length of a side than the limits allow; found before decoding."""
+
+
+class InvalidImage(ImageError):
+    """A side that is too short, or proportions that are too extreme."""
+
+
+class InvalidPreprocessing(ImageError):
+    """Preprocessing settings that are not known or out of range."""
