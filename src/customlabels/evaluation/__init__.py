@@ -1,0 +1,41 @@
+"""Evaluation: from scores and truth to thresholds, figures with their interval, the summary and the verdict.
+
+Layer: ground. Pure numbers: no files, no clock, no randomness but from a seed that is passed in.
+Throughout: scores are (images, labels) float, 0..1; truth is (images, labels) bool; thresholds are (labels,).
+A label counts as found in an image where its score is at least its threshold.
+"""
+
+from customlabels.evaluation.counting import Counts, best_thresholds, confusion_matrix, count
+from customlabels.evaluation.evaluations import (
+    OUT_OF_FOLD,
+    TEST_TUNED,
+    Evaluation,
+    Interval,
+    LabelFigures,
+    Predictions,
+    evaluate,
+    evaluate_test_tuned,
+)
+from customlabels.evaluation.gate import DEPLOYED, REJECTED, Verdict, judge
+from customlabels.evaluation.summaries import prediction_line, summary
+
+__all__ = [
+    "DEPLOYED",
+    "OUT_OF_FOLD",
+    "REJECTED",
+    "TEST_TUNED",
+    "Counts",
+    "Evaluation",
+    "Interval",
+    "LabelFigures",
+    "Predictions",
+    "Verdict",
+    "best_thresholds",
+    "confusion_matrix",
+    "count",
+    "evaluate",
+    "evaluate_test_tuned",
+    "judge",
+    "prediction_line",
+    "summary",
+]
