@@ -1,0 +1,135 @@
+"""A unit as the supervisor sees it: a child process, a socket to it, and the end of its standard error.
+
+Layer: serving.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from customlabels.serving.frames import HEAD_SIZE, BrokenFrame, frame_start, lengths
+from customlabels.serving.refusals import StartFailed
+
+__all__ = ["Unit", "UnitDied"]
+
+START_SECONDS = 120.0  # a large model on a busy machine; beyond it something hangs
+ANSWER_SECONDS = 60.0  # a unit needs milliseconds; one that hangs is replaced
+END_SECONDS = 5.0
+LAST_WORDS = 2000  # bytes of standard error that are kept
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class UnitDied(Exception):
+    """The process ended, hung or spoke nonsense; the text says which, with its last words."""
+
+
+class Unit:
+    """One running child process; made by `open`, ended by `end`."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process, self._reader, self._writer = process, reader, writer
+        self._said = b""
+        self._listening = asyncio.create_task(self._listen())
+        self.gone = asyncio.create_task(process.wait())
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @classmethod
+    async def open(cls, folder: Path) -> "Unit":
+        """Start a process on a model folder; returns once it has answered its warm-up image.
+
+        Raises StartFailed with the reason; then, or when cancelled, no process is left.
+        """
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise StartFailed(f"no process could be started: {error}") from error
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            unit = cls(await _started(theirs.fileno(), folder), reader, writer)
+        except OSError as error:
+            writer.close()
+            raise StartFailed(f"no process could be started: {error}") from error
+        except BaseException:
+            writer.close()  # a process that was just being started reads its end here
+            raise
+        finally:
+            theirs.close()
+        try:
+            said = await unit._receive(START_SECONDS)
+        except UnitDied as error:
+            await unit.end()
+            raise StartFailed(f"the unit did not come up: {error}") from error
+        except BaseException:
+            await unit.end()
+            raise
+        if "failed" in said:
+            await unit.end()
+            raise StartFailed(said["failed"])
+        return unit
+
+    async def ask(self, request: Mapping[str, Any], image: bytes) -> dict[str, Any]:
+        """Send a request and wait for its answer; raises UnitDied. One at a time: the caller sees to that."""
+        with contextlib.suppress(ConnectionError):  # the receiving side tells, with the last words
+            self._writer.writelines([frame_start(request, len(image)), image])
+            await self._writer.drain()
+        return await self._receive(ANSWER_SECONDS)
+
+    async def _receive(self, seconds: float) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(seconds):
+                text, _ = lengths(await self._reader.readexactly(HEAD_SIZE))
+                message: dict[str, Any] = json.loads(await self._reader.readexactly(text))
+                return message
+        except TimeoutError as error:
+            self._kill()
+            raise UnitDied(f"no answer within {seconds:g} s") from error
+        except (asyncio.IncompleteReadError, ConnectionError, BrokenFrame, ValueError) as error:
+            await self._wait_then_kill(1.0)  # a moment for its traceback and its own exit status
+            last_words = self._said.decode(errors="replace").strip()
+            raise UnitDied(f"it ended with {self.gone.result()}: {last_words or 'no message'}") from error
+
+    async def end(self) -> None:
+        """Let the process end by closing its socket, then by force; returns when it is gone."""
+        self._writer.close()
+        await self._wait_then_kill(END_SECONDS)
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    async def _wait_then_kill(self, seconds: float) -> None:
+        await asyncio.wait({self.gone}, timeout=seconds)
+        self._kill()
+        await asyncio.wait({self.gone, self._listening})
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def _listen(self) -> None:
+        """Keep the last of what the process writes to standard error; a full pipe would stop it."""
+        stream = self._process.stderr
+        while stream is not None and (some := await stream.read(LAST_WORDS)):
+            self._said = (self._said + some)[-LAST_WORDS:]
+
+
+async def _started(connection: int, folder: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "customlabels.serving.unit", str(connection), str(folder)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        pass_fds=(connection,),
+        start_new_session=True,  # signals of the terminal go to the server alone
+        env={**os.environ, **ONE_THREAD},
+    )
