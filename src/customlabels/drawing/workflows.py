@@ -1,0 +1,211 @@
+"""A state machine's graph as SVG."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from customlabels.drawing.graphs import END, START, Graph, Node, read_graph
+from customlabels.drawing.layers import layered
+from customlabels.drawing.places import Layout, Link, Place, Segment, settled
+from customlabels.errors import InvalidInput
+
+__all__ = ["STATUSES", "workflow_svg"]
+
+STATUSES = ("RUNNING", "SUCCEEDED", "FAILED")
+
+MARGIN, PADDING, TITLE_HEIGHT, BOX_HEIGHT, DOT = 20.0, 14.0, 40.0, 42.0, 14.0
+NAME_SIZE, DETAIL_SIZE = 13.0, 10.5
+PORT_INSET, PORT_GAP = 14.0, 20.0
+
+STYLE = """
+.workflow{--paper:#fff;--ink:#1f2933;--soft:#5f6b7a;--line:#7b8794;--box:#f5f7fa;--edge:#cbd2d9;--inner:#fbfcfd;
+--task:#2563a8;--choice:#a15c07;--wait:#6d4aa8;--good:#237a3b;--bad:#b42318;--run:#0b69c7;
+font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}
+@media(prefers-color-scheme:dark){.workflow{--paper:#12161c;--ink:#e4e9ef;--soft:#9aa7b6;--line:#8291a3;--box:#1d242d;
+--edge:#3a4553;--inner:#171c23;--task:#6cb0f5;--choice:#e7a44c;--wait:#b79bf0;--good:#6cc784;--bad:#f28b82;
+--run:#57a8ff}}
+.workflow .paper{fill:var(--paper)}
+.workflow .line{fill:none;stroke:var(--line);stroke-width:1.4;stroke-linecap:round}
+.workflow .caught{stroke-dasharray:4 3;stroke-width:1.1;stroke-linecap:butt}
+.workflow .tip{fill:var(--line)}
+.workflow .name{font-size:13px;font-weight:600;fill:var(--ink)}
+.workflow .detail{font-size:10.5px;fill:var(--soft)}
+.workflow .label{font-size:10.5px;fill:var(--soft);font-style:italic}
+.workflow text{text-anchor:middle}
+.workflow .box{fill:var(--box);stroke:var(--tone,var(--edge));stroke-width:1.3}
+.workflow .group>.box{fill:var(--inner);stroke:var(--edge)}
+.workflow .Task{--tone:var(--task)}.workflow .Choice{--tone:var(--choice)}.workflow .Wait{--tone:var(--wait)}
+.workflow .Succeed{--tone:var(--good)}.workflow .Fail{--tone:var(--bad)}
+.workflow .dot{fill:var(--ink)}
+.workflow .SUCCEEDED>.box{stroke:var(--good);stroke-width:2.6}
+.workflow .FAILED>.box{stroke:var(--bad);stroke-width:2.6}
+.workflow .RUNNING>.box{stroke:var(--run);stroke-width:2.6;stroke-dasharray:7 4}
+""".strip()
+
+
+def workflow_svg(definition: Mapping[str, Any], statuses: Mapping[str, str] | None = None) -> str:
+    """The graph of a definition as an SVG document.
+
+    statuses: state name -> one of STATUSES, how an execution fared there; states without one are drawn plain.
+    Raises InvalidInput for another status.
+    """
+    for name, status in (statuses or {}).items():
+        if status not in STATUSES:
+            raise InvalidInput(f"state {name!r} has status {status!r}; it can be drawn as one of {STATUSES}")
+    layout, body = _workflow(read_graph(definition), statuses or {})
+    width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
+    title = escape(definition.get("Comment") or "State machine")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="workflow" role="img" aria-label={quoteattr(title)} '
+        f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n"
+        f'<rect class="paper" width="{width:.0f}" height="{height:.0f}" rx="10"/>\n'
+        f"{_moved(MARGIN, MARGIN, body)}</svg>\n"
+    )
+
+
+def _workflow(graph: Graph, statuses: Mapping[str, str]) -> tuple[Layout, str]:
+    """Lay out and draw one workflow; the inner ones first, since their size decides their box's."""
+    parts = {node.name: [_workflow(part, statuses) for part in node.inner] for node in graph.nodes}
+    sizes = {node.name: _size(node, [layout for layout, _ in parts[node.name]]) for node in graph.nodes}
+    links = [
+        Link(
+            edge.source,
+            edge.target,
+            "caught" if edge.caught else "plain",
+            edge.label,
+            (_text_width(edge.label, DETAIL_SIZE) + 4, DETAIL_SIZE + 3) if edge.label else (0.0, 0.0),
+        )
+        for edge in graph.edges
+    ]
+    layout = layered(sizes, links)
+    drawn = _lines(layout)
+    drawn += [_label(place) for place in layout.places.values() if place.label]
+    drawn += [
+        _state(node, layout.places[node.name], parts[node.name], statuses.get(node.name, ""))
+        for node in graph.nodes
+    ]
+    return layout, "".join(drawn)
+
+
+def _size(node: Node, inner: list[Layout]) -> tuple[float, float]:
+    if node.name in (START, END):
+        return DOT, DOT
+    width = max(_text_width(node.name, NAME_SIZE), _text_width(node.detail, DETAIL_SIZE)) + 30
+    if not inner:
+        return max(width, 110.0) + 14 * (node.kind == "Choice"), BOX_HEIGHT
+    row = sum(layout.width for layout in inner) + PADDING * (len(inner) + 1)
+    return max(width, row), TITLE_HEIGHT + max(layout.height for layout in inner) + PADDING
+
+
+def _text_width(text: str, size: float) -> float:
+    """Width in pixels, generous: the reader's font is not known here."""
+    narrow, wide = "iljtfr.,:;'|!()[] ", "mwMW≥≤…@"
+    return size * sum(
+        0.36 if c in narrow else 0.9 if c in wide else 0.7 if c.isupper() else 0.58 for c in text
+    )
+
+
+def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], status: str) -> str:
+    x, y, width, height = place.x, place.y, place.width, place.height
+    if node.name in (START, END):
+        return f'<circle class="dot" cx="{x:.1f}" cy="{y + DOT / 2:.1f}" r="{DOT / 2:.1f}"/>\n'
+    left, right, middle = x - width / 2, x + width / 2, y + height / 2
+    if node.kind == "Choice":
+        points = [
+            (left + 10, y),
+            (right - 10, y),
+            (right, middle),
+            (right - 10, y + height),
+            (left + 10, y + height),
+        ]
+        corners = " ".join(f"{a:.1f},{b:.1f}" for a, b in [*points, (left, middle)])
+        shape = f'<polygon class="box" points="{corners}"/>'
+    else:
+        round_ = 21 if node.kind in ("Succeed", "Fail") else 7
+        size = f'width="{width:.1f}" height="{height:.1f}" rx="{round_}"'
+        shape = f'<rect class="box" x="{left:.1f}" y="{y:.1f}" {size}/>'
+    texts = (
+        f'<text class="name" x="{x:.1f}" y="{y + 18:.1f}">{escape(node.name)}</text>'
+        f'<text class="detail" x="{x:.1f}" y="{y + 33:.1f}">{escape(node.detail)}</text>'
+    )
+    contents, at = "", x - (sum(layout.width for layout, _ in inner) + PADDING * (len(inner) - 1)) / 2
+    for layout, drawn in inner:
+        contents += _moved(at, y + TITLE_HEIGHT, drawn)
+        at += layout.width + PADDING
+    classes = " ".join(word for word in ("group" if inner else "", node.kind, status) if word)
+    spoken = escape(f"{node.name} ({node.kind}{', ' + status if status else ''})")
+    return f'<g class="{classes}"><title>{spoken}</title>{shape}{texts}{contents}</g>\n'
+
+
+def _label(place: Place) -> str:
+    text = escape(place.label)
+    return f'<text class="label" x="{place.x:.1f}" y="{place.y + place.height - 4:.1f}">{text}</text>\n'
+
+
+def _lines(layout: Layout) -> list[str]:
+    """Every segment: straight out of its upper end, a bend between the layers, straight into its lower."""
+    ports = _ports(layout)
+    drawn = []
+    for place in layout.places.values():
+        if not place.is_box and not place.label and layout.bottoms[place.layer] > layout.tops[place.layer]:
+            top, bottom = layout.tops[place.layer], layout.bottoms[place.layer]
+            drawn.append(f'<path class="line {place.style}" d="M{place.x:.1f} {top:.1f}V{bottom:.1f}"/>\n')
+    for index, segment in enumerate(layout.segments):
+        upper, lower = layout.places[segment.upper], layout.places[segment.lower]
+        x1, x2 = ports[index]
+        start = upper.y + upper.height if upper.is_box or upper.label else layout.bottoms[upper.layer]
+        stop = lower.y if lower.is_box or lower.label else layout.tops[lower.layer]
+        bend_from, bend_to = layout.bottoms[upper.layer], layout.tops[lower.layer]
+        start, stop = start + 7 * (segment.arrow == "up"), stop - 7 * (segment.arrow == "down")
+        bend_from, bend_to = max(bend_from, start), min(bend_to, stop)
+        half = (bend_from + bend_to) / 2
+        drawn.append(
+            f'<path class="line {segment.style}" d="M{x1:.1f} {start:.1f}V{bend_from:.1f}'
+            f'C{x1:.1f} {half:.1f} {x2:.1f} {half:.1f} {x2:.1f} {bend_to:.1f}V{stop:.1f}"/>\n'
+        )
+        if segment.arrow:
+            x, y, way = (x2, stop, 1) if segment.arrow == "down" else (x1, start, -1)
+            drawn.append(f'<path class="tip" d="M{x - 4:.1f} {y:.1f}h8l-4 {7 * way}z"/>\n')
+    return drawn
+
+
+def _ports(layout: Layout) -> list[tuple[float, float]]:
+    """Where each segment leaves its upper and enters its lower end (x, x): in line where that can be."""
+    ends: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+    for index, segment in enumerate(layout.segments):
+        wish = _straight(layout, segment)
+        ends[segment.upper, "below"].append((wish[0], index))
+        ends[segment.lower, "above"].append((wish[1], index))
+    found: dict[tuple[int, str], float] = {}
+    for (key, side), wishes in ends.items():
+        place = layout.places[key]
+        wishes.sort()
+        xs = [place.x] * len(wishes)
+        if place.is_box:
+            reach = place.width / 2 - PORT_INSET
+            gap = min(PORT_GAP, 2 * reach / len(wishes))
+            xs = settled([(wish, 1.0) for wish, _ in wishes], [gap] * (len(wishes) - 1))
+            shift = max(place.x - reach - xs[0], 0.0) - max(xs[-1] - place.x - reach, 0.0)
+            xs = [x + shift for x in xs]
+        found |= {(index, side): x for x, (_, index) in zip(xs, wishes, strict=True)}
+    return [(found[index, "below"], found[index, "above"]) for index in range(len(layout.segments))]
+
+
+def _straight(layout: Layout, segment: Segment) -> tuple[float, float]:
+    """Where a segment alone would leave and enter: at one x if its ends overlap, else at their near sides."""
+    upper, lower = layout.places[segment.upper], layout.places[segment.lower]
+    reaches = [max(place.width / 2 - PORT_INSET, 0.0) if place.is_box else 0.0 for place in (upper, lower)]
+    low = max(upper.x - reaches[0], lower.x - reaches[1])
+    high = min(upper.x + reaches[0], lower.x + reaches[1])
+    if low <= high:
+        middle = lower.x if not lower.is_box else upper.x if not upper.is_box else (low + high) / 2
+        return middle, middle
+    return (high, low) if upper.x < lower.x else (low, high)
+
+
+def _moved(x: float, y: float, drawn: str) -> str:
+    return f'<g transform="translate({x:.1f} {y:.1f})">\n{drawn}</g>\n'

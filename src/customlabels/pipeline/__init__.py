@@ -1,0 +1,37 @@
+"""The product's workflow: its definition, its input, its output and the names under which it leaves results.
+
+Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that AWS and the local engine run
+alike; this room knows where the file is and what goes in and comes out. It starts nothing and calls nobody.
+"""
+
+from customlabels.pipeline.runs import (
+    Decision,
+    RunInput,
+    RunResult,
+    Waits,
+    current_key,
+    decision_key,
+    poll_seconds,
+)
+from customlabels.pipeline.workflow import (
+    STATE_MACHINE_NAME,
+    WorkflowMissing,
+    definition,
+    definition_text,
+    local_substitutions,
+)
+
+__all__ = [
+    "STATE_MACHINE_NAME",
+    "Decision",
+    "RunInput",
+    "RunResult",
+    "Waits",
+    "WorkflowMissing",
+    "current_key",
+    "decision_key",
+    "definition",
+    "definition_text",
+    "local_substitutions",
+    "poll_seconds",
+]

@@ -1,0 +1,56 @@
+"""Where the workflow's definition is found, and what fills its ${Name} places on a local machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from customlabels.asl import read_definition
+from customlabels.errors import CustomLabelsError
+
+__all__ = ["STATE_MACHINE_NAME", "WorkflowMissing", "definition", "definition_text", "local_substitutions"]
+
+STATE_MACHINE_NAME = "customlabels-pipeline"
+
+_HERE = Path(__file__).resolve().parent
+# A wheel carries the file beside this module; a checkout has it where template.yaml names it.
+PLACES = (_HERE / "workflow.yaml", _HERE.parents[2] / "statemachine" / "workflow.yaml")
+
+
+class WorkflowMissing(CustomLabelsError):
+    """The definition is in none of its places: the installation is not whole."""
+
+
+def definition_text(places: Sequence[Path] = PLACES) -> str:
+    """The workflow's definition as it was written: YAML with ${Name} places. Raises WorkflowMissing."""
+    for place in places:
+        if place.is_file():
+            return place.read_text(encoding="utf-8")
+    looked = " nor ".join(str(place) for place in places)
+    raise WorkflowMissing(
+        f"workflow.yaml is neither {looked}; install customlabels again, or run from a checkout"
+    )
+
+
+def definition(substitutions: Mapping[str, str]) -> dict[str, Any]:
+    """The definition with its places filled. Raises InvalidInput for a place without a substitution."""
+    return read_definition(definition_text(), substitutions)
+
+
+def local_substitutions() -> dict[str, str]:
+    """What stands in for the stack's parameters on a local machine.
+
+    There are no datasets to default to: an execution that names none ends at once as InvalidInput.
+    """
+    return {
+        "Partition": "aws",
+        "TrainingDatasetArnToCopyFrom": "",
+        "TestDatasetArnToCopyFrom": "",
+        "OutputBucketName": "customlabels",
+        "OutputPrefix": "custom-labels",
+        "ProjectName": "custom-labels-pipeline",
+        "F1Threshold": "0.85",
+        "MinInferenceUnits": "1",
+        "MaxInferenceUnits": "0",
+    }
