@@ -1,0 +1,69 @@
+"""Amazon States Language: read, check, and decide the next step of an execution.
+
+Layer: the ground. A pure interpreter: no clock, no chance, no input or output of its own. The shell hands
+in a happening, the time and a seed; it gets back events for the history, commands to carry out and a
+snapshot to keep.
+
+    machine = parse(read_definition(text))
+    decision = decide(machine, None, ExecutionStarted(...), now, seed, Rules())
+    decision = decide(machine, decision.state, TaskSucceeded(5, "{}"), now, seed, Rules())
+"""
+
+from customlabels.asl.definitions import read_definition
+from customlabels.asl.documents import read_json
+from customlabels.asl.execution import Execution, next_wakeup
+from customlabels.asl.fields import InvalidDefinition, Problem
+from customlabels.asl.happenings import (
+    Abort,
+    CancelTask,
+    Command,
+    Continue,
+    Event,
+    ExecutionStarted,
+    ExecutionTimedOut,
+    Finish,
+    Happening,
+    Rules,
+    ScheduleTask,
+    TaskFailed,
+    TaskHeartbeatMissed,
+    TaskStarted,
+    TaskSubmitted,
+    TaskSucceeded,
+    TaskTimedOut,
+    TimerDue,
+)
+from customlabels.asl.interpreter import Decision, decide
+from customlabels.asl.machines import Machine
+from customlabels.asl.parsing import parse
+
+__all__ = [
+    "Abort",
+    "CancelTask",
+    "Command",
+    "Continue",
+    "Decision",
+    "Event",
+    "Execution",
+    "ExecutionStarted",
+    "ExecutionTimedOut",
+    "Finish",
+    "Happening",
+    "InvalidDefinition",
+    "Machine",
+    "Problem",
+    "Rules",
+    "ScheduleTask",
+    "TaskFailed",
+    "TaskHeartbeatMissed",
+    "TaskStarted",
+    "TaskSubmitted",
+    "TaskSucceeded",
+    "TaskTimedOut",
+    "TimerDue",
+    "decide",
+    "next_wakeup",
+    "parse",
+    "read_definition",
+    "read_json",
+]

@@ -1,0 +1,234 @@
+"""What comes into a decision and what goes out of it.
+
+In: a happening (the execution starts, a task ends, a timer is due). Out: events for the history, commands
+for the shell. All are plain frozen values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from customlabels.asl.documents import Json
+from customlabels.errors import InvalidInput
+
+__all__ = [
+    "Abort",
+    "CancelTask",
+    "Command",
+    "Continue",
+    "Event",
+    "ExecutionStarted",
+    "ExecutionTimedOut",
+    "Finish",
+    "Happening",
+    "Rules",
+    "ScheduleTask",
+    "TaskFailed",
+    "TaskHeartbeatMissed",
+    "TaskStarted",
+    "TaskSubmitted",
+    "TaskSucceeded",
+    "TaskTimedOut",
+    "TimerDue",
+]
+
+
+@dataclass(frozen=True)
+class ExecutionStarted:
+    """The first happening. input: the JSON text as the caller wrote it; start_time: epoch seconds."""
+
+    input: str
+    execution_arn: str
+    execution_name: str
+    role_arn: str
+    machine_arn: str
+    machine_name: str
+    start_time: float
+
+
+@dataclass(frozen=True)
+class TaskStarted:
+    """Someone took the task. worker: the name that an activity's worker gave."""
+
+    task_id: int
+    worker: str | None = None
+
+
+@dataclass(frozen=True)
+class TaskSubmitted:
+    """The call of a `.sync` or `.waitForTaskToken` task was accepted; output: its answer, a JSON text."""
+
+    task_id: int
+    output: str
+
+
+@dataclass(frozen=True)
+class TaskSucceeded:
+    """The task ended well. output: its result, a JSON text."""
+
+    task_id: int
+    output: str
+
+
+@dataclass(frozen=True)
+class TaskFailed:
+    """The task failed; error and cause are None where the failing side gave none."""
+
+    task_id: int
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class TaskTimedOut:
+    """The task took longer than its TimeoutSeconds."""
+
+    task_id: int
+
+
+@dataclass(frozen=True)
+class TaskHeartbeatMissed:
+    """The task gave no sign of life for its HeartbeatSeconds."""
+
+    task_id: int
+
+
+@dataclass(frozen=True)
+class TimerDue:
+    """It is time to look at the waits, the retries and the execution's deadline; `now` decides which."""
+
+
+@dataclass(frozen=True)
+class Continue:
+    """Go on with a decision that came back with `ready`."""
+
+
+@dataclass(frozen=True)
+class Abort:
+    """Someone stops the execution."""
+
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class ExecutionTimedOut:
+    """The shell found the deadline passed; a TimerDue after the deadline does the same."""
+
+
+Happening = (
+    ExecutionStarted
+    | TaskStarted
+    | TaskSubmitted
+    | TaskSucceeded
+    | TaskFailed
+    | TaskTimedOut
+    | TaskHeartbeatMissed
+    | TimerDue
+    | Continue
+    | Abort
+    | ExecutionTimedOut
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of the history. details: None for the types that have none. timestamp: epoch seconds."""
+
+    id: int
+    previous_id: int
+    type: str
+    timestamp: float
+    details: Mapping[str, Json] | None = None
+
+    def to_api(self) -> dict[str, Json]:
+        """The event as GetExecutionHistory reports it."""
+        event: dict[str, Json] = {
+            "timestamp": self.timestamp,
+            "type": self.type,
+            "id": self.id,
+            "previousEventId": self.previous_id,
+        }
+        if self.details is not None:
+            event[f"{self._subject()}EventDetails"] = dict(self.details)
+        return event
+
+    def _subject(self) -> str:
+        for ending in ("StateEntered", "StateExited"):
+            if self.type.endswith(ending):
+                return "s" + ending[1:]
+        return self.type[0].lower() + self.type[1:]
+
+
+@dataclass(frozen=True)
+class ScheduleTask:
+    """Run this task. task_id: the id of its scheduling event; it names the task in every later happening.
+
+    parameters: the JSON value for the resource; timeout and heartbeat: seconds, None without one.
+    token: what `$$.Task.Token` gave, for a `.waitForTaskToken` resource.
+    """
+
+    task_id: int
+    state_name: str
+    resource: str
+    parameters: Json
+    timeout_seconds: int | None = None
+    heartbeat_seconds: int | None = None
+    credentials: Mapping[str, Json] | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class CancelTask:
+    """The result of this task is not wanted any more."""
+
+    task_id: int
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The execution is over. status: SUCCEEDED (with output), FAILED, ABORTED or TIMED_OUT."""
+
+    status: str
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+Command = ScheduleTask | CancelTask | Finish
+
+
+def _no_token(task_id: int) -> str:
+    return f"task-{task_id}"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the shell may set.
+
+    wait_scale: below 1 it shortens Wait states; such a wait lasts at least wait_floor_seconds, and never
+    longer than it is written    max_events, max_payload_bytes: the limits of the service
+    events_per_decision: about how many events one decision makes before it comes back with `ready`
+    token_of: the task token for a task id; pure
+    """
+
+    wait_scale: float = 1.0
+    wait_floor_seconds: float = 0.25
+    max_events: int = 25_000
+    max_payload_bytes: int = 262_144
+    events_per_decision: int = 200
+    token_of: Callable[[int], str] = field(default=_no_token)
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.wait_scale < math.inf and 0 <= self.wait_floor_seconds < math.inf):
+            raise InvalidInput("wait scale and floor must be numbers of 0 or more")
+        if self.max_events < 2 or self.max_payload_bytes < 2 or self.events_per_decision < 1:
+            raise InvalidInput("the limits of events and payload must be at least 2, events per decision 1")
+
+    def wait(self, seconds: float) -> float:
+        """How long a wait of so many seconds lasts."""
+        if self.wait_scale >= 1:
+            return seconds
+        return min(seconds, max(self.wait_floor_seconds, seconds * self.wait_scale))

@@ -1,0 +1,169 @@
+"""Rules that hold for any machine: whatever is drawn ends, with a history that hangs together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from tests.asl.in_memory import Shell
+
+from customlabels.asl import (
+    Happening,
+    Rules,
+    ScheduleTask,
+    TaskFailed,
+    TaskStarted,
+    TaskSucceeded,
+    TaskTimedOut,
+    parse,
+)
+
+RESOURCE = "arn:aws:states:::aws-sdk:rekognition:describeProjects"
+HANDLERS = {
+    "Retry": [{"ErrorEquals": ["Busy"], "MaxAttempts": 1}],
+    "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "caught"}],
+}
+JITTERED = {"ErrorEquals": ["Busy"], "MaxAttempts": 2, "JitterStrategy": "FULL"}
+
+leaves: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {"Type": "Pass"},
+        {"Type": "Pass", "Result": [1, {"a": 2}]},
+        {"Type": "Pass", "Parameters": {"was.$": "$", "id.$": "States.UUID()"}, "ResultPath": "$.n"},
+        {"Type": "Pass", "Assign": {"v.$": "$$.State.Name"}},
+        {"Type": "Wait", "Seconds": 3},
+        {"Type": "Wait", "Seconds": 0},
+        {"Type": "Task", "Resource": RESOURCE, "TimeoutSeconds": 60},
+        {"Type": "Task", "Resource": RESOURCE, **HANDLERS},
+        {"Type": "Task", "Resource": RESOURCE, "Retry": [JITTERED], "Catch": HANDLERS["Catch"]},
+        {"Type": "Fail", "Error": "Drawn"},
+        {"Type": "Succeed"},
+        {"Type": "Choice", "Choices": [{"Variable": "$.n", "IsPresent": True, "Next": "caught"}]},
+    ]
+)
+
+
+def workflow(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The states in a row, each reachable, with a place for what is caught."""
+    named: dict[str, Any] = {}
+    for index, state in enumerate(states):
+        following = str(index + 1)
+        kind = state["Type"]
+        if kind in ("Fail", "Succeed"):
+            # a rule that never holds leads past it, so that what follows can be reached
+            rule = {"Variable": "$.no", "IsPresent": True, "Next": following}
+            named[str(index)] = {"Type": "Choice", "Choices": [rule], "Default": f"{index}!"}
+            named[f"{index}!"] = state
+        elif kind == "Choice":
+            named[str(index)] = {**state, "Default": following}
+        else:
+            named[str(index)] = {**state, "Next": following}
+    named[str(len(states))] = {
+        "Type": "Choice",
+        "Choices": [{"Variable": "$.never", "IsPresent": True, "Next": "caught"}],
+        "Default": "end",
+    }
+    return {
+        "StartAt": "0",
+        "States": {**named, "caught": {"Type": "Pass", "End": True}, "end": {"Type": "Succeed"}},
+    }
+
+
+def containers(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    rows = st.lists(inner, min_size=1, max_size=3).map(workflow)
+    return st.one_of(
+        st.builds(
+            lambda branches, handlers: {"Type": "Parallel", "Branches": branches, **handlers},
+            st.lists(rows, min_size=1, max_size=3),
+            st.sampled_from([{}, HANDLERS]),
+        ),
+        st.builds(
+            lambda row, limit, handlers: {
+                "Type": "Map",
+                "ItemsPath": "$$.Execution.Input.list",
+                "ItemSelector": {"n.$": "$$.Map.Item.Value"},
+                "MaxConcurrency": limit,
+                "ItemProcessor": row,
+                **handlers,
+            },
+            rows,
+            st.integers(0, 3),
+            st.sampled_from([{}, HANDLERS]),
+        ),
+    )
+
+
+machines = st.lists(st.recursive(leaves, containers, max_leaves=8), min_size=1, max_size=4).map(workflow)
+answers = st.lists(st.sampled_from(["ok", "busy", "broken", "late"]), min_size=1, max_size=6)
+
+
+def script(drawn: list[str]) -> Any:
+    turn = iter(drawn * 10_000)
+
+    def answer(task: ScheduleTask) -> Sequence[Happening]:
+        ends: dict[str, Happening] = {
+            "ok": TaskSucceeded(task.task_id, '{"done": true}'),
+            "busy": TaskFailed(task.task_id, "Busy", "later"),
+            "broken": TaskFailed(task.task_id),
+            "late": TaskTimedOut(task.task_id),
+        }
+        return [TaskStarted(task.task_id), ends[next(turn)]]
+
+    return answer
+
+
+def run(definition: dict[str, Any], drawn: list[str], *, rules: Rules, through_json: bool = True) -> Shell:
+    shell = Shell(parse(definition), script(drawn), rules, through_json=through_json)
+    shell.run('{"list": [1, [ 2 ], "three"]}')
+    return shell
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(machines, answers)
+def test_every_execution_ends_once_with_gap_free_ids(definition: dict[str, Any], drawn: list[str]) -> None:
+    shell = run(definition, drawn, rules=Rules())
+
+    assert [event.id for event in shell.events] == list(range(1, len(shell.events) + 1))
+    assert all(0 <= event.previous_id < event.id for event in shell.events)
+    assert [event.type for event in shell.events if event.type.startswith("Execution")][1:] == shell.types()[
+        -1:
+    ]
+    assert shell.decisions[-1].state.threads == ()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(machines, answers)
+def test_snapshots_through_json_change_nothing(definition: dict[str, Any], drawn: list[str]) -> None:
+    kept = run(definition, drawn, rules=Rules(), through_json=False)
+    reread = run(definition, drawn, rules=Rules(), through_json=True)
+
+    assert reread.events == kept.events
+    assert reread.decisions == kept.decisions
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(machines, answers, st.integers(1, 4))
+def test_small_decisions_make_the_history_of_large_ones(
+    definition: dict[str, Any], drawn: list[str], size: int
+) -> None:
+    assume("JitterStrategy" not in json.dumps(definition))  # its delays come from each decision's own seed
+
+    large = run(definition, drawn, rules=Rules(events_per_decision=100_000))
+    small = run(definition, drawn, rules=Rules(events_per_decision=size))
+
+    assert small.types() == large.types()
+    assert [event.previous_id for event in small.events] == [event.previous_id for event in large.events]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(machines, answers, st.integers(5, 30))
+def test_a_full_history_ends_the_execution_in_its_last_event(
+    definition: dict[str, Any], drawn: list[str], most: int
+) -> None:
+    shell = run(definition, drawn, rules=Rules(max_events=most))
+
+    assert len(shell.events) <= most
+    assert shell.ended is not None
