@@ -1,0 +1,29 @@
+"""Training: from two manifests to a model folder and the service's output documents, in a process of its own.
+
+Layer: above inference and datasets. torch is imported by the training process alone, never through this door.
+"""
+
+from customlabels.training.launcher import train
+from customlabels.training.samples import SampleError, write_digits
+from customlabels.training.spec import (
+    InvalidTrainingSpec,
+    Progress,
+    TrainingCancelled,
+    TrainingError,
+    TrainingFailed,
+    TrainingOutcome,
+    TrainingSpec,
+)
+
+__all__ = [
+    "InvalidTrainingSpec",
+    "Progress",
+    "SampleError",
+    "TrainingCancelled",
+    "TrainingError",
+    "TrainingFailed",
+    "TrainingOutcome",
+    "TrainingSpec",
+    "train",
+    "write_digits",
+]

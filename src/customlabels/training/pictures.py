@@ -1,0 +1,126 @@
+"""Images fetched, decoded once and kept as arrays of bytes on disk.
+
+Layer: training; no torch. An array is put in place when it is complete, its notes (problems, digest) after
+    it: after a
+power cut the array is made again, or it is whole. It is mapped, not loaded, so its size is no matter of
+memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from customlabels.errors import CustomLabelsError
+from customlabels.images import ImageLimits, Preprocessing, check_header, prepared
+from customlabels.training.durable import read_json, sync_file, sync_folder, write_json
+
+__all__ = ["PictureSource", "Pictures"]
+
+LIMITS = ImageLimits()
+SAMPLE = 64  # images whose size is looked at before the others are read
+AT_ONCE = 256  # images on their way, so that a large set does not queue up in memory
+
+ReadImage = Callable[[str], bytes]
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Decoded images.
+
+    pixels: (n, side, side, 3) uint8; rows with a problem are black     problems: row -> why it cannot be used
+    digest: SHA-256 over the bytes of the usable files, in order
+    """
+
+    pixels: NDArray[np.uint8]
+    problems: Mapping[int, str]
+    digest: str
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """Reads images by their s3:// references. folder: where arrays are kept     threads: that decode"""
+
+    read_image: ReadImage
+    folder: Path
+    threads: int
+
+    def pictures(
+        self, name: str, references: Sequence[str], side: int, tell: Callable[[int], None]
+    ) -> Pictures:
+        """The images at side x side pixels, read now or kept by an earlier run under `name`.
+
+        tell: given how many images are done, after each
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        array, notes_file = self.folder / f"{name}.npy", self.folder / f"{name}.json"
+        notes = read_json(notes_file)
+        if notes is None:
+            notes = self._read(array, references, side, tell)
+            write_json(notes_file, notes)
+        problems = {int(row): why for row, why in notes["problems"].items()}
+        pixels = np.load(array, mmap_mode="r") if references else np.zeros((0, side, side, 3), dtype=np.uint8)
+        return Pictures(pixels, problems, notes["digest"])
+
+    def shorter_sides(self, references: Sequence[str]) -> list[int]:
+        """Shorter sides, in pixels, of some of the images, evenly taken; unreadable ones are left out.
+
+        Kept like the images, so that a resumed training sees the same.
+        """
+        notes_file = self.folder / "sides.json"
+        sides = read_json(notes_file)
+        if sides is None:
+            kept = np.linspace(0, len(references) - 1, min(len(references), SAMPLE)).astype(int)
+            sides = [side for row in kept if (side := self._shorter_side(references[row])) is not None]
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(notes_file, sides)
+        return list(sides)
+
+    def _shorter_side(self, reference: str) -> int | None:
+        try:
+            header = check_header(self.read_image(reference), LIMITS)
+        except CustomLabelsError:  # it is met again, and listed with its line, when all are read
+            return None
+        return min(header.width, header.height)
+
+    def _read(
+        self, array: Path, references: Sequence[str], side: int, tell: Callable[[int], None]
+    ) -> dict[str, object]:
+        part, told = array.with_name(f"{array.name}.part"), hashlib.sha256()
+        problems = {}
+        if references:
+            shape = (len(references), side, side, 3)
+            pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+            for row, found in enumerate(self._decoded(references, Preprocessing(side))):
+                if isinstance(found, str):
+                    problems[str(row)] = found
+                else:
+                    pixels[row], digest = found
+                    told.update(digest)
+                tell(row + 1)
+            pixels.flush()
+            del pixels
+            sync_file(part)
+            part.replace(array)
+            sync_folder(array.parent)
+        return {"problems": problems, "digest": told.hexdigest()}
+
+    def _decoded(
+        self, references: Sequence[str], how: Preprocessing
+    ) -> Iterator[tuple[NDArray[np.uint8], bytes] | str]:
+        def one(reference: str) -> tuple[NDArray[np.uint8], bytes] | str:
+            try:
+                data = self.read_image(reference)
+                return prepared(data, how, LIMITS), hashlib.sha256(data).digest()
+            except CustomLabelsError as error:
+                return str(error)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            for start in range(0, len(references), AT_ONCE):
+                yield from pool.map(one, references[start : start + AT_ONCE])

@@ -1,0 +1,219 @@
+"""What a training is asked to do, what it tells while it runs, and what it ends with.
+
+Layer: training. Plain values that pass between the server and the training process as JSON; no torch here.
+
+TrainingError
+    TrainingFailed       data, machine or network: a code of the service, a text, the manifest summary if
+        there is one
+    TrainingCancelled    somebody asked for the end
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from customlabels.errors import CustomLabelsError, InvalidInput
+from customlabels.storage import S3Endpoint
+
+__all__ = [
+    "InvalidTrainingSpec",
+    "Progress",
+    "TrainingCancelled",
+    "TrainingError",
+    "TrainingFailed",
+    "TrainingOutcome",
+    "TrainingSpec",
+]
+
+SHORTEST_BUDGET = 1.0  # seconds
+
+
+class InvalidTrainingSpec(InvalidInput):
+    """A training that cannot be asked for; the text names the member and its rule."""
+
+
+class TrainingError(CustomLabelsError):
+    """A training that ended without a model."""
+
+
+class TrainingCancelled(TrainingError):
+    """The training was stopped on request; what it had learned stays in its work folder."""
+
+
+class TrainingFailed(TrainingError):
+    """A training that cannot succeed.
+
+    code: ERROR_... of the service, or TRAINING_CRASHED, TRAINING_UNSUPPORTED, TRAINING_EXPORT, TRAINING_SETUP
+    manifest_summary: the document of `ManifestSummary-...`, None where the manifests were not judged
+    output_keys: kind of document -> key of what was written before the end
+    log: the last lines of training.log
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        manifest_summary: Mapping[str, Any] | None = None,
+        output_keys: Mapping[str, str] | None = None,
+        log: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.manifest_summary = manifest_summary
+        self.output_keys = dict(output_keys or {})
+        self.log = log
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """One training, whole: data, output, budget and seed.
+
+    work_folder: belongs to this training alone; a second run with the same spec goes on where the first ended
+    train_manifest, test_manifest: local JSON Lines files; without a test manifest 20 % of the training lines
+        are kept for the test
+    buckets: name -> local folder of images and output     s3: where the other buckets are, None for nowhere
+    output_prefix: may be empty, or end with a slash
+    budget_seconds: wall time for reading, learning and export on this machine; None: as long as it helps
+    threads: at most, None for one a core; the plan may choose one
+    backbone_folder: an earlier artefact whose weights are the start
+    checkpoint_seconds: how much learning a power cut may cost
+    """
+
+    work_folder: Path
+    train_manifest: Path
+    test_manifest: Path | None
+    buckets: Mapping[str, Path]
+    output_bucket: str
+    output_prefix: str
+    project_name: str
+    version_name: str
+    version_arn: str
+    s3: S3Endpoint | None = None
+    budget_seconds: float | None = None
+    seed: int = 0
+    threads: int | None = None
+    backbone_folder: Path | None = None
+    checkpoint_seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        for name in ("output_bucket", "project_name", "version_name", "version_arn"):
+            if not getattr(self, name):
+                raise InvalidTrainingSpec(f"{name} is empty; a training needs it")
+        budget = self.budget_seconds
+        if budget is not None and not (math.isfinite(budget) and budget >= SHORTEST_BUDGET):
+            raise InvalidTrainingSpec(
+                f"budget_seconds={budget}: at least {SHORTEST_BUDGET:g} seconds, or None"
+            )
+        if self.threads is not None and self.threads < 1:
+            raise InvalidTrainingSpec(f"threads={self.threads}: at least 1, or None for one a core")
+        if not 0 <= self.seed < 2**32:
+            raise InvalidTrainingSpec(f"seed={self.seed}: a whole number from 0 to {2**32 - 1}")
+
+    def to_json(self) -> str:
+        """One line of JSON; holds the endpoint's secret key: for a pipe, never for a file."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> TrainingSpec:
+        """From `to_json`; raises InvalidTrainingSpec for unknown, missing or impossible members."""
+        try:
+            value = json.loads(text)
+            if unknown := set(value) - {member.name for member in fields(cls)}:
+                raise InvalidTrainingSpec(f"unknown members of a training: {', '.join(sorted(unknown))}")
+            value["buckets"] = {name: Path(folder) for name, folder in value["buckets"].items()}
+            for name in ("work_folder", "train_manifest", "test_manifest", "backbone_folder"):
+                value[name] = None if value.get(name) is None else Path(value[name])
+            value["s3"] = None if value.get("s3") is None else S3Endpoint(**value["s3"])
+            return cls(**value)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidTrainingSpec(f"not the JSON of a training: {error}") from error
+
+    def digest(self) -> str:
+        """SHA-256 over all that decides the result, the bytes of the manifests included.
+
+        Threads and budget count: they decide the plan. Places of the output and the endpoint do not.
+        """
+        told = hashlib.sha256()
+        for manifest in (self.train_manifest, self.test_manifest):
+            told.update(b"\0none" if manifest is None else manifest.read_bytes() + b"\0end")
+        deciding = [self.budget_seconds, self.seed, self.threads, str(self.backbone_folder)]
+        told.update(json.dumps(deciding).encode())
+        return told.hexdigest()
+
+    def output_key(self, kind: str) -> str:
+        """The key of a document: `<prefix>/<Kind>-<project>-<version>.json`; no slash without a prefix."""
+        prefix = self.output_prefix.rstrip("/")
+        name = f"{kind}-{self.project_name}-{self.version_name}.json"
+        return f"{prefix}/{name}" if prefix else name
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands.
+
+    stage: "waiting", "reading", "planning", "validating", "learning", "exporting"; part of parts
+        for the trainings of one stage (folds)     epoch, step: of this part, from 0     steps: of this part
+    train_loss: smoothed     validation_f1: 0..1, the last one measured, None before the first
+    seconds_left: of the whole training, an estimate, None before the plan
+    memory_bytes: of the training process
+    """
+
+    stage: str
+    part: int = 1
+    parts: int = 1
+    epoch: int = 0
+    step: int = 0
+    steps: int = 0
+    images_per_second: float | None = None
+    train_loss: float | None = None
+    validation_f1: float | None = None
+    seconds_left: float | None = None
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """A trained model and its figures.
+
+    f1: mean of labels on the test images, thresholds from the training data; 0..1     f1_interval: 95 %
+    test_tuned_f1: the same with thresholds chosen on the test images, as Custom Labels reports it
+    summary_key, manifest_summary_key, output_keys (kind -> key): in the output bucket
+    seconds: wall time in the training process, over all its runs
+    unusable_*: lines left out     excluded_test_labels: not known to the training data
+    """
+
+    artefact_folder: Path
+    f1: float
+    f1_interval: tuple[float, float]
+    test_tuned_f1: float
+    summary_key: str
+    manifest_summary_key: str
+    output_keys: Mapping[str, str]
+    seconds: float
+    labels: tuple[str, ...]
+    training_images: int
+    testing_images: int
+    unusable_training_lines: int
+    unusable_testing_lines: int
+    excluded_test_labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` takes back."""
+        return {**asdict(self), "artefact_folder": str(self.artefact_folder)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> TrainingOutcome:
+        """From `to_json`."""
+        low, high = value["f1_interval"]
+        tuples = {name: tuple(value[name]) for name in ("labels", "excluded_test_labels", "notes")}
+        folder = Path(value["artefact_folder"])
+        return cls(**{**value, **tuples, "f1_interval": (low, high), "artefact_folder": folder})

@@ -1,0 +1,95 @@
+"""Small data sets that tests draw: circles, crosses and stripes, and the spec of a training on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from customlabels.training import TrainingSpec
+
+LABELS = ("circle", "cross", "stripes")
+SIDE = 64
+VERSION = "arn:aws:rekognition:us-east-1:123456789012:project/shapes/version/v1/1"
+
+
+def drawn(label: str, seed: int) -> NDArray[np.uint8]:
+    """(64, 64, 3) uint8: one shape in a random colour at a random place."""
+    random = np.random.default_rng([seed, LABELS.index(label)])
+    pixels = random.integers(0, 60, (SIDE, SIDE, 3))
+    down, across = np.mgrid[:SIDE, :SIDE] - random.integers(24, 40, (2, 1, 1))
+    shape = {
+        "circle": (down**2 + across**2) < 200,
+        "cross": (abs(down) < 5) | (abs(across) < 5),
+        "stripes": (down + across) % 12 < 5,
+    }[label]
+    pixels[shape] = random.integers(120, 255, 3)
+    return pixels.astype(np.uint8)
+
+
+def line(reference: str, *labels: str, **more: Any) -> dict[str, Any]:
+    """A Ground Truth image-classification line."""
+    value: dict[str, Any] = {"source-ref": reference, **more}
+    for number, label in enumerate(labels):
+        metadata = {
+            "class-name": label,
+            "confidence": 1,
+            "type": "groundtruth/image-classification",
+            "human-annotated": "yes",
+            "creation-date": "2026-01-01T00:00:00",
+        }
+        value |= {f"shape{number}": number, f"shape{number}-metadata": metadata}
+    return value
+
+
+def written(path: Path, lines: Sequence[Mapping[str, Any] | str]) -> Path:
+    """A manifest; texts stand as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "".join((value if isinstance(value, str) else json.dumps(value)) + "\n" for value in lines)
+    )
+    return path
+
+
+def image_lines(bucket: Path, name: str, each: int, labels: Sequence[str] = LABELS) -> list[dict[str, Any]]:
+    """Draw `each` images a label into the bucket's folder; returns their lines."""
+    lines = []
+    for label in labels:
+        for number in range(each):
+            key = f"{name}/{label}-{number}.png"
+            (bucket / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(drawn(label, hash_of(name) + number)).save(bucket / key)
+            lines.append(line(f"s3://images/{key}", label))
+    return lines
+
+
+def hash_of(name: str) -> int:
+    """A number that is the same in every process."""
+    return sum(name.encode()) * 1000
+
+
+def spec_on(folder: Path, each: int = 8, tested: int = 4, **changes: Any) -> TrainingSpec:
+    """A training of seconds on drawn images below `folder`."""
+    bucket, output = folder / "images", folder / "output"
+    output.mkdir(parents=True, exist_ok=True)
+    spec = TrainingSpec(
+        work_folder=folder / "work",
+        train_manifest=written(folder / "train.manifest", image_lines(bucket, "train", each)),
+        test_manifest=written(folder / "test.manifest", image_lines(bucket, "test", tested)),
+        buckets={"images": bucket, "output": output},
+        output_bucket="output",
+        output_prefix="runs/",
+        project_name="shapes",
+        version_name="v1",
+        version_arn=VERSION,
+        budget_seconds=1.0,
+        threads=1,
+        checkpoint_seconds=0.05,
+    )
+    return replace(spec, **changes)

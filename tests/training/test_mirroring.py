@@ -1,0 +1,53 @@
+"""Mirroring: the data says whether left and right may be swapped."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from customlabels.training.mirroring import LEAST_IMAGES, mirror_is_harmless, share_at_home
+
+
+def arrows(count: int, right: bool, seed: int) -> NDArray[np.uint8]:
+    """(count, 60, 60, 3): arrow heads that point to one side, with some noise and at some height."""
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 40, (count, 60, 60, 3))
+    down, across = np.mgrid[:60, :60]
+    for picture in pixels:
+        head = (abs(down - random.integers(25, 35)) < across / 3) & (across < 50)
+        picture[head if not right else head[:, ::-1]] = 220
+    return pixels.astype(np.uint8)
+
+
+def blobs(count: int, seed: int) -> NDArray[np.uint8]:
+    """(count, 60, 60, 3): discs anywhere; left and right mean nothing."""
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 40, (count, 60, 60, 3))
+    down, across = np.mgrid[:60, :60]
+    for picture in pixels:
+        row, column = random.integers(10, 50, 2)
+        picture[(down - row) ** 2 + (across - column) ** 2 < 150] = 220
+    return pixels.astype(np.uint8)
+
+
+def test_arrows_are_never_mirrored() -> None:
+    images = np.concatenate([arrows(30, True, 0), arrows(30, False, 1)])
+    truth = np.repeat([0, 1], 30)
+
+    assert share_at_home(images, truth) < 0.05
+    assert not mirror_is_harmless(images, truth)
+
+
+def test_discs_anywhere_are_mirrored() -> None:
+    images, truth = blobs(120, 0), np.zeros(120, dtype=np.int64)
+
+    assert 0.35 < share_at_home(images, truth) < 0.65
+    assert mirror_is_harmless(images, truth)
+
+
+def test_too_few_images_are_not_mirrored_whatever_they_show() -> None:
+    images, truth = blobs(LEAST_IMAGES - 1, 0), np.zeros(LEAST_IMAGES - 1, dtype=np.int64)
+
+    assert not mirror_is_harmless(images, truth)
+
+
+def test_labels_of_one_image_each_say_nothing() -> None:
+    assert share_at_home(blobs(4, 0), np.arange(4)) == 0.0

@@ -1,0 +1,112 @@
+"""The plan: sizes, steps, and which images are held out."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from customlabels.training.plan import (
+    AUTOMATIC_SECONDS,
+    LEAST_STEPS,
+    MODEL,
+    PHOTOGRAPHS,
+    SMALL_PICTURES,
+    batch_for,
+    courses,
+    held_out_part,
+    planned_steps,
+    size_for,
+)
+
+label_counts = st.lists(st.integers(1, 40), min_size=2, max_size=6)
+
+
+def truth_of(counts: list[int]) -> NDArray[np.int64]:
+    """The labels 0, 1, ... as often as said, in a mixed order."""
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+
+
+def test_small_pictures_are_learned_at_a_smaller_side_than_photographs() -> None:
+    assert size_for([64, 64, 4000]) is SMALL_PICTURES
+    assert size_for([256, 480, 64]) is PHOTOGRAPHS
+
+
+def test_the_side_grows_to_the_full_side_and_work_with_its_area() -> None:
+    shares = np.linspace(0, 1, 11)
+    sides = [PHOTOGRAPHS.side_at(share) for share in shares]
+    done = [PHOTOGRAPHS.work_done(share) for share in shares]
+
+    assert sides == sorted(sides)
+    assert sides[-1] == PHOTOGRAPHS.side
+    assert done == sorted(done)
+    assert done[0] == 0
+    assert done[-1] == pytest.approx(1)
+    assert PHOTOGRAPHS.work_done(0.5) < 0.5
+
+
+def test_a_budget_is_divided_among_the_courses() -> None:
+    one = planned_steps(PHOTOGRAPHS, 1000, 1, 180, step_seconds=0.1)
+    four = planned_steps(PHOTOGRAPHS, 1000, 4, 180, step_seconds=0.1)
+
+    assert 1000 < one < 1800
+    assert four == one // 4
+
+
+def test_a_budget_that_is_nearly_spent_still_gives_a_few_steps() -> None:
+    assert planned_steps(PHOTOGRAPHS, 1000, 4, -5.0, step_seconds=0.1) == LEAST_STEPS
+
+
+def test_without_a_budget_a_training_ends_at_its_plateau_or_at_the_cap() -> None:
+    small = planned_steps(SMALL_PICTURES, 1347, 1, None, step_seconds=0.05)
+    large = planned_steps(PHOTOGRAPHS, 100_000, 1, None, step_seconds=0.1)
+
+    assert small * batch_for(1347) == pytest.approx(SMALL_PICTURES.epochs * 1347, rel=0.01)
+    assert large * 0.1 < AUTOMATIC_SECONDS
+
+
+@given(label_counts, st.integers(0, 99))
+def test_a_part_that_is_held_out_leaves_an_image_of_every_label(counts: list[int], seed: int) -> None:
+    truth = truth_of(counts)
+
+    part = held_out_part(truth, 0.2, seed)
+
+    left = np.bincount(np.delete(truth, part), minlength=len(counts))
+    assert (left >= 1).all()
+    assert all((truth[part] == label).any() for label, count in enumerate(counts) if count >= 2)
+
+
+@given(label_counts, st.integers(0, 99))
+def test_no_course_learns_from_what_it_holds_out(counts: list[int], seed: int) -> None:
+    truth = truth_of(counts)
+
+    for course in courses(truth, len(counts), seed):
+        together = np.concatenate([course.learn, course.held_out])
+        assert sorted(together) == list(range(len(truth)))
+
+
+def test_a_small_set_is_scored_in_folds_and_learned_whole() -> None:
+    truth = truth_of([20, 20, 20])
+
+    *folds, model = courses(truth, 3, seed=0)
+
+    assert len(folds) == 3
+    assert sorted(np.concatenate([fold.held_out for fold in folds])) == list(range(60))
+    assert (model.name, len(model.held_out), len(model.learn)) == (MODEL, 0, 60)
+    assert {tuple(np.bincount(truth[fold.held_out])) for fold in folds} <= {(7, 7, 6), (7, 6, 7), (6, 7, 7)}
+
+
+def test_a_larger_set_has_one_holdout_and_one_course() -> None:
+    truth = truth_of([120] * 4)
+
+    (model,) = courses(truth, 4, seed=0)
+
+    assert (model.name, list(np.bincount(truth[model.held_out]))) == (MODEL, [18] * 4)
+
+
+def test_the_seed_decides_what_is_held_out() -> None:
+    truth = truth_of([120] * 2)
+    first, again, other = (courses(truth, 2, seed)[0].held_out for seed in (1, 1, 2))
+
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)

@@ -1,0 +1,266 @@
+"""Whole trainings in their own process: from two manifests to a model, whatever is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from tests.training.shapes import LABELS, VERSION, spec_on
+
+from customlabels.inference import Predictor, detect
+from customlabels.training import (
+    Progress,
+    TrainingCancelled,
+    TrainingFailed,
+    TrainingOutcome,
+    TrainingSpec,
+    train,
+)
+
+SOURCES = Path(__file__).parents[2] / "src"
+KILLED, ORPHANED = -signal.SIGKILL, 3
+
+
+def never() -> bool:
+    return False
+
+
+def ignore(_: Progress) -> None:
+    """Take no notice of progress."""
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
+    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5)
+
+
+@pytest.fixture(scope="module")
+def outcome(spec: TrainingSpec) -> TrainingOutcome:
+    """The training that the tests below look at, uninterrupted."""
+    return train(spec, ignore, never)
+
+
+def document(spec: TrainingSpec, key: str) -> Any:
+    return json.loads((spec.buckets["output"] / key).read_text())
+
+
+def planned_alike(spec: TrainingSpec, folder: Path) -> TrainingSpec:
+    """The same training in a folder of its own, by the same plan, nothing learned yet."""
+    folder.mkdir()
+    for name in ("plan.json", "state.json"):
+        shutil.copy(spec.work_folder / name, folder / name)
+    return replace(spec, work_folder=folder)
+
+
+def killed_after(spec: TrainingSpec, seconds: float) -> int:
+    """Start a training process, kill it some seconds after its first word; returns its exit status."""
+    command = [sys.executable, "-P", "-m", "customlabels.training"]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"}
+    quiet, pipe = subprocess.DEVNULL, subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=quiet) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(spec.to_json().encode() + b"\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        time.sleep(seconds)
+        child.kill()
+    return int(child.returncode)
+
+
+def assert_same_model(one: Path, other: Path) -> None:
+    """Weights, graph and card of two model folders are the same, bit by bit."""
+    expected, found = load_file(one / "weights.safetensors"), load_file(other / "weights.safetensors")
+    assert expected.keys() == found.keys()
+    assert all(np.array_equal(expected[key], found[key]) for key in expected)
+    assert (one / "model.json").read_text() == (other / "model.json").read_text()
+
+
+def test_a_training_leaves_a_model_that_answers(spec: TrainingSpec, outcome: TrainingOutcome) -> None:
+    predictor = Predictor.load(outcome.artefact_folder)
+    image = (spec.buckets["images"] / "test" / "circle-0.png").read_bytes()
+
+    everything = detect(predictor, image, min_confidence=0)
+
+    assert predictor.labels == outcome.labels == tuple(sorted(LABELS))
+    assert {found.name for found in everything} == set(LABELS)
+    assert sum(found.confidence for found in everything) == pytest.approx(100, abs=0.01)
+
+
+def test_its_figures_agree_wherever_they_stand(spec: TrainingSpec, outcome: TrainingOutcome) -> None:
+    summary = document(spec, outcome.summary_key)
+    card = json.loads((outcome.artefact_folder / "model.json").read_text())
+
+    low, high = outcome.f1_interval
+    assert low <= outcome.f1 <= high
+    assert outcome.f1 <= outcome.test_tuned_f1
+    assert summary["AggregatedEvaluationResults"]["F1Score"] == outcome.f1
+    assert summary["EvaluationDetails"]["ProjectVersionArn"] == VERSION
+    assert card["metrics"]["test"]["f1"] == outcome.f1
+    assert card["metrics"]["test_tuned"]["f1"] == outcome.test_tuned_f1
+    assert card["card"]["plan"] == json.loads((spec.work_folder / "plan.json").read_text())
+    assert set(card["card"]["curves"]) == {"fold-1", "fold-2", "fold-3", "model"}
+
+
+def test_its_documents_lie_under_the_services_names(spec: TrainingSpec, outcome: TrainingOutcome) -> None:
+    kinds = {
+        "EvaluationResultSummary", "TestingGroundTruth", "TrainingGroundTruth", "ManifestSummary",
+        "TrainingManifestWithValidation", "TestingManifestWithValidation",
+    }  # fmt: skip
+    tested = (spec.buckets["output"] / "runs/TestingGroundTruth-shapes-v1.json").read_text().splitlines()
+
+    assert outcome.output_keys == {kind: f"runs/{kind}-shapes-v1.json" for kind in kinds}
+    assert all((spec.buckets["output"] / key).is_file() for key in outcome.output_keys.values())
+    assert (len(tested), outcome.testing_images, outcome.training_images) == (15, 15, 36)
+    assert json.loads(tested[0])["rekognition-custom-labels-evaluation-0-metadata"]["class-name"] == "circle"
+
+
+def test_a_finished_training_answers_at_once_when_it_is_asked_again(
+    spec: TrainingSpec, outcome: TrainingOutcome
+) -> None:
+    before = (outcome.artefact_folder / "model.json").stat().st_mtime_ns
+
+    again = train(spec, ignore, never)
+
+    assert again == outcome
+    assert (outcome.artefact_folder / "model.json").stat().st_mtime_ns == before
+
+
+def test_a_training_that_is_killed_twice_ends_with_the_same_bits(
+    spec: TrainingSpec, outcome: TrainingOutcome, tmp_path: Path
+) -> None:
+    other = planned_alike(spec, tmp_path / "killed")
+    chance = random.Random(0)
+
+    statuses = [killed_after(other, chance.uniform(0.3, 2.0)) for _ in range(2)]
+    resumed = train(other, ignore, never)
+
+    assert statuses == [KILLED, KILLED]
+    assert resumed.f1 == outcome.f1
+    assert_same_model(resumed.artefact_folder, outcome.artefact_folder)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+def test_a_training_that_is_killed_at_every_turn_ends_with_the_same_bits(
+    spec: TrainingSpec, outcome: TrainingOutcome, tmp_path: Path
+) -> None:
+    chance = random.Random(1)
+    for number in range(10):
+        other = planned_alike(spec, tmp_path / str(number))
+        for _ in range(4):
+            killed_after(other, chance.uniform(0.0, 6.0))
+        assert_same_model(train(other, ignore, never).artefact_folder, outcome.artefact_folder)
+
+
+def children() -> set[int]:
+    """Processes that this one started and that are still there."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(number) for number in (task / "children").read_text().split()}
+    return found
+
+
+def test_a_process_that_is_killed_becomes_an_error_with_its_reason(tmp_path: Path) -> None:
+    before = children()
+
+    def kill(_: Progress) -> None:
+        for child in children() - before:
+            os.kill(child, signal.SIGKILL)
+
+    spec = spec_on(tmp_path)
+    (spec.work_folder).mkdir()
+    (spec.work_folder / "training.log").write_text("the last words")
+
+    with pytest.raises(TrainingFailed, match=r"signal SIGKILL.*memory") as caught:
+        train(spec, kill, never)
+
+    assert caught.value.code == "TRAINING_CRASHED"
+    assert caught.value.log == "the last words"
+    assert children() == before
+
+
+def test_a_cancelled_training_leaves_no_process(tmp_path: Path) -> None:
+    before, seen = children(), list[Progress]()
+
+    with pytest.raises(TrainingCancelled):
+        train(spec_on(tmp_path), seen.append, lambda: bool(seen))
+
+    assert seen[0].stage == "waiting"
+    assert children() == before
+
+
+def test_data_that_cannot_be_trained_on_fails_with_its_summary(tmp_path: Path) -> None:
+    spec = spec_on(tmp_path)
+    spec.train_manifest.write_text("{\n" * 30)
+
+    with pytest.raises(TrainingFailed) as caught:
+        train(spec, ignore, never)
+
+    assert caught.value.code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST"
+    assert caught.value.manifest_summary == document(spec, "runs/ManifestSummary-shapes-v1.json")
+
+
+STARTER = """
+import sys
+from customlabels.training import TrainingSpec, train
+train(TrainingSpec.from_json(sys.argv[1]), lambda progress: print(progress.stage, flush=True), lambda: False)
+"""
+
+
+def test_a_training_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+    spec = replace(spec_on(tmp_path), budget_seconds=600.0)
+    command = [sys.executable, "-c", STARTER, spec.to_json()]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == "waiting\n"
+        trainer = int(Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text())
+        starter.kill()
+
+    assert eventually(lambda: not is_running(trainer))
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Whether the condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_the_door_does_not_bring_torch_along() -> None:
+    program = "import sys, customlabels.training; print('torch' in sys.modules, 'sklearn' in sys.modules)"
+
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert said.stdout.split() == ["False", "False"]
