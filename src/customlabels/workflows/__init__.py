@@ -1,0 +1,41 @@
+"""Durable runs of any definition, and long work: what survives a stop of the server."""
+
+from customlabels.workflows.executions import Executions
+from customlabels.workflows.job_handlers import (
+    Abandoned,
+    Finish,
+    Job,
+    JobControl,
+    JobHandler,
+    JobPace,
+    Progress,
+)
+from customlabels.workflows.jobs import Jobs
+from customlabels.workflows.journal import Execution, Listed
+from customlabels.workflows.machines import StateMachine, StateMachines
+from customlabels.workflows.runner import Engine, EnginePace
+from customlabels.workflows.task_errors import sdk_error_cause, sdk_error_name
+from customlabels.workflows.tasks import TaskFailure, TaskRequest, TaskRunner
+
+__all__ = [
+    "Abandoned",
+    "Engine",
+    "EnginePace",
+    "Execution",
+    "Executions",
+    "Finish",
+    "Job",
+    "JobControl",
+    "JobHandler",
+    "JobPace",
+    "Jobs",
+    "Listed",
+    "Progress",
+    "StateMachine",
+    "StateMachines",
+    "TaskFailure",
+    "TaskRequest",
+    "TaskRunner",
+    "sdk_error_cause",
+    "sdk_error_name",
+]

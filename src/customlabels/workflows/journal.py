@@ -1,0 +1,257 @@
+"""The journal: executions with their snapshots, and their events, which are the truth.
+
+Layer: workflows. SQL only; what an advance contains is made elsewhere, outside of any transaction. Events
+are appended, never changed; their ids have no gaps because they are written only together with a snapshot
+whose sequence number was still the one that they were computed from.
+
+What a power cut leaves: an advance is there wholly (snapshot, events, tasks, end) or not at all, and what
+a reader has seen is on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+
+from customlabels.asl import Event
+from customlabels.storage import Reading, Transaction
+from customlabels.storage.schema import events, executions
+from customlabels.workflows import tasks
+from customlabels.workflows.dialects import insert_once
+from customlabels.workflows.tasks import TaskRow
+
+__all__ = ["Advance", "End", "Execution", "Listed", "Run"]
+
+TOPIC = "executions"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution as its owner sees it; times in epoch seconds."""
+
+    arn: str
+    machine_arn: str
+    name: str
+    status: str  # RUNNING | SUCCEEDED | FAILED | TIMED_OUT | ABORTED
+    definition: str  # frozen at the start
+    role_arn: str
+    input: str  # JSON, as given
+    started_at: float
+    output: str | None = None  # JSON
+    error: str | None = None
+    cause: str | None = None
+    stopped_at: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)  # kept for the caller as they are (trace header)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An execution in a list: without its texts, which may be large."""
+
+    arn: str
+    machine_arn: str
+    name: str
+    status: str
+    started_at: float
+    stopped_at: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A running execution as an advance needs it. state: the snapshot, None before the first advance."""
+
+    arn: str
+    machine_arn: str
+    name: str
+    definition: str
+    role_arn: str
+    input: str
+    started_at: float
+    seq: int = 0
+    state: str | None = None
+
+
+@dataclass(frozen=True)
+class End:
+    """How an execution ends."""
+
+    status: str
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass
+class Advance:
+    """What one commit is to bring to a run. Tasks carry the status that they shall have."""
+
+    run: Run
+    seq: int
+    state: str | None
+    ready_at: float | None = None
+    events: list[Event] = field(default_factory=list)
+    added: list[TaskRow] = field(default_factory=list)
+    changed: list[tuple[TaskRow, TaskRow]] = field(default_factory=list)  # as read, as it shall be
+    cancelled: list[str] = field(default_factory=list)  # tokens
+    end: End | None = None
+
+
+# ---------------------------------------------------------------- writing
+
+
+def begin(tx: Transaction, first: Advance, details: dict[str, Any]) -> bool:
+    """Insert an execution with its first advance; False, and nothing written, where its name is taken."""
+    row = vars(first.run) | _advanced(first, first.run.started_at) | {"details": json.dumps(details)}
+    inserted = insert_once(tx, executions, row)
+    if inserted:
+        _append(tx, [first])
+    return inserted
+
+
+def apply(tx: Transaction, advances: list[Advance], now: float) -> list[Advance]:
+    """Write those advances whose runs and tasks are still as they were read; the others must be redone."""
+    current = {row.arn: row.seq for row in tx.execute(_LOCKED, {"arns": [a.run.arn for a in advances]})}
+    kept = tasks.still_as_read(tx, (read for advance in advances for read, _new in advance.changed))
+    good = [
+        advance
+        for advance in advances
+        if current.get(advance.run.arn) == advance.run.seq
+        and all(read.token in kept for read, _new in advance.changed)
+    ]
+    if good:
+        tx.execute(_ADVANCE, [{"of_arn": a.run.arn} | _advanced(a, now) for a in good])
+        _append(tx, good)
+    return good
+
+
+def _append(tx: Transaction, advances: list[Advance]) -> None:
+    """Write the events and tasks of advances whose snapshots have just been written."""
+    happened = [_event_values(advance.run.arn, event) for advance in advances for event in advance.events]
+    if happened:
+        tx.execute(insert(events), happened)
+    tasks.add(tx, [row for advance in advances for row in advance.added])
+    tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
+    tasks.cancel(tx, [token for advance in advances for token in advance.cancelled])
+    tasks.cancel_all(tx, [advance.run.arn for advance in advances if advance.end])
+    tx.notify(TOPIC)
+
+
+_ADVANCE = update(executions).where(executions.c.arn == bindparam("of_arn"))
+_AMONG = executions.c.arn.in_(bindparam("arns", expanding=True))
+_LOCKED = (
+    select(executions.c.arn, executions.c.seq)
+    .where(_AMONG, executions.c.status == "RUNNING")
+    .order_by(executions.c.arn)
+    .with_for_update()
+)
+
+
+def _advanced(advance: Advance, now: float) -> dict[str, Any]:
+    end = advance.end or End("RUNNING")
+    return {
+        "seq": advance.seq,
+        "state": advance.state,
+        "ready_at": None if advance.end else advance.ready_at,
+        "status": end.status,
+        "output": end.output,
+        "error": end.error,
+        "cause": end.cause,
+        "stopped_at": now if advance.end else None,
+    }
+
+
+def _event_values(arn: str, event: Event) -> dict[str, Any]:
+    return {
+        "execution_arn": arn,
+        "id": event.id,
+        "previous_id": event.previous_id,
+        "at": event.timestamp,
+        "type": event.type,
+        "details": json.dumps(event.details, separators=(",", ":"), ensure_ascii=False),
+    }
+
+
+# ---------------------------------------------------------------- reading
+
+# Statements of every turn of the engine are made once: building one costs more than running it.
+# Only running executions have a ready_at, so the status need not be asked (and its index not be chosen).
+_DUE = (
+    select(executions.c.arn)
+    .where(executions.c.ready_at <= bindparam("now"))
+    .order_by(executions.c.ready_at)
+    .limit(bindparam("most"))
+)
+_NEXT_READY = select(func.min(executions.c.ready_at))
+_RUNS = select(*(executions.c[name] for name in Run.__dataclass_fields__)).where(
+    _AMONG, executions.c.status == "RUNNING"
+)
+_DESCRIBED = select(*(executions.c[name] for name in Execution.__dataclass_fields__)).where(
+    executions.c.arn == bindparam("arn")
+)
+
+
+def due(reading: Reading, now: float, limit: int) -> list[str]:
+    """The ARNs of up to `limit` executions that have something to do at `now`, longest due first."""
+    return list(reading.execute(_DUE, {"now": now, "most": limit}).scalars())
+
+
+def next_ready(reading: Reading) -> float | None:
+    """When the next execution has something to do; None where all of them wait for tasks."""
+    ready_at: float | None = reading.execute(_NEXT_READY).scalar_one()
+    return ready_at
+
+
+def running(reading: Reading, arns: Iterable[str]) -> dict[str, Run]:
+    """Those of the executions that are running."""
+    chosen = list(arns)
+    return (
+        {row.arn: Run(**row._asdict()) for row in reading.execute(_RUNS, {"arns": chosen})} if chosen else {}
+    )
+
+
+def count_running(reading: Reading) -> int:
+    """How many executions have not ended."""
+    return int(reading.execute(select(func.count()).where(executions.c.status == "RUNNING")).scalar_one())
+
+
+def find(reading: Reading, arn: str) -> Execution | None:
+    """The execution `arn`."""
+    row = reading.execute(_DESCRIBED, {"arn": arn}).first()
+    return None if row is None else Execution(**{**row._asdict(), "details": json.loads(row.details)})
+
+
+def newest(
+    reading: Reading, machine_arn: str, status: str | None, limit: int, after: tuple[float, str] | None
+) -> list[Listed]:
+    """Up to `limit` executions of a machine, newest first, from `after` (started_at, arn) on."""
+    columns = [executions.c[name] for name in Listed.__dataclass_fields__]
+    chosen = select(*columns).where(executions.c.machine_arn == machine_arn)
+    if status is not None:
+        chosen = chosen.where(executions.c.status == status)
+    if after is not None:
+        same_time = and_(executions.c.started_at == after[0], executions.c.arn > after[1])
+        chosen = chosen.where(or_(executions.c.started_at < after[0], same_time))
+    ordered = chosen.order_by(executions.c.started_at.desc(), executions.c.arn).limit(limit)
+    return [Listed(**row._asdict()) for row in reading.execute(ordered)]
+
+
+def history(reading: Reading, arn: str, limit: int, after: int | None, reverse: bool) -> list[Event]:
+    """Up to `limit` events of an execution from `after` (an id, left out) on, in the order asked for."""
+    chosen = select(events).where(events.c.execution_arn == arn)
+    if after is not None:
+        chosen = chosen.where(events.c.id < after if reverse else events.c.id > after)
+    ordered = chosen.order_by(events.c.id.desc() if reverse else events.c.id).limit(limit)
+    return [
+        Event(row.id, row.previous_id, row.type, row.at, json.loads(row.details))
+        for row in reading.execute(ordered)
+    ]
+
+
+def last_event_id(reading: Reading, arn: str) -> int:
+    """The id of the newest event of an execution, 0 where it has none."""
+    newest_id = select(func.max(events.c.id)).where(events.c.execution_arn == arn)
+    return reading.execute(newest_id).scalar_one() or 0

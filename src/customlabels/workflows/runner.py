@@ -1,0 +1,296 @@
+"""The engine: one thread that brings every execution forward, and short-lived threads that run tasks.
+
+Layer: workflows. A turn reads what is due, lets the interpreter decide outside of any transaction, and
+writes all advances of the turn in one commit, so many executions share the cost of a sync. Waiting
+executions are rows: they cost no thread and no memory.
+
+What a power cut leaves: before the commit of a turn, the runs as they were, and the next server decides the
+same again; after it, the tasks of the turn as started rows, which the next server runs under the same token.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from customlabels.asl import (
+    Rules,
+    TaskFailed,
+    TaskHeartbeatMissed,
+    TaskSucceeded,
+    TaskTimedOut,
+    TimerDue,
+)
+from customlabels.storage import Reading, Records
+from customlabels.workflows import journal, tasks
+from customlabels.workflows.advancing import Advancing, broken_off
+from customlabels.workflows.dialects import Clock, lease_time
+from customlabels.workflows.journal import Advance, Run
+from customlabels.workflows.tasks import Outcome, TaskRow, TaskRunner, run_task
+
+__all__ = ["Engine", "EnginePace"]
+
+log = logging.getLogger(__name__)
+
+# Gives a scheduled task as started, or None where no thread is free.
+Begin = Callable[[TaskRow], TaskRow | None]
+
+
+@dataclass(frozen=True)
+class EnginePace:
+    """How much at once, and how long a server may be silent before its tasks are run by another."""
+
+    task_threads: int = 16
+    batch: int = 25  # executions in one commit: enough to share a sync, short enough for other writers
+    lease_seconds: float = 30.0  # a paused server (swap, suspended laptop) should rarely lose its tasks
+    poll_seconds: float = 1.0  # bells are hints; this is how late a missed one can make us
+
+    def __post_init__(self) -> None:
+        if self.task_threads < 1 or self.batch < 1:
+            raise ValueError(f"task_threads {self.task_threads}, batch {self.batch}: must be at least 1")
+        if not 0 < self.poll_seconds <= self.lease_seconds / 3:
+            raise ValueError(f"poll_seconds {self.poll_seconds}: must be at most a third of lease_seconds")
+
+
+@dataclass
+class _Work:
+    """What has happened to one run."""
+
+    due: bool = False
+    finished: list[tuple[TaskRow, Outcome]] = field(default_factory=list)
+    overdue: list[TaskRow] = field(default_factory=list)
+    waiting: list[TaskRow] = field(default_factory=list)  # scheduled tasks, for which there are threads
+
+
+class Engine:
+    """Runs the executions of a database from `start` to `close`."""
+
+    def __init__(
+        self,
+        records: Records,
+        runner: TaskRunner,
+        rules: Rules,
+        clock: Clock,
+        owner: str,
+        pace: EnginePace | None = None,
+    ) -> None:
+        """`owner` names this process and no other, ever; clock: epoch seconds."""
+        self._records = records
+        self._runner = runner
+        self._rules = rules
+        self._clock = clock
+        self._owner = owner
+        self._pace = pace or EnginePace()
+        self._running: dict[str, TaskRow] = {}  # by token; touched by the engine's thread only
+        self._finished: deque[tuple[TaskRow, Outcome]] = deque()
+        self._bell = threading.Event()
+        self._closing = threading.Event()  # begin no more tasks, end when the last one has
+        self._stopped = threading.Event()  # end now
+        self._renewed_at = self._looked_at = -math.inf
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+
+    def recover(self) -> None:
+        """Take over at once what dead servers left; call before `start`, under the home's exclusive lock.
+
+        On PostgreSQL other servers may be alive: there the leases run out by themselves.
+        """
+        with self._records.write() as tx:
+            if tx.dialect == "sqlite":
+                tasks.end_leases(tx)
+
+    def start(self) -> None:
+        """Begin to run executions."""
+        self._records.subscribe(journal.TOPIC, self._bell.set)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at once for something to do."""
+        self._bell.set()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Begin no more tasks, wait up to `timeout` seconds for those that run, and stop.
+
+        A task that takes longer goes on without us: its result is dropped and the next server runs it again.
+        """
+        self._closing.set()
+        self._bell.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+            self._stopped.set()
+            self._bell.set()
+            self._thread.join()
+
+    # ------------------------------------------------------------ the engine's thread
+
+    def _loop(self) -> None:
+        while not self._stopped.is_set() and not (self._closing.is_set() and not self._running):
+            self._bell.clear()  # before looking: who rings from here on is heard in the next turn
+            try:
+                pause = 0.0 if self._turn() else self._pause()
+                self._keep_leases()  # after the turn, which ends overdue tasks: those are not run again
+            except Exception:
+                # A full disk, a lost connection: nothing was written, so the same turn is tried again.
+                log.exception("a turn of the engine failed; it is tried again")
+                pause = self._pace.poll_seconds
+            if pause > 0:
+                self._bell.wait(pause)
+
+    def _turn(self) -> bool:
+        """Bring forward what can be; whether there was anything."""
+        now = self._clock()
+        finished = [self._finished.popleft() for _ in range(min(len(self._finished), self._pace.batch))]
+        try:
+            with self._records.read() as reading:
+                works = self._gather(reading, finished, now)
+                runs = journal.running(reading, works)
+                lease_until = lease_time(reading, self._clock) + self._pace.lease_seconds
+            begun: list[TaskRow] = []
+
+            def begin(task: TaskRow) -> TaskRow | None:
+                if self._free_places() <= len(begun):
+                    return None
+                begun.append(self._begun(task, now, lease_until))
+                return begun[-1]
+
+            advances = [self._advance(run, works[arn], now, begin) for arn, run in runs.items()]
+            applied = self._write([advance for advance in advances if advance.seq > advance.run.seq], now)
+        except BaseException:
+            self._finished.extendleft(reversed(finished))
+            raise
+        # A power cut here leaves started tasks that nobody runs: the next server runs them.
+        written = {advance.run.arn for advance in applied}
+        over = {advance.run.arn for advance in applied if advance.end}
+        cancelled = {token for advance in applied for token in advance.cancelled}
+        for task, outcome in finished:
+            if task.execution_arn in runs and task.execution_arn not in written:
+                self._finished.append((task, outcome))
+            else:
+                self._running.pop(task.token, None)
+        for task in begun:
+            if task.execution_arn in written - over and task.token not in cancelled:
+                self._launch(task)
+        return bool(works)
+
+    def _gather(
+        self, reading: Reading, finished: list[tuple[TaskRow, Outcome]], now: float
+    ) -> dict[str, _Work]:
+        works: dict[str, _Work] = {}
+
+        def work(arn: str) -> _Work:
+            return works.setdefault(arn, _Work())
+
+        current = tasks.by_token(reading, [task.token for task, _outcome in finished]) if finished else {}
+        for task, outcome in finished:
+            row = current.get(task.token)
+            # Another attempt, or a task that is over: this worker came too late and changes nothing.
+            if row is not None and (row.status, row.attempt) == ("STARTED", task.attempt):
+                work(task.execution_arn).finished.append((row, outcome))
+        for task in tasks.overdue(reading, now):
+            if task.token not in current:
+                work(task.execution_arn).overdue.append(task)
+        for arn in journal.due(reading, now, self._pace.batch):
+            work(arn).due = True
+        places = self._free_places()
+        if places > 0:
+            for task in tasks.scheduled(reading, min(places, self._pace.batch)):
+                work(task.execution_arn).waiting.append(task)
+        return works
+
+    def _advance(self, run: Run, work: _Work, now: float, begin: Begin) -> Advance:
+        """Decide, outside of any transaction."""
+        try:
+            advancing = Advancing(run, now, self._rules)
+            if work.due:
+                advancing.feed(TimerDue())
+            for task, outcome in work.finished:
+                _feed_outcome(advancing, task, outcome)
+            for task in work.overdue:
+                timed_out = task.timeout_at is not None and task.timeout_at <= now
+                missed = TaskTimedOut(task.id) if timed_out else TaskHeartbeatMissed(task.id)
+                advancing.close_task(task, "TIMED_OUT", missed)
+            advancing.begin_tasks(work.waiting, begin)
+            return advancing.result()
+        except Exception as error:
+            log.exception("%s cannot go on", run.arn)
+            with self._records.read() as reading:
+                return broken_off(run, journal.last_event_id(reading, run.arn), error, now)
+
+    def _write(self, advances: list[Advance], now: float) -> list[Advance]:
+        if not advances:
+            return []
+        with self._records.write() as tx:
+            return journal.apply(tx, advances, now)
+
+    def _pause(self) -> float:
+        """Seconds until something is due by itself."""
+        with self._records.read() as reading:
+            dues = (journal.next_ready(reading), tasks.next_due(reading))
+        soonest = min((due for due in dues if due is not None), default=None)
+        if soonest is None:
+            return self._pace.poll_seconds
+        return min(max(soonest - self._clock(), 0.0), self._pace.poll_seconds)
+
+    # ------------------------------------------------------------ tasks
+
+    def _free_places(self) -> int:
+        return 0 if self._closing.is_set() else self._pace.task_threads - len(self._running)
+
+    def _begun(self, task: TaskRow, now: float, lease_until: float) -> TaskRow:
+        def after(seconds: float | None) -> float | None:
+            return None if seconds is None else now + seconds
+
+        return replace(
+            task,
+            status="STARTED",
+            attempt=task.attempt + 1,
+            owner=self._owner,
+            lease_until=lease_until,
+            timeout_at=after(task.timeout_seconds),
+            heartbeat_due=after(task.heartbeat_seconds),
+        )
+
+    def _launch(self, task: TaskRow) -> None:
+        def run() -> None:
+            self._finished.append((task, run_task(self._runner, task)))
+            self._bell.set()
+
+        threading.Thread(target=run, name=f"task {task.resource}", daemon=True).start()
+        self._running[task.token] = task
+
+    def _keep_leases(self) -> None:
+        """Renew the leases of the tasks that run here, and take over those whose server is silent."""
+        now = self._clock()
+        if 0 <= now - self._looked_at < self._pace.poll_seconds:
+            return
+        places = self._free_places()
+        with self._records.read() as reading:
+            until = lease_time(reading, self._clock) + self._pace.lease_seconds
+            silent_since = until - self._pace.lease_seconds
+            left = tasks.orphaned(reading, silent_since, self._running, places) if places > 0 else []
+        is_time = bool(self._running) and not 0 <= now - self._renewed_at < self._pace.lease_seconds / 3
+        taken: list[TaskRow] = []
+        if left or is_time:
+            with self._records.write() as tx:
+                kept = tasks.still_as_read(tx, left)
+                taken = [
+                    replace(task, attempt=task.attempt + 1, owner=self._owner, lease_until=until)
+                    for task in left
+                    if task.token in kept
+                ]
+                tasks.change(tx, taken)
+                tasks.renew(tx, self._running.values(), until)
+            self._renewed_at = now
+        self._looked_at = now
+        for task in taken:
+            self._launch(task)
+
+
+def _feed_outcome(advancing: Advancing, task: TaskRow, outcome: Outcome) -> None:
+    if outcome.output is not None:
+        advancing.close_task(task, "SUCCEEDED", TaskSucceeded(task.id, outcome.output))
+    else:
+        advancing.close_task(task, "FAILED", TaskFailed(task.id, outcome.error, outcome.cause))

@@ -1,0 +1,31 @@
+"""The names under which Retry and Catch find the errors of API calls."""
+
+from __future__ import annotations
+
+import pytest
+
+from customlabels.workflows import sdk_error_cause, sdk_error_name
+
+
+@pytest.mark.parametrize(
+    ("service", "code", "name"),
+    [
+        ("rekognition", "ResourceInUseException", "Rekognition.ResourceInUseException"),
+        ("rekognition", "InternalServerError", "Rekognition.InternalServerErrorException"),
+        ("rekognition", None, "Rekognition.RekognitionException"),
+        ("s3", "NoSuchBucket", "S3.NoSuchBucketException"),
+        ("s3", "NoSuchKey", "S3.NoSuchKeyException"),
+        ("dynamodb", "ResourceNotFoundException", "DynamoDb.ResourceNotFoundException"),
+        ("secretsmanager", None, "SecretsManager.SecretsManagerException"),
+        ("sfn", "InvalidToken", "Sfn.InvalidTokenException"),
+        ("stepfunctions", "ExecutionAlreadyExists", "Sfn.ExecutionAlreadyExistsException"),
+    ],
+)
+def test_an_error_is_named_as_the_sdk_names_it(service: str, code: str | None, name: str) -> None:
+    assert sdk_error_name(service, code) == name
+
+
+def test_a_cause_tells_service_status_and_request() -> None:
+    cause = sdk_error_cause("rekognition", "Project p does not exist", 400, "1-2")
+
+    assert cause == "Project p does not exist (Service: Rekognition, Status Code: 400, Request ID: 1-2)"
