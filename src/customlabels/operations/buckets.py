@@ -1,0 +1,112 @@
+"""Buckets: folders by name, and the few object calls that need no S3 client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select
+
+from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.refusals import in_use, invalid_parameter, not_found
+from customlabels.storage import BucketNotFound, Reading, Records, StorageError, Transaction, schema
+
+__all__ = ["bucket_folders", "folder_of"]
+
+buckets, entries = schema.buckets, schema.entries
+
+
+def folder_of(records: Records) -> Callable[[str], Path | None]:
+    """What `Objects` asks: the folder of a bucket, None where none is registered."""
+
+    def folder(bucket: str) -> Path | None:
+        with records.read() as reading:
+            found = reading.execute(select(buckets.c.folder).where(buckets.c.name == bucket)).scalar()
+        return None if found is None else Path(found)
+
+    return folder
+
+
+def bucket_folders(records: Records) -> dict[str, Path]:
+    """Every registered bucket with its folder."""
+    with records.read() as reading:
+        return {row.name: Path(row.folder) for row in reading.execute(select(buckets))}
+
+
+@operation("customlabels", "PutBucket")
+def put_bucket(call: Call) -> Response:
+    """Register a folder under a name; again with the same folder it changes nothing."""
+    name, folder = call.params["Name"], Path(call.params["Folder"])
+    if not folder.is_absolute() or not folder.is_dir():
+        raise invalid_parameter(f"{folder} is not the absolute path of a folder that is there")
+
+    def effect(tx: Transaction) -> Response:
+        row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
+        if row is not None and Path(row.folder).resolve() != folder.resolve():
+            _require_unused(tx, name, row.folder)
+            tx.execute(delete(buckets).where(buckets.c.name == name))
+            row = None
+        if row is None:
+            tx.execute(insert(buckets), {"name": name, "folder": str(folder), "created_at": call.now})
+        return {"Bucket": _described(tx.execute(select(buckets).where(buckets.c.name == name)).one())}
+
+    return call.write(effect)
+
+
+@operation("customlabels", "ListBuckets")
+def list_buckets(call: Call) -> Response:
+    """All buckets, by name."""
+    with call.parts.records.read() as reading:
+        return {
+            "Buckets": [_described(row) for row in reading.execute(select(buckets).order_by(buckets.c.name))]
+        }
+
+
+@operation("customlabels", "DeleteBucket")
+def delete_bucket(call: Call) -> Response:
+    """Forget a bucket; its files stay where they are."""
+    name = call.params["Name"]
+
+    def effect(tx: Transaction) -> Response:
+        row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
+        if row is None:
+            raise not_found(f"no bucket {name} is registered")
+        _require_unused(tx, name, row.folder)
+        tx.execute(delete(buckets).where(buckets.c.name == name))
+        return {}
+
+    return call.write(effect)
+
+
+@operation("customlabels", "PutObject")
+def put_object(call: Call) -> Response:
+    """Write an object, whole or not at all."""
+    bucket, key, body = (call.params[member] for member in ("Bucket", "Key", "Body"))
+    try:
+        call.parts.objects.write(bucket, key, body)
+        return {"ETag": call.parts.objects.head(bucket, key).etag}
+    except BucketNotFound as error:
+        raise not_found(str(error)) from error
+    except StorageError as error:
+        raise invalid_parameter(str(error)) from error
+
+
+def _described(row: Row[Any]) -> Response:
+    return {"Name": row.name, "Folder": row.folder, "CreationTimestamp": row.created_at}
+
+
+def _require_unused(reading: Reading, name: str, folder: str) -> None:
+    """ResourceInUseException while a dataset names images in the bucket: they would not be found again."""
+    # All images of a dataset are in one bucket, so one entry of each tells.
+    one_image = (
+        select(entries.c.source_ref)
+        .where(entries.c.revision_id == schema.datasets.c.revision_id)
+        .limit(1)
+        .correlate(schema.datasets)
+        .scalar_subquery()
+    )
+    for row in reading.execute(select(schema.datasets.c.arn, one_image.label("image"))):
+        arn, image = row.arn, row.image
+        if image is not None and image[5:].startswith(f"{name}/"):
+            raise in_use(f"{arn} has its images in bucket {name} ({folder}); delete it first")

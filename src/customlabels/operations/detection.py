@@ -1,0 +1,76 @@
+"""DetectCustomLabels: an image to a running version, its labels back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from customlabels.errors import ServiceError
+from customlabels.images import ImageTooLarge, InvalidImage, InvalidImageFormat
+from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.refusals import invalid_parameter, invalid_s3_object
+from customlabels.operations.rows import version_row
+from customlabels.serving import DetectionFailed, NotServing, Overloaded
+from customlabels.storage import ObjectTooLarge, StorageError
+
+__all__: list[str] = []
+
+
+@operation("rekognition", "DetectCustomLabels")
+async def detect_custom_labels(call: Call) -> Response:
+    """Labels by confidence, highest first; of their own thresholds, or all from MinConfidence on."""
+    params = call.params
+    arn = params["ProjectVersionArn"]
+    image = await asyncio.to_thread(_image_for, call, arn)
+    try:
+        found = await call.parts.units.detect(
+            arn, image, params.get("MinConfidence"), params.get("MaxResults")
+        )
+    except NotServing as error:
+        raise ServiceError("ResourceNotReadyException", str(error)) from error
+    except Overloaded as error:
+        raise ServiceError("ProvisionedThroughputExceededException", str(error)) from error
+    except DetectionFailed as error:
+        raise ServiceError("InternalServerError", str(error)) from error
+    except ImageTooLarge as error:
+        raise ServiceError("ImageTooLargeException", str(error)) from error
+    except (InvalidImageFormat, InvalidImage) as error:
+        raise ServiceError("InvalidImageFormatException", str(error)) from error
+    return {"CustomLabels": [{"Name": label.name, "Confidence": label.confidence} for label in found]}
+
+
+def _image_for(call: Call, arn: str) -> bytes:
+    """The request's image, once it is known that the version runs."""
+    with call.parts.records.read() as reading:
+        status = version_row(reading, call, arn).status
+    if status != "RUNNING":
+        raise ServiceError(
+            "ResourceNotReadyException", f"{arn} is {status}; start it, and wait until it is RUNNING"
+        )
+    image = call.params["Image"]
+    if ("Bytes" in image) == ("S3Object" in image):
+        raise invalid_parameter("Image has either Bytes or S3Object")
+    if "S3Object" in image:
+        return _object(call, image["S3Object"])
+    data: bytes = image["Bytes"]
+    if len(data) > call.parts.limits.image_bytes:
+        raise ServiceError(
+            "ImageTooLargeException",
+            f"{len(data)} bytes; {call.parts.limits.image_bytes} is the most in a request",
+        )
+    return data
+
+
+def _object(call: Call, place: dict[str, Any]) -> bytes:
+    if not {"Bucket", "Name"} <= place.keys():
+        raise invalid_s3_object("S3Object needs Bucket and Name")
+    if "Version" in place:
+        raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
+    try:
+        return call.parts.objects.read(
+            place["Bucket"], place["Name"], limit=call.parts.limits.object_image_bytes
+        )
+    except ObjectTooLarge as error:
+        raise ServiceError("ImageTooLargeException", str(error)) from error
+    except StorageError as error:
+        raise invalid_s3_object(str(error)) from error

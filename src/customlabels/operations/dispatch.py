@@ -1,0 +1,161 @@
+"""From a request to its handler: the table of operations, and what a handler is given.
+
+Layer: operations. The wire has checked a request against its model before it comes here; what stays for
+a handler are our own rules.
+
+What a power cut leaves: `Call.write` keeps the effect of a request and the answer to its token in one
+transaction. Either both are there, and the same token is answered again without a second effect, or neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+from sqlalchemy import insert, select
+
+from customlabels.errors import ServiceError
+from customlabels.operations.arns import Stamps
+from customlabels.operations.parts import Parts
+from customlabels.storage import Reading, Transaction, schema
+from customlabels.wire import Caller, Invocation
+
+__all__ = ["Call", "Dispatcher", "Handler", "Response", "operation", "table"]
+
+Response = dict[str, Any]
+Handler = Callable[["Call"], Response | Awaitable[Response]]
+
+_handlers: dict[tuple[str, str], Handler] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: its checked members, who asks, when, and the parts to do it with."""
+
+    operation: str
+    params: dict[str, Any]
+    caller: Caller
+    parts: Parts
+    now: float
+    token: str | None
+    request_id: str
+    stamps: Stamps
+
+    def stamp(self) -> int:
+        """A creation time in epoch milliseconds that no other resource of this server has."""
+        return self.stamps.next(self.now)
+
+    def write(self, effect: Callable[[Transaction], Response]) -> Response:
+        """Apply `effect` in one transaction; a token that was answered before has no second effect."""
+        with self.parts.records.write() as tx:
+            answer = self._answered(tx)
+            if answer is None:
+                answer = effect(tx)
+                self._keep(tx, answer)
+        return answer
+
+    def answered(self) -> Response | None:
+        """What this token was answered before; None where it is new, or where there is no token."""
+        if self.token is None:
+            return None
+        with self.parts.records.read() as reading:
+            return self._answered(reading)
+
+    def _answered(self, reading: Reading) -> Response | None:
+        if self.token is None:
+            return None
+        answers = schema.answers
+        stored = reading.execute(select(answers.c.response).where(answers.c.token == self.token)).scalar()
+        answer: Response | None = None if stored is None else orjson.loads(stored)
+        return answer
+
+    def _keep(self, tx: Transaction, answer: Response) -> None:
+        if self.token is None:
+            return
+        row = {"token": self.token, "operation": self.operation, "created_at": self.now}
+        tx.execute(insert(schema.answers), row | {"response": orjson.dumps(answer).decode()})
+
+
+def operation(service: str, name: str) -> Callable[[Handler], Handler]:
+    """Enter the function below as the handler of `name` in `service`."""
+
+    def enter(handler: Handler) -> Handler:
+        if (service, name) in _handlers:
+            raise ValueError(f"{service} {name} has two handlers: {_handlers[service, name]} and {handler}")
+        _handlers[service, name] = handler
+        return handler
+
+    return enter
+
+
+def table() -> Mapping[tuple[str, str], Handler]:
+    """Every handler by (service, operation)."""
+    return MappingProxyType(_handlers)
+
+
+class Dispatcher:
+    """Runs requests: those of the HTTP port (`acall`) and those of an execution's tasks (`call`)."""
+
+    def __init__(self, parts: Parts, clock: Callable[[], float], threads: int = 16) -> None:
+        """clock: epoch seconds.  threads: how many handlers work at once for the HTTP port."""
+        self._parts = parts
+        self._clock = clock
+        self._stamps = Stamps()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="operations")
+
+    def call(self, invocation: Invocation) -> Response:
+        """Answer from any thread but the loop's own; ServiceError where the request is refused."""
+        handler = self._handler(invocation)
+        if inspect.iscoroutinefunction(handler):
+            answer: Response = self._parts.run_on_loop(handler(self._begin(invocation)))
+            return answer
+        return self._run(handler, invocation)
+
+    async def acall(self, invocation: Invocation) -> Response:
+        """Answer on the loop: handlers that wait run here, all others in the pool of threads."""
+        handler = self._handler(invocation)
+        if inspect.iscoroutinefunction(handler):
+            answer: Response = await handler(self._begin(invocation))
+            return answer
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, handler, invocation)
+
+    def close(self) -> None:
+        """Let the handlers at work end, then give their threads back."""
+        self._threads.shutdown()
+
+    def _run(self, handler: Handler, invocation: Invocation) -> Response:
+        call = self._begin(invocation)
+        # The handler may look at objects before it writes; they may be gone when a token comes again.
+        answer: Any = call.answered()
+        if answer is None:
+            answer = handler(call)
+        assert isinstance(answer, dict)
+        return answer
+
+    def _begin(self, invocation: Invocation) -> Call:
+        return Call(
+            operation=f"{invocation.service}.{invocation.operation}",
+            params=invocation.params,
+            caller=invocation.caller,
+            parts=self._parts,
+            now=self._clock(),
+            token=invocation.token,
+            request_id=invocation.request_id,
+            stamps=self._stamps,
+        )
+
+    @staticmethod
+    def _handler(invocation: Invocation) -> Handler:
+        handler = _handlers.get((invocation.service, invocation.operation))
+        if handler is None:
+            raise ServiceError(
+                "UnknownOperationException",
+                f"{invocation.operation} of {invocation.service} is not offered by this server",
+            )
+        return handler

@@ -1,0 +1,126 @@
+"""Versions in service: the status that is asked for, and the jobs that make units follow it.
+
+What a power cut leaves: a version that is STARTING or STOPPING with its job, which the next server runs
+again; a version that is RUNNING without units, which `revive` starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, select, update
+
+from customlabels.errors import CustomLabelsError
+from customlabels.operations.parts import Parts
+from customlabels.operations.statuses import MESSAGES
+from customlabels.storage import Reading, Records, Transaction, schema
+from customlabels.workflows import Finish, Job, JobControl, Jobs
+
+__all__ = ["Hosting", "HostingError", "ask_units", "note_failures", "revive"]
+
+BEFORE = {"start": "STARTING", "stop": "STOPPING"}
+AFTER = {"start": "RUNNING", "stop": "STOPPED"}
+versions = schema.versions
+
+
+class HostingError(CustomLabelsError):
+    """A version cannot be served."""
+
+
+def ask_units(tx: Transaction, jobs: Jobs, kind: str, arn: str, **values: Any) -> None:
+    """Set the version to STARTING or STOPPING (`kind`: start, stop) and submit the job that does it.
+
+    values: further columns to set. Each wish has a number, so that the late end of an earlier job is not
+    taken for the end of this one.
+    """
+    details = orjson.loads(tx.execute(select(versions.c.details).where(versions.c.arn == arn)).scalar_one())
+    details["Wish"] = details.get("Wish", 0) + 1
+    status = BEFORE[kind]
+    change = values | {
+        "status": status,
+        "status_message": MESSAGES[status],
+        "details": orjson.dumps(details).decode(),
+    }
+    tx.execute(update(versions).where(versions.c.arn == arn).values(change))
+    jobs.submit(tx, kind=kind, subject=f"units of {arn}", spec={"version": arn, "wish": details["Wish"]})
+
+
+async def revive(parts: Parts) -> None:
+    """Start the units of every version that was RUNNING when the last server ended.
+
+    Call once at the start, before requests are answered: whoever has seen RUNNING never sees less. A version
+    that does not come back, its artefact gone perhaps, becomes FAILED.
+    """
+    with parts.records.read() as reading:
+        running = reading.execute(select(versions).where(versions.c.status == "RUNNING")).all()
+
+    async def start(row: Row[Any]) -> None:
+        try:
+            await parts.units.start(row.arn, _folder(parts, row), row.min_units, row.max_units)
+        except CustomLabelsError as error:
+            await asyncio.to_thread(_give_up, parts.records, row.arn, str(error))
+
+    await asyncio.gather(*map(start, running))
+
+
+def note_failures(records: Records) -> Callable[[str, str], None]:
+    """What the supervisor calls, on the loop, when it gives a running version up: it becomes FAILED."""
+
+    def failed(arn: str, reason: str) -> None:
+        asyncio.get_running_loop().run_in_executor(None, _give_up, records, arn, reason)
+
+    return failed
+
+
+def _give_up(records: Records, arn: str, reason: str) -> None:
+    with records.write() as tx:
+        own = (versions.c.arn == arn, versions.c.status == "RUNNING")
+        tx.execute(update(versions).where(*own).values(status="FAILED", status_message=reason))
+
+
+class Hosting:
+    """The jobs `start` and `stop`: what the version's status asks for, done with its units."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def run(self, job: Job, _control: JobControl) -> Finish:
+        """Start or stop the units, unless something else has been asked for meanwhile."""
+        arn = job.spec["version"]
+        with self._parts.records.read() as reading:
+            row = _wished(reading, job)
+        if row is not None and job.kind == "start":
+            folder = _folder(self._parts, row)
+            self._parts.run_on_loop(self._parts.units.start(arn, folder, row.min_units, row.max_units))
+        elif row is not None:
+            self._parts.run_on_loop(self._parts.units.stop(arn))
+        status = AFTER[job.kind]
+        return lambda tx: _settle(tx, job, status, MESSAGES[status])
+
+    def failed(self, job: Job, error: Exception) -> Finish:
+        """FAILED, with the reason; from there the version can be started again."""
+        return lambda tx: _settle(tx, job, "FAILED", str(error) or type(error).__name__)
+
+
+def _folder(parts: Parts, row: Row[Any]) -> Path:
+    folder = parts.home / (row.folder or "models")
+    if row.folder is None or not (folder / "model.json").is_file():
+        raise HostingError(f"the model of {row.arn} is not in {folder}; train it again")
+    return folder
+
+
+def _wished(reading: Reading, job: Job) -> Row[Any] | None:
+    """The version, if what the job does is still its latest wish."""
+    row = reading.execute(select(versions).where(versions.c.arn == job.spec["version"])).first()
+    current = row is not None and row.status == BEFORE[job.kind]
+    return row if row and current and orjson.loads(row.details).get("Wish") == job.spec["wish"] else None
+
+
+def _settle(tx: Transaction, job: Job, status: str, message: str) -> None:
+    if _wished(tx, job) is not None:
+        own = versions.c.arn == job.spec["version"]
+        tx.execute(update(versions).where(own).values(status=status, status_message=message))

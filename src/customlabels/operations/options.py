@@ -1,0 +1,44 @@
+"""Options of a training that AWS's API has no member for: its seed and its time.
+
+They are put before the version is made (the workflow, which makes it, runs on AWS too and knows nothing of
+them) and kept as tags of the version's name: an ARN without a stamp.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from customlabels.operations.arns import project_arn, version_arn
+from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.tagging import drop_tags, put_tags, tags_of
+from customlabels.storage import Transaction
+
+__all__ = ["take_options"]
+
+OPTIONS = {"BudgetSeconds": float, "Seed": int}
+
+
+@operation("customlabels", "PutTrainingOptions")
+def put_training_options(call: Call) -> Response:
+    """Say how the next version of this name shall be trained; what was said before is forgotten."""
+    params = call.params
+    arn = _name(call, params["ProjectName"], params["VersionName"])
+
+    def effect(tx: Transaction) -> Response:
+        drop_tags(tx, arn)
+        put_tags(tx, arn, {option: str(params[option]) for option in OPTIONS if option in params})
+        return {}
+
+    return call.write(effect)
+
+
+def take_options(tx: Transaction, call: Call, project: str, version: str) -> dict[str, Any]:
+    """The options put for the version that is made now, and forget them."""
+    arn = _name(call, project, version)
+    options = {name: OPTIONS[name](value) for name, value in tags_of(tx, arn).items()}
+    drop_tags(tx, arn)
+    return options
+
+
+def _name(call: Call, project: str, version: str) -> str:
+    return version_arn(project_arn(call.caller, project, 0), version, 0)

@@ -1,0 +1,100 @@
+"""What handlers and jobs work with; the application builds it once and passes it in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from customlabels.inference import Found
+from customlabels.serving import VersionStatus
+from customlabels.storage import Objects, Records, S3Endpoint
+from customlabels.training import Progress, TrainingOutcome, TrainingSpec
+from customlabels.workflows import Executions, Jobs, StateMachines
+
+__all__ = ["Launcher", "Limits", "Parts", "Units"]
+
+Value = TypeVar("Value")
+
+
+class Launcher(Protocol):
+    """Trains in another process; raises TrainingFailed or TrainingCancelled."""
+
+    def __call__(
+        self, spec: TrainingSpec, on_progress: Callable[[Progress], None], cancelled: Callable[[], bool]
+    ) -> TrainingOutcome:
+        """Train to the end, telling how far it is; `cancelled` is asked about once a second."""
+        ...
+
+
+class Units(Protocol):
+    """Versions in service; `serving.Supervisor`, whose errors it raises. Runs on the server's loop."""
+
+    async def start(self, version: str, folder: Path, units: int = 1, max_units: int | None = None) -> None:
+        """Return once the version answers; one that does already stays as it is."""
+        ...
+
+    async def stop(self, version: str) -> None:
+        """Return once nothing of the version runs."""
+        ...
+
+    async def detect(
+        self, version: str, image: bytes, min_confidence: float | None = None, max_results: int | None = None
+    ) -> list[Found]:
+        """The labels of an image."""
+        ...
+
+    def status(self) -> list[VersionStatus]:
+        """Every version that starts, runs or stops."""
+        ...
+
+
+class RunOnLoop(Protocol):
+    """Waits in a thread for what runs on the server's loop."""
+
+    def __call__(self, work: Coroutine[Any, Any, Value]) -> Value:
+        """The coroutine's result, or its exception."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one account may have, and the sizes of the service; the real service's unless it is said."""
+
+    projects: int = 100
+    versions: int = 100  # of one project
+    running_versions: int = 10  # 2 on AWS, where each costs money by the hour
+    inference_units: int = 5  # of one version
+    image_bytes: int = 4 * 2**20  # of an image in a request
+    object_image_bytes: int = 15 * 2**20  # of an image in a bucket
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"limits are at least 1: {name}={getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one server.
+
+    home: the folder of everything; models and work folders lie in it     s3: where unregistered buckets are
+    version, started_at: of this server, for those who ask     clock: epoch seconds
+    """
+
+    records: Records
+    objects: Objects
+    jobs: Jobs
+    executions: Executions
+    machines: StateMachines
+    units: Units
+    train: Launcher
+    run_on_loop: RunOnLoop
+    home: Path
+    version: str
+    started_at: float
+    s3: S3Endpoint | None = None
+    clock: Callable[[], float] = time.time
+    limits: Limits = field(default_factory=Limits)

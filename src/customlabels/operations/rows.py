@@ -1,0 +1,50 @@
+"""The rows that ARNs name.
+
+Layer: operations. An ARN of another account is answered as if nothing were there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, Table, select
+
+from customlabels.operations.arns import Arn
+from customlabels.operations.dispatch import Call
+from customlabels.operations.refusals import not_found
+from customlabels.storage import Reading, schema
+
+__all__ = ["dataset_row", "project_row", "require_own", "version_row"]
+
+
+def project_row(reading: Reading, call: Call, arn: str) -> Row[Any]:
+    """The project `arn`; ResourceNotFoundException where there is none."""
+    return _row(reading, call, schema.projects, arn)
+
+
+def dataset_row(reading: Reading, call: Call, arn: str) -> Row[Any]:
+    """The dataset `arn`; ResourceNotFoundException where there is none."""
+    return _row(reading, call, schema.datasets, arn)
+
+
+def version_row(reading: Reading, call: Call, arn: str) -> Row[Any]:
+    """The version `arn`; ResourceNotFoundException where there is none."""
+    return _row(reading, call, schema.versions, arn)
+
+
+def require_own(call: Call, arn: str) -> None:
+    """ResourceNotFoundException where `arn` is no ARN, or belongs to another account than the caller's."""
+    try:
+        account = Arn.parse(arn).account
+    except ValueError:
+        account = ""
+    if account != call.caller.account:
+        raise not_found(f"account {call.caller.account} has no {arn}")
+
+
+def _row(reading: Reading, call: Call, table: Table, arn: str) -> Row[Any]:
+    require_own(call, arn)
+    row = reading.execute(select(table).where(table.c.arn == arn)).first()
+    if row is None:
+        raise not_found(f"there is no {arn}: it was deleted, or never made")
+    return row

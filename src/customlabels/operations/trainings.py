@@ -1,0 +1,217 @@
+"""The job that trains a version: its data as files, the training process, its results into the records.
+
+What a power cut leaves: the job's work folder, with the manifests and the trainer's checkpoints; the next
+run of the job goes on from there. `outcome.json` in it says that the training is done, so that a cut while
+the artefact is moved, or before the last transaction, trains nothing twice. The artefact is in its place
+before the version says TRAINING_COMPLETED; the work folder is swept afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, select, update
+
+from customlabels.datasets import every_entry
+from customlabels.errors import CustomLabelsError
+from customlabels.operations.arns import Arn, artefact_name
+from customlabels.operations.buckets import bucket_folders
+from customlabels.operations.parts import Parts
+from customlabels.operations.statuses import MESSAGES
+from customlabels.operations.sweeping import sweep_folders
+from customlabels.storage import StorageError, Transaction, schema
+from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
+from customlabels.workflows import Finish, Job, JobControl
+
+__all__ = ["Training"]
+
+SERVICE_ISSUE = "Amazon Rekognition experienced a service issue."
+REPORT_SECONDS = 0.5  # at least between two rows of progress: each is a commit
+versions = schema.versions
+
+
+class Training:
+    """The job `train`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def run(self, job: Job, control: JobControl) -> Finish:
+        """Train the version, or go on where an earlier run of this job was cut off."""
+        row = self._row(job.subject)
+        details = orjson.loads(row.details)
+        spec = self._spec(job, row, details)
+        told = spec.work_folder / "outcome.json"
+        if told.exists():
+            outcome = TrainingOutcome.from_json(orjson.loads(told.read_bytes()))
+        else:
+            try:
+                outcome = self._parts.train(spec, _reporter(control), control.cancelled)
+            except TrainingCancelled as error:
+                return self.failed(job, error)  # as it was asked for: the job itself has not failed
+            _write_whole(told, [orjson.dumps(outcome.to_json())])
+        evaluation = orjson.loads(self._parts.objects.read(spec.output_bucket, outcome.summary_key))
+        folder = self._put_in_place(job.subject, outcome)
+        results = _described_results(details, spec.output_bucket, outcome.output_keys) | {
+            "BillableTrainingTimeInSeconds": round(outcome.seconds),
+            "EvaluationResult": {
+                "F1Score": outcome.f1,
+                "Summary": {"S3Object": {"Bucket": spec.output_bucket, "Name": outcome.summary_key}},
+            },
+        }
+        details |= {"Results": results, "Evaluation": evaluation}
+
+        def finish(tx: Transaction) -> None:
+            change = {"status": "TRAINING_COMPLETED", "status_message": MESSAGES["TRAINING_COMPLETED"]}
+            self._end(tx, job, change | {"folder": folder, "f1_score": outcome.f1}, details)
+            sweep_folders(tx, self._parts.jobs, job.subject, [self._work(job)])
+
+        return finish
+
+    def failed(self, job: Job, error: Exception) -> Finish:
+        """TRAINING_FAILED with the reason; the work folder stays to be looked at, until the version goes."""
+        expected = isinstance(error, CustomLabelsError)
+        details = orjson.loads(self._row(job.subject).details) | {"WorkFolder": self._work(job)}
+        if isinstance(error, TrainingFailed) and error.output_keys:
+            details["Results"] = _described_results(
+                details, details["OutputConfig"]["S3Bucket"], error.output_keys
+            )
+        message = "The training was cancelled." if isinstance(error, TrainingCancelled) else str(error)
+        change = {
+            "status": "TRAINING_FAILED",
+            "status_message": message if expected and message else SERVICE_ISSUE,
+        }
+        return lambda tx: self._end(tx, job, change, details)
+
+    def _end(self, tx: Transaction, job: Job, change: dict[str, Any], details: dict[str, Any]) -> None:
+        told = {"training_ended_at": self._parts.clock(), "details": orjson.dumps(details).decode()}
+        tx.execute(update(versions).where(versions.c.arn == job.subject).values(change | told))
+
+    def _row(self, arn: str) -> Row[Any]:
+        with self._parts.records.read() as reading:
+            return reading.execute(select(versions).where(versions.c.arn == arn)).one()
+
+    @staticmethod
+    def _work(job: Job) -> str:
+        return f"work/{job.id}"
+
+    def _spec(self, job: Job, row: Row[Any], details: dict[str, Any]) -> TrainingSpec:
+        """The training's spec, with its manifests written into its work folder."""
+        work = self._parts.home / self._work(job)
+        work.mkdir(parents=True, exist_ok=True)
+        train, test = work / "train.manifest", work / "test.manifest"
+        self._write_manifest(train, row.train_revision_id, details.get("TrainingData"))
+        has_test = row.test_revision_id is not None or bool(details.get("TestingData", {}).get("Assets"))
+        if has_test:
+            self._write_manifest(test, row.test_revision_id, details.get("TestingData"))
+        options = details.get("Options", {})
+        return TrainingSpec(
+            work_folder=work,
+            train_manifest=train,
+            test_manifest=test if has_test else None,
+            buckets=bucket_folders(self._parts.records),
+            output_bucket=details["OutputConfig"]["S3Bucket"],
+            output_prefix=details["OutputConfig"].get("S3KeyPrefix", ""),
+            project_name=Arn.parse(row.arn).project,
+            version_name=row.name,
+            version_arn=row.arn,
+            s3=self._parts.s3,
+            budget_seconds=options.get("BudgetSeconds"),
+            seed=options.get("Seed", 0),
+        )
+
+    def _write_manifest(self, file: Path, revision: str | None, given: dict[str, Any] | None) -> None:
+        """The lines of a dataset's revision, or of the manifest object that the request named."""
+        if file.exists():
+            return  # by an earlier run of this job: what the training began with
+        if revision is not None:
+            entries = every_entry(self._parts.records, revision)
+            _write_whole(file, (f"{entry.line}\n".encode() for entry in entries))
+            return
+        assert given is not None
+        place = given["Assets"][0]["GroundTruthManifest"]["S3Object"]
+        try:
+            lines = self._parts.objects.lines(place["Bucket"], place["Name"])
+            _write_whole(file, (line + b"\n" for line in lines))
+        except StorageError as error:
+            raise TrainingFailed(
+                "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT",
+                f"The manifest file extension or contents are invalid. {error}",
+            ) from error
+
+    def _put_in_place(self, arn: str, outcome: TrainingOutcome) -> str:
+        """Move the artefact to where versions are served from; its place, relative to the home."""
+        place = f"models/{artefact_name(arn)}"
+        target = self._parts.home / place
+        if not target.exists():  # else moved by a run that was cut off right afterwards
+            target.parent.mkdir(exist_ok=True)
+            for file in outcome.artefact_folder.iterdir():
+                _sync(file)
+            outcome.artefact_folder.rename(target)
+            _sync(target.parent)
+        return place
+
+
+def _reporter(control: JobControl) -> Any:
+    """What the trainer tells, as rows that others can read; told more often, only the latest counts."""
+    written_at = -REPORT_SECONDS
+
+    def report(progress: Progress) -> None:
+        nonlocal written_at
+        if time.monotonic() - written_at >= REPORT_SECONDS:
+            written_at = time.monotonic()
+            control.report(asdict(progress))
+
+    return report
+
+
+def _write_whole(file: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file whole or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    with part.open("wb") as out:
+        out.writelines(chunks)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)
+
+
+def _sync(place: Path) -> None:
+    """Have a file or the names in a folder on the disk: the records must not be ahead of it."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _described_results(details: dict[str, Any], bucket: str, keys: Any) -> dict[str, Any]:
+    """Where the documents of a training are, as DescribeProjectVersions tells it."""
+
+    def place(kind: str) -> dict[str, Any]:
+        return {"S3Object": {"Bucket": bucket, "Name": keys[kind]}}
+
+    def assets(kind: str) -> list[dict[str, Any]]:
+        return [{"GroundTruthManifest": place(kind)}] if kind in keys else []
+
+    results: dict[str, Any] = {}
+    for side, member, none_given in (
+        ("Training", "TrainingData", {}),
+        ("Testing", "TestingData", {"AutoCreate": False}),
+    ):
+        result: dict[str, Any] = {"Input": details.get(member, none_given)}
+        if output := assets(f"{side}GroundTruth"):
+            result["Output"] = {"Assets": output}
+            if side == "Testing":
+                result["Output"]["AutoCreate"] = bool(details.get(member, {}).get("AutoCreate"))
+        if validation := assets(f"{side}ManifestWithValidation"):
+            result["Validation"] = {"Assets": validation}
+        results[f"{side}DataResult"] = result
+    if "ManifestSummary" in keys:
+        results["ManifestSummary"] = place("ManifestSummary")
+    return results

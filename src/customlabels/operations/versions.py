@@ -1,0 +1,238 @@
+"""Versions: trained, listed, started, stopped, deleted. The work itself is done by jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, delete, func, insert, select
+
+from customlabels.errors import ServiceError
+from customlabels.operations.arns import version_arn
+from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.hosting import ask_units
+from customlabels.operations.options import take_options
+from customlabels.operations.pages import newest_page, page_start, page_token
+from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
+from customlabels.operations.rows import project_row, version_row
+from customlabels.operations.statuses import MESSAGES, PASSING, STARTABLE, USABLE
+from customlabels.operations.sweeping import sweep_folders, sweep_revision
+from customlabels.operations.tagging import drop_tags, put_tags
+from customlabels.storage import StorageError, Transaction, schema
+
+KEPT_AS_GIVEN = ("OutputConfig", "KmsKeyId", "VersionDescription")
+versions, datasets = schema.versions, schema.datasets
+
+
+@operation("rekognition", "CreateProjectVersion")
+def create_project_version(call: Call) -> Response:
+    """Train a version on the data as it is at this moment; later changes of the datasets do not matter."""
+    params = call.params
+    _check_request(params)
+    _require_output_bucket(call, params["OutputConfig"])
+
+    def effect(tx: Transaction) -> Response:
+        project = project_row(tx, call, params["ProjectArn"])
+        _require_free_name(tx, call, project)
+        train, test = (None, None) if "TrainingData" in params else _snapshot(tx, project.arn)
+        if train is None and tx.execute(select(datasets.c.arn).filter_by(project_arn=project.arn)).first():
+            raise invalid_parameter(
+                f"{project.arn} has datasets; TrainingData is for projects without",
+            )
+        stamp = call.stamp()
+        arn = version_arn(project.arn, params["VersionName"], stamp)
+        details = {
+            key: params[key] for key in (*KEPT_AS_GIVEN, "TrainingData", "TestingData") if key in params
+        }
+        details["Options"] = take_options(tx, call, project.name, params["VersionName"])
+        row = {
+            "arn": arn,
+            "project_arn": project.arn,
+            "name": params["VersionName"],
+            "status": "TRAINING_IN_PROGRESS",
+            "status_message": MESSAGES["TRAINING_IN_PROGRESS"],
+            "created_at": stamp / 1000,
+            "train_revision_id": train,
+            "test_revision_id": test,
+            "details": orjson.dumps(details).decode(),
+        }
+        tx.execute(insert(versions), row)
+        put_tags(tx, arn, params.get("Tags", {}))
+        call.parts.jobs.submit(tx, kind="train", subject=arn, spec={})
+        return {"ProjectVersionArn": arn}
+
+    return call.write(effect)
+
+
+@operation("rekognition", "DescribeProjectVersions")
+def describe_project_versions(call: Call) -> Response:
+    """Versions of a project, newest first; names that do not exist are left out."""
+    params = call.params
+    start = page_start(call.operation, params, params.get("NextToken"), "InvalidPaginationTokenException")
+    query = select(versions).where(versions.c.project_arn == params["ProjectArn"])
+    if "VersionNames" in params:
+        query = query.where(versions.c.name.in_(params["VersionNames"]))
+    with call.parts.records.read() as reading:
+        project_row(reading, call, params["ProjectArn"])
+        order = (versions.c.created_at, versions.c.arn)
+        found, following = newest_page(reading, query, order, start, params.get("MaxResults", 100))
+    answer: Response = {"ProjectVersionDescriptions": [_described(row) for row in found]}
+    if following:
+        answer["NextToken"] = page_token(call.operation, params, following)
+    return answer
+
+
+@operation("rekognition", "StartProjectVersion")
+def start_project_version(call: Call) -> Response:
+    """Bring a trained version up: status and job in one transaction; it answers once RUNNING."""
+    arn, least = call.params["ProjectVersionArn"], call.params["MinInferenceUnits"]
+    most = call.params.get("MaxInferenceUnits", least)
+    if most < least:
+        raise invalid_parameter(f"MaxInferenceUnits {most} is below MinInferenceUnits {least}")
+
+    def effect(tx: Transaction) -> Response:
+        row = version_row(tx, call, arn)
+        _require_startable(row)
+        _require_units(tx, call, most)
+        most_given = call.params.get("MaxInferenceUnits")
+        ask_units(tx, call.parts.jobs, "start", arn, min_units=least, max_units=most_given)
+        return {"Status": "STARTING"}
+
+    return call.write(effect)
+
+
+@operation("rekognition", "StopProjectVersion")
+def stop_project_version(call: Call) -> Response:
+    """Take a version out of service; requests under way are still answered."""
+    arn = call.params["ProjectVersionArn"]
+
+    def effect(tx: Transaction) -> Response:
+        status = version_row(tx, call, arn).status
+        if status not in ("RUNNING", "STARTING"):
+            raise invalid_parameter(f"{arn} is {status}; only a RUNNING version can be stopped")
+        ask_units(tx, call.parts.jobs, "stop", arn)
+        return {"Status": "STOPPING"}
+
+    return call.write(effect)
+
+
+@operation("rekognition", "DeleteProjectVersion")
+def delete_project_version(call: Call) -> Response:
+    """Delete a version; it is gone when this returns, its files soon after, its output documents never."""
+    arn = call.params["ProjectVersionArn"]
+
+    def effect(tx: Transaction) -> Response:
+        row = version_row(tx, call, arn)
+        if row.status in PASSING:
+            raise in_use(f"{arn} is {row.status}; stop it, or wait for its end")
+        drop_tags(tx, arn)
+        tx.execute(delete(versions).where(versions.c.arn == arn))
+        sweep_folders(tx, call.parts.jobs, arn, [row.folder, orjson.loads(row.details).get("WorkFolder")])
+        for revision in (row.train_revision_id, row.test_revision_id):
+            sweep_revision(tx, call.parts.jobs, revision)
+        return {"Status": "DELETING"}
+
+    return call.write(effect)
+
+
+def _check_request(params: dict[str, Any]) -> None:
+    """The rules between members: which of them go together."""
+    testing = params.get("TestingData", {})
+    problems = (
+        ("FeatureConfig" in params, "FeatureConfig is not for projects with Feature CUSTOM_LABELS"),
+        ("S3Bucket" not in params["OutputConfig"], "OutputConfig needs its S3Bucket"),
+        (("TrainingData" in params) != ("TestingData" in params), "TrainingData and TestingData go together"),
+        (
+            "TestingData" in params and bool(testing.get("Assets")) == bool(testing.get("AutoCreate")),
+            "TestingData has either Assets or AutoCreate",
+        ),
+        (
+            "TrainingData" in params and len(params["TrainingData"].get("Assets", [])) != 1,
+            "TrainingData has one asset",
+        ),
+        (len(testing.get("Assets", [])) > 1, "TestingData has one asset"),
+        (
+            any(
+                not {"Bucket", "Name"} <= asset.get("GroundTruthManifest", {}).get("S3Object", {}).keys()
+                for member in ("TrainingData", "TestingData")
+                for asset in params.get(member, {}).get("Assets", [])
+            ),
+            "an asset names its manifest: GroundTruthManifest.S3Object with Bucket and Name",
+        ),
+    )
+    for broken, rule in problems:
+        if broken:
+            raise invalid_parameter(rule)
+
+
+def _require_output_bucket(call: Call, output: dict[str, Any]) -> None:
+    # Kinder than AWS, where a training ends hours later with "Unable to write to output S3 bucket".
+    try:
+        next(call.parts.objects.list(output["S3Bucket"], output.get("S3KeyPrefix", "")), None)
+    except StorageError as error:
+        raise invalid_parameter(f"OutputConfig: {error}") from error
+
+
+def _require_free_name(tx: Transaction, call: Call, project: Row[Any]) -> None:
+    own = select(versions.c.name).where(versions.c.project_arn == project.arn)
+    name = call.params["VersionName"]
+    if tx.execute(own.where(versions.c.name == name)).first():
+        raise in_use(f"{project.arn} has a version {name} already")
+    count = tx.execute(select(func.count()).select_from(own.subquery())).scalar_one()
+    if count >= call.parts.limits.versions:
+        raise ServiceError(
+            "ServiceQuotaExceededException", f"{project.arn} has {count} versions; delete one first"
+        )
+
+
+def _snapshot(tx: Transaction, project: str) -> tuple[str, str | None]:
+    """The revisions of the project's training and test dataset; None for a test that is split off."""
+    found = {row.type: row for row in tx.execute(select(datasets).where(datasets.c.project_arn == project))}
+    for row in found.values():
+        if row.status.endswith("_IN_PROGRESS"):
+            raise in_use(f"{row.arn} is {row.status}; wait for its end")
+        if row.status not in USABLE:
+            raise invalid_parameter(f"{row.arn} is {row.status}: {row.status_message}")
+    if "TRAIN" not in found:
+        raise invalid_parameter(f"{project} has no training dataset; create one first")
+    for row in found.values():
+        entries = select(schema.revisions.c.total_entries).where(schema.revisions.c.id == row.revision_id)
+        if not tx.execute(entries).scalar():
+            raise invalid_parameter(f"{row.arn} has no entries; add some, or delete it")
+    return found["TRAIN"].revision_id, found["TEST"].revision_id if "TEST" in found else None
+
+
+def _require_startable(row: Row[Any]) -> None:
+    if row.status in STARTABLE:
+        return
+    code = "ResourceInUseException" if row.status in PASSING else "InvalidParameterException"
+    raise ServiceError(code, f"{row.arn} is {row.status}; it can start from {', '.join(STARTABLE)}")
+
+
+def _require_units(tx: Transaction, call: Call, most: int) -> None:
+    limits = call.parts.limits
+    if most > limits.inference_units:
+        raise over_limit(f"{most} inference units; {limits.inference_units} is the most")
+    up = select(func.count()).where(
+        versions.c.status.in_(("STARTING", "RUNNING")),
+        versions.c.arn.like(f"arn:aws:rekognition:{call.caller.region}:{call.caller.account}:%"),
+    )
+    if tx.execute(up).scalar_one() >= limits.running_versions:
+        raise over_limit(f"{limits.running_versions} versions are running; stop one first")
+
+
+def _described(row: Row[Any]) -> Response:
+    details = orjson.loads(row.details)
+    answer = {
+        "ProjectVersionArn": row.arn,
+        "CreationTimestamp": row.created_at,
+        "MinInferenceUnits": row.min_units,
+        "MaxInferenceUnits": row.max_units,
+        "Status": row.status,
+        "StatusMessage": row.status_message,
+        "TrainingEndTimestamp": row.training_ended_at,
+        "Feature": "CUSTOM_LABELS",
+    }
+    answer |= {key: details[key] for key in KEPT_AS_GIVEN if key in details}
+    answer |= details.get("Results", {})
+    return {key: value for key, value in answer.items() if value is not None}
