@@ -1,0 +1,25 @@
+"""Puts the parts together: the only place that builds them; and the server process that runs them."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from customlabels.app.lock import AlreadyServed, HomeLock, Served, served
+from customlabels.settings import Settings
+
+__all__ = ["AlreadyServed", "HomeLock", "Served", "models_folder", "serve_home", "served"]
+
+
+def models_folder() -> Path:
+    """The folder of our own service's model, found without loading the room that owns it."""
+    spec = find_spec("customlabels.operations")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "models"
+
+
+def serve_home(settings: Settings, *, detached: bool) -> None:
+    """Run the server of a home; see `app.server`."""
+    # The server needs every room; a command that only looks for one must not load them.
+    from customlabels.app.server import serve_home as serve
+
+    serve(settings, detached=detached)

@@ -1,0 +1,153 @@
+"""From settings to a running application: the one place where the parts are put together.
+
+Layer: app. Order matters here and nowhere else: records first, then what writes them, then who asks for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from customlabels import __version__
+from customlabels.app.functions import functions_of
+from customlabels.asl import Rules
+from customlabels.console import console_app
+from customlabels.operations import (
+    Dispatcher,
+    Limits,
+    Parts,
+    ServiceTasks,
+    folder_of,
+    job_handlers,
+    models_folder,
+    note_failures,
+    revive,
+)
+from customlabels.serving import Supervisor
+from customlabels.settings import Settings
+from customlabels.storage import Objects, Records, S3Endpoint
+from customlabels.training import train
+from customlabels.wire import (
+    Application,
+    Caller,
+    Invocation,
+    Key,
+    Signatures,
+    WireApp,
+    load_services,
+    not_found,
+)
+from customlabels.workflows import Engine, Executions, JobHandler, JobPace, Jobs, StateMachines
+
+__all__ = ["App", "build"]
+
+Value = TypeVar("Value")
+
+MANY = 10_000  # projects, and versions of one: rows cost little here, unlike hosted ones
+LOST_ATTEMPTS = (
+    1_000  # of a job whose server is killed again and again: each attempt goes on, none is in vain
+)
+
+
+@dataclass
+class App:
+    """The parts of one server that have a beginning and an end, and the ASGI application in front."""
+
+    asgi: Application
+    records: Records
+    engine: Engine
+    jobs: Jobs
+    units: Supervisor
+    dispatcher: Dispatcher
+    parts: Parts
+
+    async def start(self) -> None:
+        """Take up what the last server left, then begin to work. Requests may come from here on."""
+        await revive(self.parts)
+        await asyncio.to_thread(self._take_up)
+        self.engine.start()
+        self.jobs.start()
+
+    def _take_up(self) -> None:
+        self.engine.recover()
+        self.jobs.recover()
+
+    def has_open_work(self) -> bool:
+        """Whether an execution or a job is under way, or a version is in service."""
+        caller = Caller("", "")
+        told = self.dispatcher.call(Invocation("customlabels", "DescribeServer", {}, caller, ""))
+        return bool(told["RunningExecutions"] or told["OpenJobs"] or told["RunningVersions"])
+
+    async def close(self) -> None:
+        """End in the order in which parts need each other; what is open goes on at the next start."""
+        await asyncio.to_thread(self.engine.close)
+        await asyncio.to_thread(self.jobs.close)
+        await self.units.close()
+        await asyncio.to_thread(self.dispatcher.close)
+        self.records.close()
+
+
+def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
+    """Build everything that one server is made of; nothing runs yet.
+
+    Raises NewerSchema, RecordsError and SettingsError, with the home unchanged.
+    """
+    functions = functions_of(settings.functions_file)
+    records = Records.open(settings.records_url)
+    owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+    rules = Rules(wait_scale=settings.wait_scale)
+    s3 = S3Endpoint(**vars(settings.s3)) if settings.s3 else None
+    handlers: dict[str, JobHandler] = {}
+    pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
+    jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
+    units = Supervisor(note_failures(records))
+    parts = Parts(
+        records=records,
+        objects=Objects(folder_of(records), s3),
+        jobs=jobs,
+        executions=Executions(records, rules, time.time),
+        machines=StateMachines(records, time.time, _new_id),
+        units=units,
+        train=train,
+        run_on_loop=_RunOnLoop(loop),
+        home=settings.home,
+        version=__version__,
+        started_at=time.time(),
+        s3=s3,
+        limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
+    )
+    handlers |= job_handlers(parts)
+    services = load_services(models_folder())
+    dispatcher = Dispatcher(parts, time.time)
+    engine = Engine(records, ServiceTasks(dispatcher, services, functions), rules, time.time, owner)
+    keys = {name: Key(key.secret, key.account) for name, key in settings.access_keys.items()}
+    signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
+    # With access keys set, who may see pages is a login's matter, which this build does not have.
+    pages = not_found if keys else _console(dispatcher, Caller(settings.account, settings.region))
+    asgi = WireApp(services, dispatcher.acall, signatures, fallback=pages)
+    return App(asgi, records, engine, jobs, units, dispatcher, parts)
+
+
+def _console(dispatcher: Dispatcher, caller: Caller) -> Application:
+    async def ask(service: str, operation: str, members: Mapping[str, Any]) -> dict[str, Any]:
+        return await dispatcher.acall(Invocation(service, operation, dict(members), caller, _new_id()))
+
+    return console_app(ask)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+class _RunOnLoop:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __call__(self, work: Coroutine[Any, Any, Value]) -> Value:
+        """Wait in a thread for a coroutine on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

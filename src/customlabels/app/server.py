@@ -1,0 +1,158 @@
+"""The server process: takes the home, listens, brings back what was running, ends in order.
+
+Layer: app. What a kill or a power cut leaves is taken up by the next start: executions go on from their
+journal, trainings from their checkpoint, versions that were RUNNING are served again. An orderly end does
+nothing more than free the machine sooner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+import uvicorn
+
+from customlabels.app.building import App, build
+from customlabels.app.lock import HomeLock, Served
+from customlabels.errors import CustomLabelsError
+from customlabels.settings import DEFAULT_PORT, Settings
+
+__all__ = ["PortTaken", "serve_home"]
+
+BACKLOG = 2048  # requests that wait while the server starts
+IDLE_LOOK_SECONDS = 1.0
+DRAIN_SECONDS = 5
+
+Scope = MutableMapping[str, Any]
+Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+
+class PortTaken(CustomLabelsError):
+    """Another program listens on the port."""
+
+
+def serve_home(settings: Settings, *, detached: bool) -> None:
+    """Serve until told to end; a detached server ends by itself when nothing is open any more.
+
+    Raises AlreadyServed, PortTaken, NewerSchema, each before anything is listened on or changed.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with HomeLock(settings.home).held() as lock, _listening(settings, detached=detached) as listener:
+        runner = asyncio.Runner(loop_factory=_loop_factory())
+        with runner:
+            runner.run(_serve(settings, lock, listener, detached=detached))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on every platform; the standard loop does the same, slower
+        return None
+    return uvloop.new_event_loop
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings, *, detached: bool) -> Iterator[socket.socket]:
+    """The socket to serve on. A detached server whose usual port is taken takes any free one."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with contextlib.closing(listener):
+        try:
+            listener.bind((settings.host, settings.port))
+            # At once: until somebody listens, a second server may bind the same port and fail much later.
+            listener.listen(BACKLOG)
+        except OSError as error:
+            if not (detached and settings.port == DEFAULT_PORT):
+                raise PortTaken(
+                    f"{settings.host}:{settings.port}: {error.strerror}; "
+                    "choose another --port, or --port 0 for any free one"
+                ) from error
+            listener.bind((settings.host, 0))
+            listener.listen(BACKLOG)
+        yield listener
+
+
+async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *, detached: bool) -> None:
+    app = build(settings, asyncio.get_running_loop())
+    last_request = LastRequest(app.asgi)
+    server = _Server(
+        uvicorn.Config(
+            last_request,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(ending, server.end)
+    try:
+        await app.start()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not (server.started or serving.done()):
+            await asyncio.sleep(0.005)
+        url = _url(listener)
+        lock.publish(Served(os.getpid(), url, detached))
+        print(f"customlabels serves {url} from {settings.home}", file=sys.stderr, flush=True)
+        if detached:
+            await _end_when_idle(app, server, last_request, settings.idle_seconds)
+        await serving
+    finally:
+        await app.close()
+
+
+async def _end_when_idle(app: App, server: _Server, last_request: LastRequest, idle_seconds: float) -> None:
+    """Return once the server is told to end, or tell it so after `idle_seconds` without anything open."""
+    quiet_since = time.monotonic()
+    while not server.should_exit:
+        await asyncio.sleep(IDLE_LOOK_SECONDS)
+        if await asyncio.to_thread(app.has_open_work):
+            quiet_since = time.monotonic()
+        if time.monotonic() - max(quiet_since, last_request.at) > idle_seconds:
+            log.info("nothing is open and nobody asks: ending")
+            server.end()
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with the signals left to us: an orderly end goes on after the last request."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def end(self) -> None:
+        """Answer what is under way, then return from serve(); a second call does not wait."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+class LastRequest:
+    """Notes when somebody last asked, for a server that ends when nobody does."""
+
+    def __init__(self, app: Asgi) -> None:
+        self._app = app
+        self.at = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Pass the request on."""
+        self.at = time.monotonic()
+        await self._app(scope, receive, send)
+        self.at = time.monotonic()

@@ -1,0 +1,235 @@
+"""Commands on data: check, sample, bucket; and a user's images as source datasets for a run."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from customlabels.cli.endpoint import Endpoint, connect
+from customlabels.cli.exits import DataInvalid, Exit, UsageError
+from customlabels.cli.printing import print_json, print_table, say, show
+from customlabels.datasets import Findings, Problem, Source, bucket_name, check, open_source
+from customlabels.settings import Settings
+from customlabels.storage import Objects
+
+__all__ = [
+    "SourceData",
+    "add_bucket",
+    "check_sources",
+    "list_buckets",
+    "own_bucket",
+    "remove_bucket",
+    "source_datasets",
+    "write_sample",
+]
+
+MANIFESTS_BUCKET = "customlabels-manifests"
+PROBLEMS_SHOWN = 20
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class SourceData:
+    """The two sides of a run's data: each a folder or manifest of this machine, or a dataset ARN."""
+
+    project: str
+    train: Source | str
+    test: Source | str
+
+    def register(self, endpoint: Endpoint) -> tuple[str, str]:
+        """The ARNs of both source datasets, created where they are not there yet.
+
+        The source project is named by the data's digest, so the same data is registered once and two runs
+        with different data never touch each other's.
+        """
+        sides = {"TRAIN": self.train, "TEST": self.test}
+        sources = {kind: side for kind, side in sides.items() if not isinstance(side, str)}
+        arns = {kind: side for kind, side in sides.items() if isinstance(side, str)}
+        if sources:
+            manifests = {kind: _put_manifest(endpoint, source) for kind, source in sources.items()}
+            digest = hashlib.sha256("".join(sorted(manifests.values())).encode()).hexdigest()[:10]
+            project_arn = _project(endpoint, f"{self.project[:200]}-source-{digest}")
+            for kind, key in manifests.items():
+                arns[kind] = _dataset(endpoint, project_arn, kind, key)
+            _wait_complete(endpoint, [arns[kind] for kind in manifests])
+        return arns["TRAIN"], arns["TEST"]
+
+
+def source_datasets(train: str, test: str, project: str, *, leave_out: bool) -> SourceData:
+    """Read and check both sides before anything is started; raises UsageError or DataInvalid.
+
+    leave_out: train without the images and lines that cannot be used, rather than refuse them.
+    """
+    places = {side: _existing(side) for side in (train, test) if not side.startswith("arn:")}
+    findings = check(list(places.values()))
+    for warning in findings.warnings[:PROBLEMS_SHOWN]:
+        say(f"warning: {warning}")
+    refused = findings.errors if leave_out else (*findings.errors, *findings.unusable)
+    if refused:
+        raise DataInvalid(_all_problems(refused, findings))
+    train_side, test_side = (open_source(places[side]) if side in places else side for side in (train, test))
+    return SourceData(project or _project_name(train), train_side, test_side)
+
+
+def _existing(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise UsageError(f"{text}: there is no such file or folder")
+    return path.absolute()
+
+
+def _all_problems(refused: Sequence[Problem], findings: Findings) -> str:
+    shown = [str(problem) for problem in refused[:PROBLEMS_SHOWN]]
+    if len(refused) > PROBLEMS_SHOWN:
+        shown.append(f"... and {len(refused) - PROBLEMS_SHOWN} more: `customlabels check` lists all")
+    if not findings.errors:
+        shown.append("to train without them, add --leave-out")
+    return "the data cannot be used as it is:\n" + "\n".join(f"  {line}" for line in shown)
+
+
+def _project_name(train: str) -> str:
+    """A name from the place of the training data: `clothing` for .../clothing/train."""
+    if train.startswith("arn:"):
+        return (
+            f"{train.split('/')[1][:200]}-pipeline"  # its own project may not be trained: it holds the source
+        )
+    path = Path(train).absolute()
+    generic = {"train", "training", "images", "data"}
+    stem = path.stem if path.is_file() else path.name
+    name = path.parent.name if stem.lower() in generic else stem
+    return re.sub(r"[^a-zA-Z0-9_.\-]+", "-", name).strip("-.")[:200] or "images"
+
+
+def _put_manifest(endpoint: Endpoint, source: Source) -> str:
+    """Register the images' folder and write their manifest into our own bucket; returns its key."""
+    bucket = bucket_name(source.root)
+    endpoint.customlabels.put_bucket(Name=bucket, Folder=str(source.root))
+    folder = endpoint.settings.manifests_folder
+    own_bucket(endpoint, MANIFESTS_BUCKET, folder)
+    text = "".join(f"{line}\n" for line in source.lines(bucket)).encode()
+    key = f"{hashlib.sha256(text).hexdigest()[:32]}.manifest"
+    # A name that is its content's digest: written once, whole, and the same for the same data.
+    Objects({MANIFESTS_BUCKET: folder}.get).write(MANIFESTS_BUCKET, key, text)
+    return key
+
+
+def own_bucket(endpoint: Endpoint, name: str, folder: Path) -> None:
+    """Register a bucket inside the home, its folder made where it is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    endpoint.customlabels.put_bucket(Name=name, Folder=str(folder))
+
+
+def _project(endpoint: Endpoint, name: str) -> str:
+    try:
+        return str(endpoint.rekognition.create_project(ProjectName=name)["ProjectArn"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceInUseException":
+            raise
+    found = endpoint.rekognition.describe_projects(ProjectNames=[name])["ProjectDescriptions"]
+    return str(found[0]["ProjectArn"])
+
+
+def _dataset(endpoint: Endpoint, project_arn: str, kind: str, key: str) -> str:
+    """The source dataset of one type; one that failed before is made anew."""
+    source = {"GroundTruthManifest": {"S3Object": {"Bucket": MANIFESTS_BUCKET, "Name": key}}}
+    existing = _datasets(endpoint, project_arn).get(kind)
+    if existing and existing["Status"] == "CREATE_FAILED":
+        endpoint.rekognition.delete_dataset(DatasetArn=existing["DatasetArn"])
+        existing = None
+    if existing:
+        return str(existing["DatasetArn"])
+    try:
+        answer = endpoint.rekognition.create_dataset(
+            ProjectArn=project_arn, DatasetType=kind, DatasetSource=source
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+            raise
+        return str(_datasets(endpoint, project_arn)[kind]["DatasetArn"])  # another run was a moment faster
+    return str(answer["DatasetArn"])
+
+
+def _datasets(endpoint: Endpoint, project_arn: str) -> dict[str, dict[str, Any]]:
+    name = project_arn.split("/")[1]
+    found = endpoint.rekognition.describe_projects(ProjectNames=[name])["ProjectDescriptions"]
+    return {dataset["DatasetType"]: dataset for one in found for dataset in one["Datasets"]}
+
+
+def _wait_complete(endpoint: Endpoint, arns: Sequence[str]) -> None:
+    import time
+
+    for arn in arns:
+        while True:
+            described = endpoint.rekognition.describe_dataset(DatasetArn=arn)["DatasetDescription"]
+            if described["Status"] == "CREATE_COMPLETE":
+                break
+            if described["Status"] == "CREATE_FAILED":
+                raise DataInvalid(f"{arn}: {described['StatusMessage']}")
+            time.sleep(POLL_SECONDS)
+
+
+def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
+    """Print every finding; data with an error is exit code 5."""
+    findings = check([_existing(source) for source in sources])
+    if as_json:
+        print_json(findings.as_json())
+    else:
+        for problem in findings.problems:
+            show(f"{problem.severity}: {problem}")
+        for split in findings.summary:
+            say(
+                f"{split.source}: {split.usable} of {split.lines} images usable, "
+                f"{len(split.images_by_label)} labels"
+            )
+    return Exit.DATA_INVALID if findings.errors or findings.unusable else Exit.DONE
+
+
+def write_sample(name: str, to: Path, *, as_json: bool) -> Exit:
+    """Write a data set into a new folder and register it as a bucket."""
+    from customlabels.training import write_digits
+
+    if name != "digits":
+        raise UsageError(f"{name!r} is no sample; there is: digits")
+    folder = to.expanduser().absolute()
+    bucket = bucket_name(folder)
+    counts = write_digits(folder, bucket=bucket)
+    connect(Settings.from_environment()).customlabels.put_bucket(Name=bucket, Folder=str(folder))
+    if as_json:
+        print_json({"Folder": str(folder), "Bucket": bucket, "Images": counts})
+        return Exit.DONE
+    show(f"{folder}: {counts['train']} training images, {counts['test']} test images; bucket s3://{bucket}")
+    say(f"train on it:  customlabels run --train {to}/train --test {to}/test")
+    return Exit.DONE
+
+
+def add_bucket(name: str, folder: Path) -> Exit:
+    """Register a folder."""
+    path = folder.expanduser().absolute()
+    if not path.is_dir():
+        raise UsageError(f"{folder}: there is no such folder")
+    connect(Settings.from_environment()).customlabels.put_bucket(Name=name, Folder=str(path))
+    show(f"s3://{name}  {path}")
+    return Exit.DONE
+
+
+def list_buckets(*, as_json: bool) -> Exit:
+    """Every registered bucket with its folder."""
+    buckets = connect(Settings.from_environment()).customlabels.list_buckets()["Buckets"]
+    if as_json:
+        print_json({"Buckets": buckets})
+    else:
+        print_table(("BUCKET", "FOLDER"), ((one["Name"], one["Folder"]) for one in buckets))
+    return Exit.DONE
+
+
+def remove_bucket(name: str) -> Exit:
+    """Forget a bucket."""
+    connect(Settings.from_environment()).customlabels.delete_bucket(Name=name)
+    show(f"forgot s3://{name}; its files are untouched")
+    return Exit.DONE

@@ -1,0 +1,220 @@
+"""Commands that ask or end what is there: status, detect, stop, down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from customlabels.cli.endpoint import Endpoint, connect, end_server, running_server
+from customlabels.cli.exits import DataInvalid, Exit, UsageError
+from customlabels.cli.following import execution_result, exit_after, show_verdict
+from customlabels.cli.printing import print_json, print_table, say, show
+from customlabels.pipeline import STATE_MACHINE_NAME
+from customlabels.settings import Settings
+
+__all__ = ["detect_images", "show_status", "stop_target", "take_down"]
+
+RUNS_SHOWN = 20
+START_SECONDS = 60.0  # for the units of a version that a server just started brings back
+POLL_SECONDS = 0.2
+OF_THE_IMAGE = ("InvalidImageFormatException", "ImageTooLargeException")
+
+
+def show_status(name: str, *, as_json: bool) -> Exit:
+    """One run, or the newest runs and every model in service."""
+    settings = Settings.from_environment()
+    if (
+        running_server(settings) is None
+        and not (settings.home / "records.db").exists()
+        and not settings.database_url
+    ):
+        say(f"nothing yet in {settings.home}; start with `customlabels run --train DIR --test DIR`")
+        return Exit.DONE
+    endpoint = connect(settings)
+    if name:
+        result = execution_result(
+            endpoint.states.describe_execution(executionArn=endpoint.execution_arn(name))
+        )
+        if as_json:
+            print_json(result)
+        elif result["Status"] == "RUNNING":
+            show(f"RUNNING  {result['Name']}  since {result['StartDate']}")
+            say(f"watch it:  customlabels follow {result['Name']}")
+        else:
+            show_verdict(result)
+        return Exit.DONE if result["Status"] == "RUNNING" else exit_after(result)
+    runs = list(_newest_runs(endpoint))
+    units = endpoint.customlabels.list_units()["Versions"]
+    if as_json:
+        shown = [execution_result(run) for run in runs]
+        print_json({"Endpoint": endpoint.url, "Runs": shown, "Versions": units})
+        return Exit.DONE
+    say(f"server {endpoint.url}")
+    print_table(
+        ("RUN", "STATUS", "STARTED"),
+        ((run["name"], run["status"], f"{run['startDate'].astimezone():%Y-%m-%d %H:%M:%S}") for run in runs),
+    )
+    print_table(
+        ("MODEL IN SERVICE", "UNITS", "REQUESTS"),
+        ((one["ProjectVersionArn"], len(one.get("Units", [])), one.get("Requests", 0)) for one in units),
+    )
+    return Exit.DONE
+
+
+def _newest_runs(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    for machine in endpoint.states.list_state_machines()["stateMachines"]:
+        if machine["name"] == STATE_MACHINE_NAME:
+            yield from endpoint.states.list_executions(
+                stateMachineArn=machine["stateMachineArn"], maxResults=RUNS_SHOWN
+            )["executions"]
+
+
+def detect_images(
+    model: str,
+    images: list[Path],
+    min_confidence: float | None,
+    max_results: int | None,
+    *,
+    as_json: bool,
+) -> Exit:
+    """Labels of each image by a model in service."""
+    contents = [(image, _image(image)) for image in images]
+    endpoint = connect(Settings.from_environment())
+    arn = _version_in_service(endpoint, model)
+    options: dict[str, Any] = {}
+    if min_confidence is not None:
+        options["MinConfidence"] = min_confidence
+    if max_results is not None:
+        options["MaxResults"] = max_results
+    answers = []
+    for image, content in contents:
+        try:
+            answer = endpoint.rekognition.detect_custom_labels(
+                ProjectVersionArn=arn, Image={"Bytes": content}, **options
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in OF_THE_IMAGE:
+                raise DataInvalid(f"{image}: {error.response['Error']['Message']}") from error
+            raise
+        answers.append({"Image": str(image), "CustomLabels": answer["CustomLabels"]})
+        if not as_json:
+            found = "  ".join(
+                f"{label['Name']} {label['Confidence']:.1f}%" for label in answer["CustomLabels"]
+            )
+            show(f"{image}  {found or '(no label above its threshold)'}")
+    if as_json:
+        print_json({"ProjectVersionArn": arn, "Results": answers})
+    return Exit.DONE
+
+
+def _image(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+
+
+def _version_in_service(endpoint: Endpoint, model: str) -> str:
+    """The ARN of the version that answers for a project, PROJECT/VERSION or ARN; the newest RUNNING one."""
+    # arn:...:project/PROJECT/version/VERSION/STAMP
+    parts = model.split("/")[1::2] if model.startswith("arn:") else model.split("/")
+    project, version = parts[0] if parts else model, parts[1] if len(parts) > 1 else ""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        found = _versions(endpoint, project, version)
+        for one in found:
+            if one["Status"] == "RUNNING":
+                return str(one["ProjectVersionArn"])
+        # A server that this very command has started brings back what was in service, in a moment.
+        if time.monotonic() > deadline or not any(one["Status"] == "STARTING" for one in found):
+            break
+        time.sleep(POLL_SECONDS)
+    raise UsageError(
+        f"{model}: no version of it is in service; `customlabels status` lists what is, "
+        "`customlabels run` trains and deploys one"
+    )
+
+
+def _versions(endpoint: Endpoint, project: str, version: str) -> list[dict[str, Any]]:
+    """A project's versions, newest first; one of them where `version` is given."""
+    found = endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]
+    if not found:
+        raise UsageError(f"{project}: there is no project of this name")
+    chosen = {"VersionNames": [version]} if version else {}
+    pages = endpoint.rekognition.get_paginator("describe_project_versions").paginate(
+        ProjectArn=found[0]["ProjectArn"], **chosen
+    )
+    return [one for page in pages for one in page["ProjectVersionDescriptions"]]
+
+
+def stop_target(target: str, *, as_json: bool) -> Exit:
+    """Stop a run by its name or ARN, else take a model out of service."""
+    endpoint = connect(Settings.from_environment())
+    stopped = _stop_run(endpoint, target) or _stop_versions(endpoint, target)
+    if as_json:
+        print_json({"Stopped": stopped})
+    else:
+        for arn in stopped:
+            show(f"stopped {arn}")
+    return Exit.DONE
+
+
+def _stop_run(endpoint: Endpoint, target: str) -> list[str]:
+    arn = endpoint.execution_arn(target)
+    try:
+        status = endpoint.states.describe_execution(executionArn=arn)["status"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
+            return []
+        raise
+    if status != "RUNNING":
+        raise UsageError(f"{target} is over: it is {status}")
+    endpoint.states.stop_execution(executionArn=arn, error="Stopped", cause="by `customlabels stop`")
+    return [arn]
+
+
+def _stop_versions(endpoint: Endpoint, target: str) -> list[str]:
+    if target.startswith("arn:"):
+        arns = [target]
+    else:
+        project, _, version = target.partition("/")
+        try:
+            found = _versions(endpoint, project, version)
+        except UsageError:
+            raise UsageError(f"{target}: there is no run and no project of this name") from None
+        arns = [one["ProjectVersionArn"] for one in found if one["Status"] in ("RUNNING", "STARTING")]
+        if not arns:
+            raise UsageError(f"{target}: no run of this name, and no version in service")
+    for arn in arns:
+        endpoint.rekognition.stop_project_version(ProjectVersionArn=arn)
+    return arns
+
+
+def take_down(*, as_json: bool) -> Exit:
+    """End the server; say what was open, and that the next start goes on with it."""
+    settings = Settings.from_environment()
+    server = running_server(settings)
+    if server is None:
+        say(f"no server runs for {settings.home}")
+        return Exit.DONE
+    work = Endpoint(server.url, settings).customlabels.describe_server()
+    end_server(settings)
+    stopped = {
+        "Executions": work.get("RunningExecutions", []),
+        "Trainings": work.get("OpenJobs", 0),
+        "Versions": work.get("RunningVersions", []),
+    }
+    if as_json:
+        print_json({"Stopped": server.url, **stopped})
+        return Exit.DONE
+    show(f"ended the server at {server.url}")
+    for kind in ("Executions", "Versions"):
+        for arn in stopped[kind]:
+            show(f"  {arn} (goes on at the next start)")
+    if stopped["Trainings"]:
+        show(f"  jobs under way: {stopped['Trainings']} (go on at the next start, trainings at a checkpoint)")
+    return Exit.DONE

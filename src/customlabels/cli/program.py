@@ -1,0 +1,248 @@
+"""Every command's arguments, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from customlabels import __version__
+from customlabels.cli.exits import AFTER_REFUSAL, Exit
+from customlabels.errors import CustomLabelsError, InvalidInput
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="customlabels",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+bucket = typer.Typer(
+    no_args_is_help=True, help="Folders that are reached as s3://NAME/...", rich_markup_mode=None
+)
+app.add_typer(bucket, name="bucket")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]
+RunName = Annotated[str, typer.Argument(help="A run's name or execution ARN.")]
+
+
+def main() -> NoReturn:
+    """Run the command line; never a traceback for a user's mistake."""
+    try:
+        app(standalone_mode=True)
+        sys.exit(Exit.DONE)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: nobody to tell
+        sys.exit(Exit.FAILED)
+    except CustomLabelsError as error:
+        print(f"customlabels: {error}", file=sys.stderr)
+        usual = Exit.USAGE if isinstance(error, InvalidInput) else Exit.FAILED
+        sys.exit(getattr(error, "exit_code", usual))
+    except Exception as error:
+        _refused_by_service(error)
+        raise
+
+
+def _refused_by_service(error: Exception) -> None:
+    """End with the service's own words where `error` came from boto3; return where it did not."""
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+    if isinstance(error, ClientError):
+        answer = error.response.get("Error", {})
+        print(f"customlabels: {answer.get('Code')}: {answer.get('Message')}", file=sys.stderr)
+        sys.exit(AFTER_REFUSAL.get(answer.get("Code", ""), Exit.FAILED))
+    if isinstance(error, ParamValidationError):
+        print(f"customlabels: {error}", file=sys.stderr)
+        sys.exit(Exit.USAGE)
+    if isinstance(error, BotoCoreError):
+        print(f"customlabels: the server does not answer: {error}", file=sys.stderr)
+        sys.exit(Exit.NO_ENDPOINT)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"customlabels {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train, judge and serve image models behind the Rekognition Custom Labels API."""
+
+
+@app.command()
+def run(
+    train: Annotated[
+        str,
+        typer.Option(
+            metavar="SRC", help="Training images: a folder per label, a manifest, or a dataset ARN."
+        ),
+    ],
+    test: Annotated[str, typer.Option(metavar="SRC", help="Test images, in the same forms.")],
+    min_f1: Annotated[
+        float, typer.Option(min=0, max=1, metavar="SCORE", help="Deploy only if the F1 score is above this.")
+    ] = 0.85,
+    project: Annotated[
+        str, typer.Option(metavar="NAME", help="The project's name (default: from the training data).")
+    ] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="The run's name (default: the time).")] = "",
+    budget: Annotated[
+        str, typer.Option(metavar="TIME", help="Training time, such as 90s or 10m (default: what it takes).")
+    ] = "",
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="The same seed and data give the same model.")
+    ] = 0,
+    min_units: Annotated[
+        int, typer.Option(min=1, metavar="COUNT", help="Processes that serve the model.")
+    ] = 1,
+    max_units: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="COUNT",
+            show_default=False,
+            help="Most processes, under load (default: as many as the least).",
+        ),
+    ] = 0,
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="Train without images and lines that are unusable.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once the run is started.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train, judge, and put into service if good enough."""
+    from customlabels.cli.running import RunRequest, run_pipeline
+
+    request = RunRequest(train, test, min_f1, project, name, budget, seed, min_units, max_units, leave_out)
+    raise typer.Exit(run_pipeline(request, detach=detach, as_json=as_json))
+
+
+@app.command()
+def follow(name: RunName, as_json: Json = False) -> None:
+    """Watch a run until it ends."""
+    from customlabels.cli.running import follow_run
+
+    raise typer.Exit(follow_run(name, as_json=as_json))
+
+
+@app.command()
+def status(
+    name: Annotated[str, typer.Argument(help="A run; all when left out.")] = "", as_json: Json = False
+) -> None:
+    """Runs and running models, newest first."""
+    from customlabels.cli.looking import show_status
+
+    raise typer.Exit(show_status(name, as_json=as_json))
+
+
+@app.command()
+def stop(
+    target: Annotated[str, typer.Argument(help="A run, a project, PROJECT/VERSION or an ARN.")],
+    as_json: Json = False,
+) -> None:
+    """Stop a run, or take a model out of service."""
+    from customlabels.cli.looking import stop_target
+
+    raise typer.Exit(stop_target(target, as_json=as_json))
+
+
+@app.command()
+def detect(
+    model: Target,
+    images: Annotated[list[Path], typer.Argument(help="JPEG or PNG files.")],
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, metavar="PERCENT", help="Percent; default: each label's threshold."),
+    ] = None,
+    max_results: Annotated[
+        int | None, typer.Option(min=0, metavar="COUNT", help="At most this many labels an image.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a running model for the labels of images."""
+    from customlabels.cli.looking import detect_images
+
+    raise typer.Exit(detect_images(model, images, min_confidence, max_results, as_json=as_json))
+
+
+@app.command()
+def check(
+    sources: Annotated[list[str], typer.Argument(help="Training data, then test data.")],
+    as_json: Json = False,
+) -> None:
+    """Every problem of the data at once, before anything costs time."""
+    from customlabels.cli.data import check_sources
+
+    raise typer.Exit(check_sources(sources, as_json=as_json))
+
+
+@app.command()
+def sample(
+    name: Annotated[str, typer.Argument(help="digits")],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
+    as_json: Json = False,
+) -> None:
+    """Write a data set to try things with."""
+    from customlabels.cli.data import write_sample
+
+    raise typer.Exit(write_sample(name, to, as_json=as_json))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    functions: Annotated[
+        Path | None, typer.Option(help="A Python file: its functions answer `lambda:invoke` tasks.")
+    ] = None,
+    detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
+) -> None:
+    """Serve the API and the console in the foreground."""
+    from customlabels.app import serve_home
+    from customlabels.settings import Settings
+
+    serve_home(Settings.from_environment(host=host, port=port, functions_file=functions), detached=detached)
+
+
+@app.command()
+def down(as_json: Json = False) -> None:
+    """End the server of this home, and say what it stopped."""
+    from customlabels.cli.looking import take_down
+
+    raise typer.Exit(take_down(as_json=as_json))
+
+
+@bucket.command("add")
+def bucket_add(name: str, folder: Path) -> None:
+    """Register a folder as a bucket; its files stay where they are."""
+    from customlabels.cli.data import add_bucket
+
+    raise typer.Exit(add_bucket(name, folder))
+
+
+@bucket.command("list")
+def bucket_list(as_json: Json = False) -> None:
+    """The registered buckets."""
+    from customlabels.cli.data import list_buckets
+
+    raise typer.Exit(list_buckets(as_json=as_json))
+
+
+@bucket.command("remove")
+def bucket_remove(name: str) -> None:
+    """Forget a bucket; its files stay."""
+    from customlabels.cli.data import remove_bucket
+
+    raise typer.Exit(remove_bucket(name))
