@@ -1,4 +1,4 @@
-"""Revisions: staged in small steps, put in place at once, copied with changes, swept when unused."""
+"""Revisions: staged in small steps, put in place at once, copied with changes."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select
 from tests.datasets.lines import image_line, raw
 
 from customlabels.datasets import (
@@ -17,6 +17,7 @@ from customlabels.datasets import (
     LabelCount,
     ManifestFileError,
     ManifestLimits,
+    Stats,
     changed,
     entries_of,
     every_entry,
@@ -26,10 +27,9 @@ from customlabels.datasets import (
     ready,
     stage,
     stats_of,
-    sweep,
 )
 from customlabels.storage import Records
-from customlabels.storage.schema import datasets, entries, entry_labels, projects, revisions
+from customlabels.storage.schema import entries, entry_labels, revisions
 
 LIMITS = ManifestLimits(max_dropped_share=1)
 
@@ -41,10 +41,11 @@ def records(tmp_path: Path) -> Iterator[Records]:
     opened.close()
 
 
-def _staged(records: Records, revision_id: str, *lines: str) -> None:
+def _staged(records: Records, revision_id: str, *lines: str) -> Stats:
     stats = stage(records, revision_id, read_manifest(raw(*lines), LIMITS), now=1.0, batch=2)
     with records.write() as tx:
         ready(tx, revision_id, stats)
+    return stats
 
 
 def _refs(page: Iterable[Entry]) -> list[str]:
@@ -81,7 +82,7 @@ def test_a_staged_revision_has_its_figures_once_it_is_ready(records: Records) ->
     bare, bad = '{"source-ref":"s3://photos/bare.jpg"}', '{"source-ref":"s3://photos/bad.jpg","x":1}'
     lines = (image_line("a.jpg", "cat"), "oops", image_line("b.jpg", "dog"), bare, bad, BOXED, bare)
 
-    _staged(records, "r1", *lines)
+    staged = _staged(records, "r1", *lines)
 
     with records.read() as reading:
         stats = stats_of(reading, "r1")
@@ -92,7 +93,8 @@ def test_a_staged_revision_has_its_figures_once_it_is_ready(records: Records) ->
         2,
         1,
     )
-    assert stats.dropped == (
+    assert staged.dropped_lines == 2
+    assert staged.dropped == (
         Dropped(2, "ERROR_INVALID_JSON_LINE"),
         Dropped(7, "ERROR_REPEATED_SOURCE_REF"),
     )
@@ -170,7 +172,6 @@ def test_changes_replace_in_place_or_follow_and_the_base_stays(
     def lines(pairs: list[tuple[str, str]]) -> list[str]:
         return [image_line(key, label) for key, label in pairs]
 
-    sweep(records)
     _staged(records, "base", *lines(base))
     before = list(every_entry(records, "base"))
     update = [read_line(line, number) for number, line in enumerate(lines(changes), start=1)]
@@ -216,26 +217,6 @@ def test_changes_to_nothing_are_a_first_content(records: Records) -> None:
     stats = changed(records, "empty", "new", [read_line(image_line("a.jpg", "cat"), 1)], 2.0, LIMITS)
 
     assert (stats.total_entries, stats.labeled_entries) == (1, 1)
-
-
-def test_a_sweep_deletes_what_nothing_points_to(records: Records) -> None:
-    for name in ("used", "live", "unused", "unused too"):
-        _staged(records, name, *(image_line(f"{number}.jpg", "cat") for number in range(5)))
-    with records.write() as tx:
-        values = {"arn": "p", "account": "1", "region": "r", "name": "p", "status": "s", "created_at": 0.0}
-        tx.execute(insert(projects), values)
-        values = {"arn": "d", "project_arn": "p", "type": "TRAIN", "status": "s", "status_message": "m"}
-        more = {"status_message_code": "c", "revision_id": "used", "created_at": 0.0, "updated_at": 0.0}
-        tx.execute(insert(datasets), values | more)
-
-    assert sweep(records, live=["live"], batch=2) == 2
-    assert _rows(records) == [2, 10, 10]
-
-    with records.write() as tx:
-        tx.execute(update(datasets).values(revision_id=None))
-
-    assert sweep(records) == 2
-    assert _rows(records) == [0, 0, 0]
 
 
 def test_staging_holds_no_more_than_a_batch_of_a_large_manifest(records: Records) -> None:

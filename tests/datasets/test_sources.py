@@ -22,10 +22,10 @@ def _files(folder: Path, *names: str) -> None:
 def test_a_folder_gives_each_image_its_first_level_as_label(tmp_path: Path) -> None:
     _files(tmp_path, "dog/1.PNG", "cat/b%20 #1?.jpg", "cat/garden/ü.jpeg", ".git/x.jpg", "cat/.thumb.jpg")
 
-    content = read_folder(tmp_path)
+    images, problems = read_folder(tmp_path)
 
-    assert content.images == (("cat/b%20 #1?.jpg", "cat"), ("cat/garden/ü.jpeg", "cat"), ("dog/1.PNG", "dog"))
-    assert content.problems == ()
+    assert images == (("cat/b%20 #1?.jpg", "cat"), ("cat/garden/ü.jpeg", "cat"), ("dog/1.PNG", "dog"))
+    assert problems == ()
 
 
 def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
@@ -38,10 +38,10 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
     (photos / "linked").symlink_to(tmp_path / "elsewhere")
     os.close(os.open(os.fsencode(photos / "cat") + b"/caf\xe9.jpg", os.O_CREAT))
 
-    content = read_folder(photos)
+    images, problems = read_folder(photos)
 
-    assert content.images == (("cat/1.jpg", "cat"),)
-    assert {(Path(problem.file).name, problem.message) for problem in content.problems} == {
+    assert images == (("cat/1.jpg", "cat"),)
+    assert {(Path(problem.file).name, problem.message) for problem in problems} == {
         ("broken.jpg", "a link that leads out of the folder or to nothing"),
         ("link.jpg", "a link that leads out of the folder or to nothing"),
         ("caf\\xe9.jpg", "not named in UTF-8"),
@@ -68,12 +68,12 @@ def test_a_folders_lines_name_objects_that_are_there(tmp_path: Path) -> None:
     assert refs == [f"s3://photos/{info.key}" for info in objects.list("photos")]
 
 
-def test_the_digest_tells_names_and_labels_from_their_place(tmp_path: Path) -> None:
+def test_the_lines_tell_names_and_labels_and_not_their_place(tmp_path: Path) -> None:
     _files(tmp_path, "one/cat/1.jpg", "one/dog/1.jpg", "two/cat/1.jpg", "two/dog/1.jpg")
-    first, second = open_source(tmp_path / "one").digest(), open_source(tmp_path / "two").digest()
+    first, second = (list(open_source(tmp_path / name).lines("photos")) for name in ("one", "two"))
     _files(tmp_path, "two/cat/2.jpg")
 
-    assert first == second != open_source(tmp_path / "two").digest()
+    assert first == second != list(open_source(tmp_path / "two").lines("photos"))
 
 
 def test_a_manifests_addresses_are_made_whole(tmp_path: Path) -> None:

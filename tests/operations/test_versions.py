@@ -350,7 +350,7 @@ def test_the_late_end_of_an_earlier_start_does_not_end_a_later_one(world: World)
     world.settle()
     world.rekognition("StartProjectVersion", ProjectVersionArn=arn, MinInferenceUnits=1)
 
-    late = Job(first.id, "start", first.subject, orjson.loads(first.spec), 1, {})
+    late = Job(first.id, "start", first.subject, orjson.loads(first.spec), 1, 0, {})
     with world.records.write() as tx:
         world.handlers["start"].failed(late, RuntimeError("was stopped while it was starting"))(tx)
 

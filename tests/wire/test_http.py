@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -219,42 +217,3 @@ def test_without_fallback_there_is_nothing_else(tiny: Services) -> None:
 
     assert (page.status, page.body) == (404, b"Not Found\n")
     assert socket.status == 0
-
-
-def lived(services: Services, *, fails: str) -> tuple[list[str], list[str]]:
-    """What a server sees and what its parts go through when `fails` raises."""
-    sent: list[str] = []
-    steps: list[str] = []
-
-    @asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
-        steps.append("startup")
-        if fails == "startup":
-            raise RuntimeError("no home")
-        yield
-        steps.append("shutdown")
-        if fails == "shutdown":
-            raise RuntimeError("stuck")
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "lifespan.startup"}
-
-    async def send(message: Any) -> None:
-        sent.append(message["type"])
-
-    asyncio.run(app_of(services, lifespan=lifespan)({"type": "lifespan"}, receive, send))
-    return sent, steps
-
-
-@pytest.mark.parametrize(
-    ("fails", "sent", "steps"),
-    [
-        ("", ["lifespan.startup.complete", "lifespan.shutdown.complete"], ["startup", "shutdown"]),
-        ("startup", ["lifespan.startup.failed"], ["startup"]),
-        ("shutdown", ["lifespan.startup.complete", "lifespan.shutdown.failed"], ["startup", "shutdown"]),
-    ],
-)
-def test_the_parts_live_as_long_as_the_server(
-    tiny: Services, fails: str, sent: list[str], steps: list[str]
-) -> None:
-    assert lived(tiny, fails=fails) == (sent, steps)

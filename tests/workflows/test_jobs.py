@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from sqlalchemy import select, update
@@ -322,4 +322,22 @@ def test_a_job_outlives_trouble_of_the_database_at_its_end(records: Records) -> 
         wait_until(lambda: status(records, work, "a") == "SUCCEEDED")
 
     assert ends(records) == {"a": "done"}
+    assert [job.attempt for job in handler.seen] == [1, 2]
+
+
+def test_a_handler_that_cannot_even_write_its_failure_ends_at_last(records: Records) -> None:
+    class Hopeless(Handler):
+        def run(self, job: Job, control: JobControl) -> Finish:
+            self.seen.append(job)
+            raise RuntimeError("no disk")
+
+        def failed(self, job: Job, error: Exception) -> Finish:
+            raise KeyError("subject")
+
+    handler = Hopeless()
+    with running(records, {"copy": handler}, replace(QUICK, attempts=2)) as work:
+        submit(records, work, "a")
+        wait_until(lambda: status(records, work, "a") == "FAILED")
+
+    assert ends(records) == {}
     assert [job.attempt for job in handler.seen] == [1, 2]

@@ -122,7 +122,7 @@ def serve(database: str, notes: str, odds: float, seed: int, ready: Callable[[in
         owner,
         time.time,
         lambda: uuid.uuid4().hex,
-        JobPace(lease_seconds=1.0, poll_seconds=0.1),
+        JobPace(lease_seconds=1.0, poll_seconds=0.1, attempts=1_000),
     )
     pace = EnginePace(lease_seconds=1.0, poll_seconds=0.1)
     engine = Engine(records, Worker(records, jobs, Path(notes)), RULES, time.time, owner, pace)

@@ -1,9 +1,8 @@
 """Datasets: labelled images by their manifest lines; read, checked, staged, copied and counted."""
 
-from customlabels.datasets.attributes import Box, LineError, line_error
+from customlabels.datasets.attributes import LineError, line_error
 from customlabels.datasets.checking import check
-from customlabels.datasets.findings import Findings, Problem, SplitSummary
-from customlabels.datasets.folders import FolderContent, read_folder
+from customlabels.datasets.findings import Findings, Problem
 from customlabels.datasets.manifests import (
     Dropped,
     Entry,
@@ -27,24 +26,20 @@ from customlabels.datasets.revisions import (
     ready,
     stage,
     stats_of,
-    sweep,
 )
-from customlabels.datasets.sources import Source, bucket_name, open_source
+from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
-    "Box",
     "Dropped",
     "Entry",
     "Filters",
     "Findings",
-    "FolderContent",
     "LabelCount",
     "LineError",
     "ManifestFileError",
     "ManifestLimits",
     "Problem",
     "Source",
-    "SplitSummary",
     "Stats",
     "bucket_name",
     "changed",
@@ -63,6 +58,5 @@ __all__ = [
     "split_ref",
     "stage",
     "stats_of",
-    "sweep",
     "validated_line",
 ]

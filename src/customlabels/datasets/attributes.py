@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-__all__ = ["MESSAGES", "Box", "LineError", "Read", "line_error", "read_attributes"]
+__all__ = ["IMAGE_LEVEL", "Box", "LineError", "line_error", "read_attributes"]
 
 IMAGE_LEVEL = "groundtruth/image-classification"
 BOXES = "groundtruth/object-detection"
@@ -64,15 +64,13 @@ class LineError:
 
 @dataclass(frozen=True)
 class Box:
-    """A labelled box in pixels of an image of frame_width x frame_height; inside it, larger than nothing."""
+    """A labelled box in pixels; inside its image, and larger than nothing."""
 
     label: str
     left: float
     top: float
     width: float
     height: float
-    frame_width: float
-    frame_height: float
 
 
 @dataclass
@@ -81,19 +79,20 @@ class Read:
 
     image_labels: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
-    errors: list[LineError] = field(default_factory=list)
-    warnings: list[LineError] = field(default_factory=list)
+    errors: tuple[LineError, ...] = ()
+    warnings: tuple[LineError, ...] = ()
+
+    def refuse(self, code: str, place: Place, name: str = "") -> bool:
+        """Note an error; always False, for the reader of an attribute that is not valid."""
+        self.errors += (line_error(code, place, name),)
+        return False
 
 
-@dataclass(frozen=True)
-class _Attribute:
+class _Attribute(NamedTuple):
     name: str
     value: Any
     metadata: Any
-
-    @property
-    def metadata_place(self) -> Place:
-        return (f"{self.name}-metadata",)
+    metadata_place: Place
 
 
 def line_error(code: str, place: Place, name: str = "") -> LineError:
@@ -104,28 +103,33 @@ def line_error(code: str, place: Place, name: str = "") -> LineError:
 def read_attributes(line: Mapping[str, Any]) -> Read:
     """Labels, boxes, errors and warnings of a line that is a JSON object with a source-ref."""
     attributes = [
-        _Attribute(key, value, line[f"{key}-metadata"])
+        _Attribute(key, value, line[f"{key}-metadata"], (f"{key}-metadata",))
         for key, value in line.items()
         if key != "source-ref" and f"{key}-metadata" in line
     ]
     if not attributes:
         if set(line) == {"source-ref"}:
-            return Read(warnings=[line_error("WARNING_UNANNOTATED_RECORD", ())])
-        return Read(errors=[line_error("ERROR_NO_LABEL_ATTRIBUTES", ())])
-    misshapen = [error for attribute in attributes for error in _shape_errors(attribute)]
+            return Read(warnings=(line_error("WARNING_UNANNOTATED_RECORD", ()),))
+        return Read(errors=(line_error("ERROR_NO_LABEL_ATTRIBUTES", ()),))
+    misshapen = tuple(error for attribute in attributes for error in _shape_errors(attribute))
     if misshapen:
         return Read(errors=misshapen)
     read = Read()
     valid = [READERS.get(each.metadata["type"], _unsupported)(each, read) for each in attributes]
     if not any(valid):
-        read.errors.append(line_error("ERROR_NO_VALID_LABEL_ATTRIBUTES", ()))
-    empty = [warning for warning in read.warnings if warning.code == "WARNING_NO_ATTRIBUTE_ANNOTATIONS"]
-    if len(empty) == len(attributes):
-        read.warnings.append(line_error("WARNING_NO_ANNOTATIONS", ()))
+        read.refuse("ERROR_NO_VALID_LABEL_ATTRIBUTES", ())
+    if len(read.warnings) == len(attributes):  # each of them warned that it has no annotations
+        read.warnings += (line_error("WARNING_NO_ANNOTATIONS", ()),)
     return read
 
 
 # ---------------------------------------------------------------- first round: shapes
+
+DATE = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s?(Z|[+-]\d\d:?(\d\d)?)?)?", re.IGNORECASE
+)
+Check = Callable[[Any], bool]
+Shape = Mapping[str, Check]
 
 
 def _is_text(value: Any) -> bool:
@@ -140,48 +144,12 @@ def _is_integer(value: Any) -> bool:
     return _is_number(value) and float(value).is_integer()
 
 
-DATE = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s?(Z|[+-]\d\d:?(\d\d)?)?)?", re.IGNORECASE
-)
-
-
 def _is_date(value: Any) -> bool:
     return isinstance(value, str) and DATE.fullmatch(value.strip()) is not None
 
 
 def _is_class_map(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_text(label) for label in value.values())
-
-
-def _is_image_size(value: Any) -> bool:
-    return _fits(_frame(value), {"width": _is_number, "height": _is_number, "depth": _is_number})
-
-
-def _are_boxes(value: Any) -> bool:
-    return isinstance(value, list) and all(_fits(box, BOX) for box in value)
-
-
-Shape = Mapping[str, Callable[[Any], bool]]
-BOX: Shape = {
-    "class_id": _is_integer,
-    "left": _is_number,
-    "top": _is_number,
-    "width": _is_number,
-    "height": _is_number,
-}
-BOXES_VALUE: Shape = {"image_size": _is_image_size, "annotations": _are_boxes}
-COMMON_METADATA: Shape = {
-    "human-annotated": lambda value: value in ("yes", "no"),
-    "creation-date": _is_date,
-}
-METADATA: Mapping[str, Shape] = {
-    IMAGE_LEVEL: {**COMMON_METADATA, "class-name": _is_text, "confidence": _is_number},
-    BOXES: {**COMMON_METADATA, "class-map": _is_class_map, "objects": lambda value: isinstance(value, list)},
-}
-VALUES: Mapping[str, Callable[[Any], bool]] = {
-    IMAGE_LEVEL: _is_integer,
-    BOXES: lambda value: _fits(value, BOXES_VALUE),
-}
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
 def _fits(value: Any, shape: Shape) -> bool:
@@ -191,6 +159,20 @@ def _fits(value: Any, shape: Shape) -> bool:
 def _frame(image_size: Any) -> Any:
     """The one element of `image_size`; a bare object counts too."""
     return image_size[0] if isinstance(image_size, list) and len(image_size) == 1 else image_size
+
+
+FRAME: Shape = dict.fromkeys(("width", "height", "depth"), _is_number)
+BOX: Shape = {"class_id": _is_integer} | dict.fromkeys(("left", "top", "width", "height"), _is_number)
+BOXES_VALUE: Shape = {
+    "image_size": lambda value: _fits(_frame(value), FRAME),
+    "annotations": lambda value: isinstance(value, list) and all(_fits(box, BOX) for box in value),
+}
+COMMON_METADATA: Shape = {"human-annotated": lambda value: value in ("yes", "no"), "creation-date": _is_date}
+METADATA: Mapping[str, Shape] = {
+    IMAGE_LEVEL: {**COMMON_METADATA, "class-name": _is_text, "confidence": _is_number},
+    BOXES: {**COMMON_METADATA, "class-map": _is_class_map, "objects": lambda value: isinstance(value, list)},
+}
+VALUES: Mapping[str, Check] = {IMAGE_LEVEL: _is_integer, BOXES: lambda value: _fits(value, BOXES_VALUE)}
 
 
 def _shape_errors(attribute: _Attribute) -> list[LineError]:
@@ -220,88 +202,58 @@ def _shape_errors(attribute: _Attribute) -> list[LineError]:
 
 
 def _unsupported(attribute: _Attribute, read: Read) -> bool:
-    read.errors.append(
-        line_error("ERROR_UNSUPPORTED_USE_CASE_TYPE", attribute.metadata_place, attribute.name)
-    )
-    return False
+    return read.refuse("ERROR_UNSUPPORTED_USE_CASE_TYPE", attribute.metadata_place, attribute.name)
 
 
 def _read_image_level(attribute: _Attribute, read: Read) -> bool:
     label = attribute.metadata["class-name"]
     if len(label) > LONGEST_LABEL:
-        read.errors.append(line_error("ERROR_INVALID_LABEL_NAME_LENGTH", attribute.metadata_place))
-        return False
+        return read.refuse("ERROR_INVALID_LABEL_NAME_LENGTH", attribute.metadata_place)
     if label not in read.image_labels:
         read.image_labels += (label,)
     return True
 
 
 def _read_boxes(attribute: _Attribute, read: Read) -> bool:
-    name, boxes = attribute.name, _boxes(attribute)
-    rules = [
-        ("ERROR_INVALID_LABEL_NAME_LENGTH", attribute.metadata_place, _has_long_label(boxes)),
-        ("ERROR_INVALID_IMAGE_DIMENSION", (name,), not _is_allowed_frame(attribute)),
-        ("ERROR_TOO_MANY_BOUNDING_BOXES", (name,), len(boxes) > MOST_BOXES),
-    ]
-    broken = [line_error(code, place) for code, place, is_broken in rules if is_broken]
-    read.errors += broken
-    if broken:
-        return False
-    if not boxes:
-        read.warnings.append(line_error("WARNING_NO_ATTRIBUTE_ANNOTATIONS", (name,)))
-        return True
-    good: list[Box] = []
-    for index, box in enumerate(boxes):
-        code = next((code for code, is_broken in BOX_RULES.items() if is_broken(box)), None)
-        if code is None:
-            good.append(box)
-        else:
-            read.errors.append(line_error(code, (name, "annotations", index)))
-    read.boxes += tuple(good)
-    if not good:
-        read.errors.append(line_error("ERROR_NO_VALID_ANNOTATIONS", (name,)))
-    return bool(good)
-
-
-def _boxes(attribute: _Attribute) -> list[Box]:
-    frame, names = _frame(attribute.value["image_size"]), attribute.metadata["class-map"]
-    sides = {"frame_width": frame["width"], "frame_height": frame["height"]}
-    return [
-        Box(
-            label=names[str(int(box["class_id"]))],
-            **{side: box[side] for side in ("left", "top", "width", "height")},
-            **sides,
-        )
+    place, names = (attribute.name,), attribute.metadata["class-map"]
+    frame = _frame(attribute.value["image_size"])
+    boxes = [
+        Box(names[str(int(box["class_id"]))], box["left"], box["top"], box["width"], box["height"])
         for box in attribute.value["annotations"]
     ]
+    before = len(read.errors)
+    if any(len(box.label) > LONGEST_LABEL for box in boxes):
+        read.refuse("ERROR_INVALID_LABEL_NAME_LENGTH", attribute.metadata_place)
+    if not all(SIDES[0] <= frame[side] <= SIDES[1] for side in ("width", "height")):
+        read.refuse("ERROR_INVALID_IMAGE_DIMENSION", place)
+    if len(boxes) > MOST_BOXES:
+        read.refuse("ERROR_TOO_MANY_BOUNDING_BOXES", place)
+    if len(read.errors) > before:
+        return False
+    if not boxes:
+        read.warnings += (line_error("WARNING_NO_ATTRIBUTE_ANNOTATIONS", place),)
+        return True
+    flaws = [_flaw(box, frame["width"], frame["height"]) for box in boxes]
+    for index, flaw in enumerate(flaws):
+        if flaw:
+            read.refuse(flaw, (*place, "annotations", index))
+    read.boxes += tuple(box for box, flaw in zip(boxes, flaws, strict=True) if not flaw)
+    return not all(flaws) or read.refuse("ERROR_NO_VALID_ANNOTATIONS", place)
 
 
-def _has_long_label(boxes: list[Box]) -> bool:
-    return any(len(box.label) > LONGEST_LABEL for box in boxes)
-
-
-def _is_allowed_frame(attribute: _Attribute) -> bool:
-    frame = _frame(attribute.value["image_size"])
-    return all(SIDES[0] <= frame[side] <= SIDES[1] for side in ("width", "height"))
-
-
-def _is_off_frame(box: Box) -> bool:
-    return (
+def _flaw(box: Box, width: float, height: float) -> str | None:
+    """The code of what is wrong with a box in an image of width x height pixels."""
+    if (
         min(box.left, box.top, box.width, box.height) < 0
-        or box.left + box.width > box.frame_width
-        or box.top + box.height > box.frame_height
-    )
+        or box.left + box.width > width
+        or box.top + box.height > height
+    ):
+        return "ERROR_INVALID_BOUNDING_BOX"
+    scale = min(1.0, TRAINED_SIDE / max(width, height))
+    too_small = min(box.width, box.height) <= 0 or max(box.width, box.height) * scale <= 1
+    return "ERROR_BOUNDING_BOX_TOO_SMALL" if too_small else None
 
 
-def _is_too_small(box: Box) -> bool:
-    scale = min(1.0, TRAINED_SIDE / max(box.frame_width, box.frame_height))
-    return min(box.width, box.height) <= 0 or max(box.width, box.height) * scale <= 1
-
-
-BOX_RULES: Mapping[str, Callable[[Box], bool]] = {
-    "ERROR_INVALID_BOUNDING_BOX": _is_off_frame,
-    "ERROR_BOUNDING_BOX_TOO_SMALL": _is_too_small,
-}
 READERS: Mapping[str, Callable[[_Attribute, Read], bool]] = {
     IMAGE_LEVEL: _read_image_level,
     BOXES: _read_boxes,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,12 +56,7 @@ class _Split:
         self.problems.append(Problem(severity, self.name, None, rule, message, advice))
 
 
-def check(
-    sources: Sequence[Path],
-    objects: Objects | None = None,
-    image_limits: ImageLimits | None = None,
-    limits: ManifestLimits | None = None,
-) -> Findings:
+def check(sources: Sequence[Path], objects: Objects | None = None) -> Findings:
     """Look at training data (the first source) and test data (any others) as a training would.
 
     objects: where images with addresses of other buckets are; without it they are not looked at. Never
@@ -71,67 +66,49 @@ def check(
     splits: list[_Split] = []
     for path in sources:
         try:
-            split = _Split(open_source(path))
+            splits.append(_Split(open_source(path)))
         except InvalidInput as error:
             problems.append(Problem("error", str(path), None, "source", str(error), "name other data"))
-            continue
-        images = _Images(split.source, objects, image_limits or ImageLimits())
-        _read(split, images, limits or ManifestLimits())
-        splits.append(split)
-    for rule in RULES:
-        rule(splits)
-    if len(splits) == len(sources):  # with one of them missing, the comparison would mislead
-        for compare in COMPARISONS:
-            compare(splits)
     for split in splits:
-        problems += split.problems
-    summary = tuple(
+        _read(split, objects)
+        _share_unusable(split)
+    for split in splits[:1]:
+        _labels_enough(split)
+    if len(splits) == len(sources):  # with one of them missing, the comparison would mislead
+        for test in splits[1:]:
+            _labels_of_test(splits[0], test)
+            _leaks(splits[0], test)
+    summary = [
         SplitSummary(
-            split.name, split.lines, split.usable, dict(sorted(split.images_by_label.items())), split.boxes
+            each.name, each.lines, each.usable, dict(sorted(each.images_by_label.items())), each.boxes
         )
-        for split in splits
-    )
-    return Findings(tuple(problems), summary)
+        for each in splits
+    ]
+    return Findings((*problems, *(problem for split in splits for problem in split.problems)), tuple(summary))
 
 
 # ---------------------------------------------------------------- lines and images
 
 
-class _Images:
-    """The bytes behind source-refs: the source's own folder, and other buckets as far as they are known."""
-
-    def __init__(self, source: Source, others: Objects | None, limits: ImageLimits) -> None:
-        self.bucket = bucket_name(source.root)
-        self._own = Objects({self.bucket: source.root}.get)
-        self._others = others
-        self._limits = limits
-        self._digests: set[bytes] = set()
-
-    def is_known(self, bucket: str) -> bool:
-        return bucket == self.bucket or self._others is not None
-
-    def read(self, source_ref: str) -> bytes:
-        """Digest of an image that is usable; raises StorageError or ImageError for any other."""
-        bucket, key = split_ref(source_ref)
-        objects = self._own if bucket == self.bucket or self._others is None else self._others
-        data = objects.read(bucket, key, limit=self._limits.max_bytes)
-        decode(data, self._limits, at_least=SMALL_SIDE)
-        return hashlib.sha256(data).digest()
-
-
-def _read(split: _Split, images: _Images, limits: ManifestLimits) -> None:
+def _read(split: _Split, others: Objects | None) -> None:
+    """Look at every line, and at the images in the source's own folder and, through `others`, elsewhere."""
     split.problems += split.source.problems
+    own = bucket_name(split.source.root)
+    own_objects = Objects({own: split.source.root}.get)
     unseen: Counter[str] = Counter()
-    raw = (line.encode(errors="surrogateescape") for line in split.source.lines(images.bucket))
+    raw = (line.encode(errors="surrogateescape") for line in split.source.lines(own))
     try:
-        for line in read_manifest(raw, limits):
+        for line in read_manifest(raw, ManifestLimits()):
             split.lines += 1
             if isinstance(line, Dropped):
-                _note_dropped(split, line)
+                advice = "give each image one line with s3://BUCKET/KEY or a path below the manifest"
+                where = (split.name, line.position)
+                split.problems.append(Problem("unusable", *where, line.code, line.reason, advice))
                 continue
             bucket, _key = split_ref(line.source_ref)
-            if images.is_known(bucket):
-                _look_at(split, line, images)
+            objects = own_objects if bucket == own else others
+            if objects is not None:
+                _look_at(split, line, objects)
             else:
                 unseen[bucket] += 1
                 _count(split, line)
@@ -142,14 +119,9 @@ def _read(split: _Split, images: _Images, limits: ManifestLimits) -> None:
         split.add("warning", "unseen", message, "their addresses alone were checked")
 
 
-def _note_dropped(split: _Split, line: Dropped) -> None:
-    advice = "give each image one line with s3://BUCKET/KEY or a path below the manifest"
-    split.problems.append(Problem("unusable", split.name, line.position, line.code, line.reason, advice))
-
-
-def _look_at(split: _Split, entry: Entry, images: _Images) -> None:
+def _look_at(split: _Split, entry: Entry, objects: Objects) -> None:
     """Count the entry if its image is usable, and say where the same image was before."""
-    _bucket, key = split_ref(entry.source_ref)
+    bucket, key = split_ref(entry.source_ref)
     is_manifest = split.source.kind == "manifest"
     file = split.name if is_manifest else str(split.source.path / key)
     line = entry.position if is_manifest else None
@@ -158,7 +130,8 @@ def _look_at(split: _Split, entry: Entry, images: _Images) -> None:
         split.problems.append(Problem(severity, file, line, rule, message, advice))
 
     try:
-        digest = images.read(entry.source_ref)
+        data = objects.read(bucket, key, limit=ImageLimits().max_bytes)
+        decode(data, at_least=SMALL_SIDE)
     except (StorageError, ImageError) as error:
         what = f"{key}: {error}" if is_manifest and isinstance(error, ImageError) else str(error)
         advice = "shrink it" if isinstance(error, ObjectTooLarge) else "replace, shrink or remove it"
@@ -169,7 +142,7 @@ def _look_at(split: _Split, entry: Entry, images: _Images) -> None:
         place = ".".join(map(str, problem.place)) or "the line"
         note("unusable", problem.code, f"{place}: {problem.message}", "correct it or remove it")
     place = f"{file}:{line}" if line else file
-    first = split.images.setdefault(digest, place)
+    first = split.images.setdefault(hashlib.sha256(data).digest(), place)
     if first != place:
         note("warning", "duplicate", f"the same image as {first}", "remove one of them")
 
@@ -185,58 +158,45 @@ def _count(split: _Split, entry: Entry) -> None:
 # ---------------------------------------------------------------- rules for whole sources
 
 
-def _too_many_unusable(splits: list[_Split]) -> None:
-    for split in splits:
-        bad = split.lines - split.usable
-        if bad > MOST_UNUSABLE * split.lines:
-            message = f"{bad} of {split.lines} lines cannot be used, more than {MOST_UNUSABLE:.0%}"
-            split.add(
-                "error", "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST", message, "mend them or take them out"
-            )
-        elif bad:
-            split.add(
-                "warning", "unusable", f"{bad} of {split.lines} lines are left out", "label or mend them"
-            )
+def _share_unusable(split: _Split) -> None:
+    bad = split.lines - split.usable
+    told = f"{bad} of {split.lines} lines"
+    if bad > MOST_UNUSABLE * split.lines:
+        message = f"{told} cannot be used, more than {MOST_UNUSABLE:.0%}"
+        split.add("error", "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST", message, "mend them or take them out")
+    elif bad:
+        split.add("warning", "unusable", f"{told} are left out", "label or mend them")
 
 
-def _labels_enough(splits: list[_Split]) -> None:
-    for split in splits[:1]:
-        detection = 2 * split.box_lines > split.usable
-        least, found = (1 if detection else 2), len(split.images_by_label)
-        if found < least:
-            message = f"{found} labels; a model needs at least {least}"
-            split.add("error", "ERROR_MANIFEST_TOO_FEW_LABELS", message, "add images of other labels")
-        for label, count in sorted(split.images_by_label.items()):
-            if count < FEW_IMAGES:
-                message = f"label {label!r} has {count} images; fewer than {FEW_IMAGES} teach little"
-                split.add("warning", "few-images", message, "add images of it")
+def _labels_enough(split: _Split) -> None:
+    detection = 2 * split.box_lines > split.usable
+    least, found = (1 if detection else 2), len(split.images_by_label)
+    if found < least:
+        message = f"{found} labels; a model needs at least {least}"
+        split.add("error", "ERROR_MANIFEST_TOO_FEW_LABELS", message, "add images of other labels")
+    for label, count in sorted(split.images_by_label.items()):
+        if count < FEW_IMAGES:
+            message = f"label {label!r} has {count} images; fewer than {FEW_IMAGES} teach little"
+            split.add("warning", "few-images", message, "add images of it")
 
 
-def _labels_of_test(splits: list[_Split]) -> None:
-    train = set(splits[0].images_by_label)
-    for split in splits[1:]:
-        test = set(split.images_by_label)
-        if train and len(train & test) < LEAST_OVERLAP * len(train):
-            message = f"only {len(train & test)} of {len(train)} training labels are in the test data"
-            split.add(
-                "error", "ERROR_INSUFFICIENT_LABEL_OVERLAP", message, "test with images of the same labels"
-            )
-        for label in sorted(test - train):
-            message = f"label {label!r} is not in the training data; it cannot be measured"
-            split.add("warning", "unknown-label", message, "train it too, or correct its name")
-        for label in sorted(train - test):
-            message = f"no test image has label {label!r}; it cannot be measured"
-            split.add("warning", "untested-label", message, "add test images of it")
+def _labels_of_test(train: _Split, test: _Split) -> None:
+    trained, tested = set(train.images_by_label), set(test.images_by_label)
+    both = len(trained & tested)
+    if both < LEAST_OVERLAP * len(trained):
+        message = f"only {both} of {len(trained)} training labels are in the test data"
+        advice = "test with images of the same labels"
+        test.add("error", "ERROR_INSUFFICIENT_LABEL_OVERLAP", message, advice)
+    for label in sorted(tested - trained):
+        message = f"label {label!r} is not in the training data; it cannot be measured"
+        test.add("warning", "unknown-label", message, "train it too, or correct its name")
+    for label in sorted(trained - tested):
+        message = f"no test image has label {label!r}; it cannot be measured"
+        test.add("warning", "untested-label", message, "add test images of it")
 
 
-def _leaks(splits: list[_Split]) -> None:
-    train = splits[0].images
-    for split in splits[1:]:
-        for digest, place in split.images.items():
-            if digest in train:
-                message = f"{place} is the same image as {train[digest]} of the training data"
-                split.add("warning", "leak", message, "test with images that training does not see")
-
-
-RULES: Sequence[Callable[[list[_Split]], None]] = [_too_many_unusable, _labels_enough]
-COMPARISONS: Sequence[Callable[[list[_Split]], None]] = [_labels_of_test, _leaks]
+def _leaks(train: _Split, test: _Split) -> None:
+    for digest, place in test.images.items():
+        if digest in train.images:
+            message = f"{place} is the same image as {train.images[digest]} of the training data"
+            test.add("warning", "leak", message, "test with images that training does not see")

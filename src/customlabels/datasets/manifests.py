@@ -24,6 +24,7 @@ __all__ = [
     "ManifestFileError",
     "ManifestLimits",
     "dropped_error",
+    "json_object",
     "listed_line",
     "one_bucket",
     "read_line",
@@ -51,12 +52,8 @@ FILE_ERRORS = {
     "ERROR_EMPTY_MANIFEST": "The manifest file is empty.",
     "ERROR_MANIFEST_SIZE_TOO_LARGE": "The manifest file size exceeds the maximum supported size.",
     "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM": "The manifest file has too many rows.",
-    "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET": "The S3 bucket permissions are incorrect.",
     "ERROR_TOO_MANY_RECORDS_IN_ERROR": "The manifest file has too many terminal errors.",
     "ERROR_MANIFEST_TOO_MANY_LABELS": "The manifest file has too many labels.",
-    "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE": (
-        "The manifest file doesn't have enough labeled images to distribute the dataset."
-    ),
     "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": "The manifest file contains images from multiple S3 buckets.",
 }
 
@@ -81,6 +78,16 @@ class ManifestLimits:
     def __post_init__(self) -> None:
         if min(self.max_bytes, self.max_lines, self.max_labels) < 1 or not 0 <= self.max_dropped_share <= 1:
             raise ValueError(f"limits are positive, a share is 0 to 1: {self}")
+
+    def check(self, *, size: int = 0, lines: int = 0, labels: int = 0) -> None:
+        """Raise ManifestFileError where so many bytes, lines or labels are too many."""
+        for code, count, most, unit in (
+            ("ERROR_MANIFEST_SIZE_TOO_LARGE", size, self.max_bytes, "bytes"),
+            ("ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM", lines, self.max_lines, "lines"),
+            ("ERROR_MANIFEST_TOO_MANY_LABELS", labels, self.max_labels, "labels"),
+        ):
+            if count > most:
+                raise ManifestFileError(code, f"It has {count} {unit} or more; at most {most} are allowed.")
 
 
 @dataclass(frozen=True)
@@ -142,11 +149,8 @@ def read_line(text: str, position: int) -> Entry | Dropped:
     """One line of a manifest, checked as far as that goes without its image."""
     if len(text) > LONGEST_LINE:
         return Dropped(position, "ERROR_LINE_TOO_LONG")
-    try:
-        given = orjson.loads(text)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
+    given = json_object(text)
+    if given is None:
         return Dropped(position, "ERROR_INVALID_JSON_LINE")
     if "source-ref" not in given:
         return Dropped(position, "ERROR_MISSING_SOURCE_REF")
@@ -155,10 +159,16 @@ def read_line(text: str, position: int) -> Entry | Dropped:
         return Dropped(position, "ERROR_INVALID_SOURCE_REF_FORMAT")
     value = _without_ours(given)
     line = text.strip() if value == given else orjson.dumps(value).decode()
-    read = read_attributes(value)
-    return Entry(
-        position, source_ref, line, read.image_labels, read.boxes, tuple(read.errors), tuple(read.warnings)
-    )
+    return Entry(position, source_ref, line, **vars(read_attributes(value)))
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that the text is; None for any other text."""
+    try:
+        value = orjson.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def read_manifest(
@@ -175,7 +185,7 @@ def read_manifest(
     size = dropped = position = 0
     for position, raw in enumerate(lines, start=1):
         size += len(raw) + 1
-        _check_size(size, position, limits)
+        limits.check(size=size - 1, lines=position)  # the last line need not end
         read = _read_bytes(raw, position)
         if isinstance(read, Entry) and unique:
             digest = hashlib.blake2b(read.source_ref.encode(), digest_size=16).digest()
@@ -187,10 +197,7 @@ def read_manifest(
         else:
             bucket = one_bucket(bucket, read)
             labels.update(read.labels)
-            if len(labels) > limits.max_labels:
-                raise ManifestFileError(
-                    "ERROR_MANIFEST_TOO_MANY_LABELS", f"Line {position} brings label {len(labels)}."
-                )
+            limits.check(labels=len(labels))
         yield read
     if position == 0:
         raise ManifestFileError("ERROR_EMPTY_MANIFEST", "It needs one line for each image.")
@@ -223,12 +230,7 @@ def validated_line(line: str, errors: Iterable[LineError], warnings: Iterable[Li
 
     A line that is no JSON object is replaced by one that holds only the errors.
     """
-    try:
-        value = orjson.loads(line)
-    except ValueError:
-        value = {}
-    if not isinstance(value, dict):
-        value = {}
+    value = json_object(line) or {}
     _attach(value, errors, "errors")
     _attach(value, warnings, "warnings")
     return orjson.dumps(value).decode()
@@ -248,17 +250,6 @@ def _attach(value: dict[str, Any], errors: Iterable[LineError], key: str) -> Non
             if isinstance(inner, dict):  # inside a number or text nothing can be written: one level up, then
                 holder = inner
         holder.setdefault(key, []).append({"code": error.code, "message": error.message})
-
-
-def _check_size(size: int, position: int, limits: ManifestLimits) -> None:
-    if size > limits.max_bytes + 1:  # the last line need not end
-        raise ManifestFileError(
-            "ERROR_MANIFEST_SIZE_TOO_LARGE", f"At most {limits.max_bytes} bytes are allowed."
-        )
-    if position > limits.max_lines:
-        raise ManifestFileError(
-            "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM", f"At most {limits.max_lines} lines are allowed."
-        )
 
 
 def _read_bytes(raw: bytes, position: int) -> Entry | Dropped:

@@ -4,13 +4,13 @@ Layer: datasets. Knows the tables revisions, entries and entry_labels; which dat
 is decided above, in the transaction that calls `ready`.
 
 What a power cut leaves: rows of a revision that is STAGING and that nothing points to. The job that staged
-it starts again with `stage`, which deletes them first; what no job takes up again, `sweep` deletes.
+it starts again with `stage` or `changed`, which delete them first.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
@@ -29,16 +29,9 @@ from sqlalchemy import (
     update,
 )
 
-from customlabels.datasets.manifests import (
-    Dropped,
-    Entry,
-    ManifestFileError,
-    ManifestLimits,
-    one_bucket,
-    read_line,
-)
+from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, read_line
 from customlabels.storage import Reading, Records, Transaction
-from customlabels.storage.schema import datasets, entries, entry_labels, revisions, versions
+from customlabels.storage.schema import entries, entry_labels, revisions
 
 __all__ = [
     "Filters",
@@ -51,26 +44,26 @@ __all__ = [
     "ready",
     "stage",
     "stats_of",
-    "sweep",
 ]
 
 BATCH = 1000  # rows in one transaction: some ten milliseconds of the one writer
-MOST_DROPPED_KEPT = 1000  # dropped lines that are noted one by one
-
 FIGURES = ("total_entries", "labeled_entries", "total_labels", "error_entries")
-KEYS = {entries: [entries.c.position], entry_labels: [entry_labels.c.label, entry_labels.c.position]}
 
 
 @dataclass(frozen=True)
 class Stats:
-    """DatasetStats of a revision, and the lines that were left out of it."""
+    """DatasetStats of a revision, and, while it is staged, the lines that were left out of it."""
 
-    total_entries: int
-    labeled_entries: int
-    total_labels: int
-    error_entries: int
-    dropped: tuple[Dropped, ...] = ()  # the first MOST_DROPPED_KEPT
-    dropped_lines: int = 0
+    total_entries: int = 0
+    labeled_entries: int = 0
+    total_labels: int = 0
+    error_entries: int = 0
+    dropped: tuple[Dropped, ...] = ()
+
+    @property
+    def dropped_lines(self) -> int:
+        """How many lines were left out."""
+        return len(self.dropped)
 
 
 @dataclass(frozen=True)
@@ -101,24 +94,19 @@ def stage(
     """Write a revision line by line, in transactions of `batch` entries; nobody sees it before `ready`.
 
     What an earlier attempt under the same id has left is deleted first. Source refs must be unique. An
-    error of `lines` passes through and leaves the rows to `sweep`.
+    error of `lines` passes through and leaves the rows behind.
     """
-    _begin(records, revision_id, now)
     dropped: list[Dropped] = []
-    dropped_lines = 0
 
     def kept() -> Iterator[Entry]:
-        nonlocal dropped_lines
         for line in lines:
             if isinstance(line, Entry):
                 yield line
-                continue
-            dropped_lines += 1
-            if len(dropped) < MOST_DROPPED_KEPT:
+            else:
                 dropped.append(line)
 
-    _insert(records, revision_id, kept(), batch)
-    return replace(_counted(records, revision_id), dropped=tuple(dropped), dropped_lines=dropped_lines)
+    _write(records, revision_id, kept(), now, batch)
+    return replace(_counted(records, revision_id), dropped=tuple(dropped))
 
 
 def changed(
@@ -136,67 +124,46 @@ def changed(
     """
     given = list(lines)
     changes = {line.source_ref: line for line in given if isinstance(line, Entry)}
-    dropped = [line for line in given if isinstance(line, Dropped)]
-    placed = _placed(records, base_id, changes, limits)
-    _begin(records, revision_id, now)
-    _insert(records, revision_id, placed, BATCH)
+    _write(records, revision_id, _placed(records, base_id, changes, limits), now)
     # The changes are in place, so what is copied is what they leave: labels first, because the entries
     # that tell which positions are taken must still be the changes alone.
     for table in (entry_labels, entries):
         _copy(records, table, base_id, revision_id)
     stats = _counted(records, revision_id)
-    if stats.total_labels > limits.max_labels:
-        raise ManifestFileError(
-            "ERROR_MANIFEST_TOO_MANY_LABELS", f"With the changes there would be {stats.total_labels}."
-        )
-    return replace(stats, dropped=tuple(dropped[:MOST_DROPPED_KEPT]), dropped_lines=len(dropped))
+    limits.check(labels=stats.total_labels)
+    return replace(stats, dropped=tuple(line for line in given if isinstance(line, Dropped)))
 
 
 def ready(tx: Transaction, revision_id: str, stats: Stats) -> None:
     """Declare a staged revision complete; in the transaction that also points to it."""
-    kept = [asdict(line) | {"reason": line.reason} for line in stats.dropped]
-    tx.execute(
-        update(revisions)
-        .where(revisions.c.id == revision_id)
-        .values(
-            status="READY",
-            dropped_lines=json.dumps(kept),
-            **{name: getattr(stats, name) for name in FIGURES},
-        )
-    )
+    figures = {name: getattr(stats, name) for name in FIGURES}
+    tx.execute(update(revisions).where(revisions.c.id == revision_id).values(status="READY", **figures))
 
 
-def sweep(records: Records, live: Collection[str] = (), batch: int = BATCH) -> int:
-    """Delete, in transactions of `batch` rows, the revisions that no dataset and no version points to.
-
-    live: revisions that a job at work is staging. Returns how many revisions were deleted.
-    """
-    pointers = (datasets.c.revision_id, versions.c.train_revision_id, versions.c.test_revision_id)
-    unused = and_(
-        revisions.c.id.not_in(live), *(~exists().where(column == revisions.c.id) for column in pointers)
-    )
-    swept = 0
-    while True:
-        with records.write() as tx:
-            revision_id = tx.execute(select(revisions.c.id).where(unused).limit(1)).scalar()
-            if revision_id is None:
-                return swept
-            # From here on nobody takes it for a whole one, although its rows go one batch at a time.
-            tx.execute(update(revisions).where(revisions.c.id == revision_id).values(status="STAGING"))
-        _delete(records, revision_id, batch)
-        swept += 1
-
-
-def _begin(records: Records, revision_id: str, now: float) -> None:
-    _delete(records, revision_id, BATCH)
+def _write(
+    records: Records, revision_id: str, lines: Iterable[Entry], now: float, batch: int = BATCH
+) -> None:
+    """Begin a revision anew and put `lines` into it."""
+    for table in (entry_labels, entries):
+        for piece in _blocks(records, table, revision_id):
+            with records.write() as tx:
+                tx.execute(delete(table).where(piece))
     with records.write() as tx:
+        tx.execute(delete(revisions).where(revisions.c.id == revision_id))
         tx.execute(insert(revisions), {"id": revision_id, "status": "STAGING", "created_at": now})
-
-
-def _insert(records: Records, revision_id: str, lines: Iterable[Entry], batch: int) -> None:
     remaining = iter(lines)
     while block := list(islice(remaining, batch)):  # read outside the transaction: it may be slow
-        rows = [_row(revision_id, entry) for entry in block]
+        rows = [
+            {
+                "revision_id": revision_id,
+                "position": entry.position,
+                "source_ref": entry.source_ref,
+                "line": entry.line,
+                "is_labeled": int(entry.is_labeled),
+                "errors": json.dumps([asdict(error) for error in entry.errors]) if entry.errors else None,
+            }
+            for entry in block
+        ]
         labels = [
             {"revision_id": revision_id, "label": label, "position": entry.position, "boxes": boxes}
             for entry in block
@@ -208,37 +175,20 @@ def _insert(records: Records, revision_id: str, lines: Iterable[Entry], batch: i
                 tx.execute(insert(entry_labels), labels)
 
 
-def _row(revision_id: str, entry: Entry) -> dict[str, Any]:
-    return {
-        "revision_id": revision_id,
-        "position": entry.position,
-        "source_ref": entry.source_ref,
-        "line": entry.line,
-        "is_labeled": int(entry.is_labeled),
-        "errors": json.dumps([asdict(error) for error in entry.errors]) if entry.errors else None,
-    }
-
-
 def _placed(records: Records, base_id: str, changes: dict[str, Entry], limits: ManifestLimits) -> list[Entry]:
     """The changes, each at its position in the base or after its end; checks what needs no copy."""
-    of_base = entries.c.revision_id == base_id
+    of_base, refs = entries.c.revision_id == base_id, list(changes)
     known: dict[str, int] = {}
-    refs = list(changes)
     with records.read() as reading:
-        for start in range(0, len(refs), 500):
-            here = of_base & entries.c.source_ref.in_(refs[start : start + 500])
-            rows = reading.execute(select(entries.c.source_ref, entries.c.position).where(here)).mappings()
-            known.update((row["source_ref"], row["position"]) for row in rows)
-        total = reading.execute(select(func.count()).select_from(entries).where(of_base)).scalar_one()
-        last = reading.execute(select(func.max(entries.c.position)).where(of_base)).scalar() or 0
+        for start in range(0, len(refs), BATCH):
+            here = of_base & entries.c.source_ref.in_(refs[start : start + BATCH])
+            rows = reading.execute(select(entries.c.source_ref, entries.c.position).where(here))
+            known |= {row.source_ref: row.position for row in rows}
+        total, last = reading.execute(select(func.count(), func.max(entries.c.position)).where(of_base)).one()
         some = entries_of(reading, base_id, limit=1)
-    total += len(changes) - len(known)
-    if total > limits.max_lines:
-        raise ManifestFileError(
-            "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM", f"With the changes there would be {total} lines."
-        )
+    limits.check(lines=total + len(changes) - len(known))
     bucket = one_bucket(None, some[0]) if some else None
-    placed = []
+    placed, last = [], last or 0
     for entry in changes.values():
         bucket = one_bucket(bucket, entry)
         if entry.source_ref not in known:
@@ -258,31 +208,35 @@ def _copy(records: Records, table: Table, base_id: str, revision_id: str) -> Non
             tx.execute(insert(table).from_select(["revision_id", *(column.name for column in others)], rows))
 
 
-def _delete(records: Records, revision_id: str, batch: int) -> None:
-    for table in (entry_labels, entries):
-        for block in _blocks(records, table, revision_id, batch):
-            with records.write() as tx:
-                tx.execute(delete(table).where(block))
-    with records.write() as tx:
-        tx.execute(delete(revisions).where(revisions.c.id == revision_id))
-
-
-def _blocks(
-    records: Records, table: Table, revision_id: str, batch: int = BATCH
-) -> Iterator[ColumnElement[bool]]:
-    """Conditions that together cover a revision's rows, each about `batch` of them, along the primary key."""
-    key, of_revision = KEYS[table], table.c.revision_id == revision_id
-    after: Sequence[Any] | None = None
+def _blocks(records: Records, table: Table, revision_id: str) -> Iterator[ColumnElement[bool]]:
+    """Conditions that together cover a revision's rows, each about BATCH of them, along the primary key."""
+    _revision_id, *key = table.primary_key
+    rest = table.c.revision_id == revision_id
     while True:
-        rest = of_revision if after is None else of_revision & (tuple_(*key) > tuple_(*after))
         with records.read() as reading:
-            ends = select(*key).where(rest).order_by(*key).offset(batch - 1).limit(1)
-            last = reading.execute(ends).one_or_none()
+            ends = select(*key).where(rest).order_by(*key).offset(BATCH - 1).limit(1)
+            last: Sequence[Any] | None = reading.execute(ends).one_or_none()
         if last is None:
             yield rest
             return
         yield rest & (tuple_(*key) <= tuple_(*last))
-        after = tuple(last)
+        rest = (table.c.revision_id == revision_id) & (tuple_(*key) > tuple_(*last))
+
+
+def _counted(records: Records, revision_id: str) -> Stats:
+    """The figures of a staged revision, from its rows."""
+    of_entries, of_labels = entries.c.revision_id == revision_id, entry_labels.c.revision_id == revision_id
+    figures = select(
+        func.count().label("total_entries"),
+        func.coalesce(func.sum(entries.c.is_labeled), 0).label("labeled_entries"),
+        func.count(entries.c.errors).label("error_entries"),
+        select(func.count(entry_labels.c.label.distinct()))
+        .where(of_labels)
+        .scalar_subquery()
+        .label("total_labels"),
+    ).where(of_entries)
+    with records.read() as reading:
+        return Stats(**reading.execute(figures).mappings().one())
 
 
 # ---------------------------------------------------------------- reading
@@ -290,13 +244,8 @@ def _blocks(
 
 def stats_of(reading: Reading, revision_id: str) -> Stats:
     """The figures of a revision that is ready; all zero for one that is not there."""
-    row = reading.execute(select(revisions).where(revisions.c.id == revision_id)).mappings().one_or_none()
-    if row is None:
-        return Stats(0, 0, 0, 0)
-    kept = json.loads(row["dropped_lines"])
-    dropped = tuple(Dropped(line["position"], line["code"]) for line in kept)
-    figures = {name: row[name] for name in FIGURES}
-    return Stats(**figures, dropped=dropped, dropped_lines=len(dropped))
+    figures = select(*(revisions.c[name] for name in FIGURES)).where(revisions.c.id == revision_id)
+    return Stats(**(reading.execute(figures).mappings().one_or_none() or {}))
 
 
 def entries_of(
@@ -312,11 +261,9 @@ def entries_of(
         entries.c.position > after_position,
         *_conditions(filters or Filters(), revision_id, reading.dialect),
     )
-    page = (
-        select(entries.c.line, entries.c.position).where(condition).order_by(entries.c.position).limit(limit)
-    )
-    rows = reading.execute(page).mappings()
-    read = (read_line(row["line"], row["position"]) for row in rows)
+    columns = select(entries.c.line, entries.c.position)
+    rows = reading.execute(columns.where(condition).order_by(entries.c.position).limit(limit))
+    read = (read_line(row.line, row.position) for row in rows)
     return [entry for entry in read if isinstance(entry, Entry)]
 
 
@@ -334,14 +281,10 @@ def every_entry(records: Records, revision_id: str, batch: int = BATCH) -> Itera
 
 def labels_of(reading: Reading, revision_id: str) -> list[LabelCount]:
     """How often each label is used, by name."""
-    counts = (func.count().label("images"), func.sum(entry_labels.c.boxes).label("boxes"))
-    rows = reading.execute(
-        select(entry_labels.c.label, *counts)
-        .where(entry_labels.c.revision_id == revision_id)
-        .group_by(entry_labels.c.label)
-        .order_by(entry_labels.c.label)
-    ).mappings()
-    return [LabelCount(row["label"], row["images"], int(row["boxes"])) for row in rows]
+    label = entry_labels.c.label
+    counts = select(label, func.count(), func.sum(entry_labels.c.boxes))
+    here = counts.where(entry_labels.c.revision_id == revision_id).group_by(label).order_by(label)
+    return [LabelCount(name, images, int(boxes)) for name, images, boxes in reading.execute(here)]
 
 
 def _conditions(filters: Filters, revision_id: str, dialect: str) -> Iterator[ColumnElement[bool]]:
@@ -356,17 +299,3 @@ def _conditions(filters: Filters, revision_id: str, dialect: str) -> Iterator[Co
         yield find(entries.c.source_ref, filters.source_ref_contains) > 0
     if filters.has_errors:
         yield entries.c.errors.is_not(None)
-
-
-def _counted(records: Records, revision_id: str) -> Stats:
-    """The figures of a staged revision, from its rows."""
-    of_entries, of_labels = entries.c.revision_id == revision_id, entry_labels.c.revision_id == revision_id
-    figures = select(
-        func.count().label("total_entries"),
-        func.coalesce(func.sum(entries.c.is_labeled), 0).label("labeled_entries"),
-        func.count(entries.c.errors).label("error_entries"),
-    ).where(of_entries)
-    labels = select(func.count(entry_labels.c.label.distinct())).where(of_labels)
-    with records.read() as reading:
-        total_labels = reading.execute(labels).scalar_one()
-        return Stats(total_labels=total_labels, **reading.execute(figures).mappings().one())

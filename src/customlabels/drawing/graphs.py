@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["END", "START", "Edge", "Graph", "Node", "read_graph"]
 
 START, END = "\0start", "\0end"  # the dots; no state can have these names by accident
 LONGEST_LABEL = 22  # characters; a label says which way, the definition says all
 
+NO_OPERATORS = {"Variable", "Next", "Comment", "Assign", "Output"}
 SIGNS = {
     "GreaterThanEquals": "≥ ",
     "LessThanEquals": "≤ ",
@@ -34,16 +35,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """A way from one state to another; `caught` if an error takes it."""
+    """A way from one state to another; its style is "caught" if an error takes it."""
 
     source: str
     target: str
     label: str = ""
-    caught: bool = False
+    style: str = "plain"
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(NamedTuple):
     """The states of one workflow in the order of the definition, and the ways between them."""
 
     nodes: tuple[Node, ...]
@@ -87,12 +87,9 @@ def _edges(name: str, state: Mapping[str, Any]) -> Iterator[Edge]:
     if "Default" in state:
         yield Edge(name, state["Default"], "else")
     for catcher in state.get("Catch", ()):
-        errors = [
-            re.sub(r"^.*\.|Exception$", "", error)
-            for error in catcher["ErrorEquals"]
-            if error != "States.ALL"
-        ]
-        yield Edge(name, catcher["Next"], _short(", ".join(errors)), caught=True)
+        named = [error for error in catcher["ErrorEquals"] if error != "States.ALL"]
+        errors = [re.sub(r"^.*\.|Exception$", "", error) for error in named]
+        yield Edge(name, catcher["Next"], _short(", ".join(errors)), "caught")
 
 
 def _condition(rule: Mapping[str, Any]) -> str:
@@ -104,9 +101,7 @@ def _condition(rule: Mapping[str, Any]) -> str:
         return f"not {_condition(rule['Not'])}"
     if "Condition" in rule:
         return str(rule["Condition"]).strip("{%} ")
-    operator = next(
-        (key for key in rule if key not in {"Variable", "Next", "Comment", "Assign", "Output"}), ""
-    )
+    operator = next((key for key in rule if key not in NO_OPERATORS), "")
     value = rule.get(operator)
     if operator.startswith("Is"):
         return ("" if value else "not ") + operator[2:].lower()

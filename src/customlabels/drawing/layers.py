@@ -9,154 +9,145 @@ target share their places, so that twenty catches to one state make one line.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from graphlib import TopologicalSorter
 from itertools import pairwise
 
-from customlabels.drawing.places import Layout, Link, Place, Segment, set_places
+from customlabels.drawing.graphs import Edge
+from customlabels.drawing.places import Layout, Place, Segment, set_places
 
 __all__ = ["layered"]
 
 ORDER_SWEEPS = 24
+Size = tuple[float, float]  # width, height
 
 
-def layered(sizes: Mapping[str, tuple[float, float]], links: Sequence[Link]) -> Layout:
-    """Lay out boxes and the links between them.
+def layered(sizes: Mapping[str, Size], edges: Sequence[Edge], size_of: Callable[[str], Size]) -> Layout:
+    """Lay out boxes and the edges between them.
 
-    sizes: name -> (width, height), in reading order; the first is the start
+    sizes: of the boxes by name, in reading order; the first is the start     size_of: a label's size
     """
-    back = _closing(list(sizes), links)
-    layers = _layers(list(sizes), links, back)
-    places = {name: Place(2 * layers[name], *sizes[name], is_box=True) for name in sizes}
-    layout = Layout(places, _route(places, links, back))
-    layout.rows = [[] for _ in range(max(place.layer for place in places.values()) + 1)]
-    for key, place in places.items():
-        layout.rows[place.layer].append(key)
+    back = _closing(list(sizes), edges)
+    # A box stands one below the lowest of those that lead to it.
+    before: dict[str, list[str]] = {name: [] for name in sizes}
+    for edge in edges:
+        if edge not in back:
+            before[edge.target].append(edge.source)
+    layers: dict[str, int] = {}
+    for name in TopologicalSorter(before).static_order():
+        layers[name] = max((layers[source] + 1 for source in before[name]), default=0)
+    boxes = {name: Place(2 * layers[name], *sizes[name], is_box=True) for name in sizes}
+    points, segments = _route(boxes, edges, back, size_of)
+    places = [*boxes.values(), *points]
+    rows: list[list[Place]] = [[] for _ in range(max(place.layer for place in places) + 1)]
+    for place in places:
+        rows[place.layer].append(place)
+    layout = Layout(boxes, places, segments, rows)
     _order(layout)
     set_places(layout)
     return layout
 
 
-def _closing(names: Sequence[str], links: Sequence[Link]) -> set[Link]:
-    """The links that close a cycle: ways are followed in reading order, these lead back onto the way."""
+def _closing(names: Sequence[str], edges: Sequence[Edge]) -> set[Edge]:
+    """The edges that close a cycle: ways are followed in reading order, these lead back onto the way."""
     position = {name: index for index, name in enumerate(names)}
-    ways: dict[str, list[Link]] = defaultdict(list)
-    for link in sorted(links, key=lambda link: position[link.target]):
-        ways[link.source].append(link)
-    back: set[Link] = set()
+    ways: dict[str, list[Edge]] = defaultdict(list)
+    for edge in sorted(edges, key=lambda edge: position[edge.target]):
+        ways[edge.source].append(edge)
+    back: set[Edge] = set()
     done: set[str] = set()
     for root in names:
-        stack = [] if root in done else [(root, iter(ways[root]))]
-        open_ = {root} if stack else set()
-        while stack:
-            name, rest = stack[-1]
-            for link in rest:
-                if link.target in open_:
-                    back.add(link)
-                elif link.target not in done:
-                    stack.append((link.target, iter(ways[link.target])))
-                    open_.add(link.target)
+        way = {} if root in done else {root: iter(ways[root])}  # not by recursion: a machine may be long
+        while way:
+            name, rest = next(reversed(way.items()))
+            for edge in rest:
+                if edge.target in way:
+                    back.add(edge)
+                elif edge.target not in done:
+                    way[edge.target] = iter(ways[edge.target])
                     break
             else:
-                stack.pop()
-                open_.discard(name)
+                del way[name]
                 done.add(name)
     return back
 
 
-def _layers(names: Sequence[str], links: Sequence[Link], back: set[Link]) -> dict[str, int]:
-    """The layer of each box: one below the lowest of those that lead to it."""
-    layers = dict.fromkeys(names, 0)
-    forward = [link for link in links if link not in back]
-    for _ in names:
-        for link in forward:
-            layers[link.target] = max(layers[link.target], layers[link.source] + 1)
-    return layers
-
-
-def _route(places: dict[str, Place], links: Sequence[Link], back: set[Link]) -> list[Segment]:
-    """Give each link its points and label; returns the segments, each once however many links share it."""
-    segments: dict[Segment, None] = {}
-    for link in links:
-        if link.source == link.target:
+def _route(
+    boxes: Mapping[str, Place], edges: Sequence[Edge], back: set[Edge], size_of: Callable[[str], Size]
+) -> tuple[list[Place], list[Segment]]:
+    """Points and labels along each edge, and the segments between them; edges may share both."""
+    points: dict[tuple[object, ...], Place] = {}
+    segments: dict[tuple[object, ...], Segment] = {}
+    for edge in edges:
+        if edge.source == edge.target:
             continue
-        upper, lower = (link.target, link.source) if link in back else (link.source, link.target)
-        first, last = places[upper].layer + 1, places[lower].layer - 1
-        labelled = last if link in back else first  # the layer beside the source
-        keys = [upper]
-        for layer in range(first, last + 1):
-            own = bool(link.label) and layer == labelled
-            key = f"\0{link.target}|{link.style}|{link in back}|{layer}" + (
-                f"|{link.source}|{link.label}" if own else ""
-            )
-            width, height = link.label_size if own else (0.0, 0.0)
-            places.setdefault(key, Place(layer, width, height, link.label if own else "", link.style))
-            keys.append(key)
-        keys.append(lower)
-        steps = list(pairwise(keys))
-        for index, (above, below) in enumerate(steps):
-            at_target = index == 0 if link in back else index == len(steps) - 1
-            arrow = "" if not at_target else "up" if link in back else "down"
-            segments[Segment(above, below, link.style, arrow)] = None
-    return list(segments)
+        turned = edge in back
+        upper, lower = (edge.target, edge.source) if turned else (edge.source, edge.target)
+        between = range(boxes[upper].layer + 1, boxes[lower].layer)
+        way = [boxes[upper]]
+        for layer in between:
+            own = edge.label if layer == between[-1 if turned else 0] else ""  # beside the source
+            key = (edge.target, edge.style, turned, layer, own and (edge.source, own))
+            size = size_of(own) if own else (0.0, 0.0)
+            way.append(points.setdefault(key, Place(layer, *size, own, edge.style)))
+        way.append(boxes[lower])
+        for above, below in pairwise(way):
+            at_target = above is way[0] if turned else below is way[-1]
+            arrow = "" if not at_target else "up" if turned else "down"
+            segments.setdefault((above, below, edge.style, arrow), Segment(above, below, edge.style, arrow))
+    for segment in segments.values():
+        segment.upper.below.append(segment.lower)
+        segment.lower.above.append(segment.upper)
+    return list(points.values()), list(segments.values())
 
 
 def _order(layout: Layout) -> None:
     """Order each layer so that few segments cross: sweeps by the neighbours' middle; the best is kept."""
-    above, below = _neighbours(layout.segments)
-    best, fewest = [list(row) for row in layout.rows], _crossings(layout.rows, below)
+    _number(layout.rows)
+    best, fewest = [list(row) for row in layout.rows], _crossings(layout.rows)
     for sweep in range(ORDER_SWEEPS):
         down = sweep % 2 == 0
-        rows = layout.rows if down else layout.rows[::-1]
-        near = above if down else below
-        for fixed, row in pairwise(rows):
-            at = {key: float(index) for index, key in enumerate(fixed)}
-            wishes = {
-                key: _middle([at[other] for other in near[key]], index) for index, key in enumerate(row)
-            }
+        for row in (layout.rows if down else layout.rows[::-1])[1:]:
+            wishes = {place: _middle(place, place.above if down else place.below) for place in row}
             row.sort(key=wishes.__getitem__)
-        _swap_neighbours(layout.rows, above, below)
-        crossings = _crossings(layout.rows, below)
+            _number([row])
+        _swap_neighbours(layout.rows)
+        crossings = _crossings(layout.rows)
         if crossings < fewest:
             best, fewest = [list(row) for row in layout.rows], crossings
     layout.rows = best
+    _number(best)
 
 
-def _neighbours(segments: Iterable[Segment]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    above: dict[str, list[str]] = defaultdict(list)
-    below: dict[str, list[str]] = defaultdict(list)
-    for segment in segments:
-        above[segment.lower].append(segment.upper)
-        below[segment.upper].append(segment.lower)
-    return above, below
+def _number(rows: Sequence[Sequence[Place]]) -> None:
+    for row in rows:
+        for index, place in enumerate(row):
+            place.index = index
 
 
-def _middle(values: list[float], otherwise: float) -> float:
-    return sum(values) / len(values) if values else otherwise
+def _middle(place: Place, neighbours: Sequence[Place]) -> float:
+    return sum(each.index for each in neighbours) / len(neighbours) if neighbours else place.index
 
 
-def _swap_neighbours(rows: list[list[str]], above: dict[str, list[str]], below: dict[str, list[str]]) -> None:
+def _swap_neighbours(rows: Sequence[list[Place]]) -> None:
     """Swap two that stand side by side wherever that takes crossings away."""
-    for index, row in enumerate(rows):
-        around = [
-            ({key: place for place, key in enumerate(rows[other])}, near)
-            for other, near in ((index - 1, above), (index + 1, below))
-            if 0 <= other < len(rows)
-        ]
+    for row in rows:
         for at in range(len(row) - 1):
             left, right = row[at], row[at + 1]
-            gain = 0
-            for places, near in around:
-                for one in near[left]:
-                    for other in near[right]:
-                        gain += (places[one] > places[other]) - (places[one] < places[other])
+            gain = sum(
+                (one.index > other.index) - (one.index < other.index)
+                for lefts, rights in ((left.above, right.above), (left.below, right.below))
+                for one in lefts
+                for other in rights
+            )
             if gain > 0:
                 row[at], row[at + 1] = right, left
+        _number([row])
 
 
-def _crossings(rows: Sequence[Sequence[str]], below: Mapping[str, list[str]]) -> int:
+def _crossings(rows: Sequence[Sequence[Place]]) -> int:
     total = 0
-    for row, lower in pairwise(rows):
-        at = {key: index for index, key in enumerate(lower)}
-        ends = [at[other] for key in row for other in sorted(below[key], key=at.__getitem__)]
+    for row in rows:
+        ends = [index for place in row for index in sorted(other.index for other in place.below)]
         total += sum(ends[i] > ends[j] for i in range(len(ends)) for j in range(i + 1, len(ends)))
     return total

@@ -8,27 +8,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import inf
 
-__all__ = ["Layout", "Link", "Place", "Segment", "set_places", "settled"]
+__all__ = ["Layout", "Place", "Segment", "set_places", "settled"]
 
 SIDE_GAP, LAYER_GAP = 24.0, 17.0
 SWEEPS, STRAIGHTENINGS = 60, 6
 
 
-@dataclass(frozen=True)
-class Link:
-    """An edge to lay out; `style` parts those that may share a line, (0, 0) is the size of no label."""
-
-    source: str
-    target: str
-    style: str
-    label: str = ""
-    label_size: tuple[float, float] = (0.0, 0.0)
-
-
-@dataclass
+@dataclass(eq=False)
 class Place:
     """Something with a place in a layer: a box, a label, or a point that an edge passes (no size)."""
 
@@ -38,27 +27,37 @@ class Place:
     label: str = ""
     style: str = ""  # of the line that passes here
     is_box: bool = False
+    above: list[Place] = field(default_factory=list)  # where lines come from
+    below: list[Place] = field(default_factory=list)  # where they go
+    index: int = 0  # from the left, in its layer
     x: float = 0.0  # of the middle
     y: float = 0.0  # of the top
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment:
     """A piece of an edge from one layer to the next; `arrow`: "down" or "up" where it ends at its target."""
 
-    upper: str
-    lower: str
+    upper: Place
+    lower: Place
     style: str
     arrow: str = ""
+
+    @property
+    def weight(self) -> float:
+        """How much it wants to be straight: long lines most, the ways of errors least."""
+        points = (not self.upper.is_box) + (not self.lower.is_box)
+        return (1.0, 3.0, 8.0)[points] * (0.2 if self.style == "caught" else 1.0)
 
 
 @dataclass
 class Layout:
-    """Places by key (a box's key is its name), segments; of each layer its keys in order, top and bottom."""
+    """Boxes by name, all places and segments; of each layer its places in order, its top and its bottom."""
 
-    places: dict[str, Place]
-    segments: list[Segment]
-    rows: list[list[str]] = field(default_factory=list)
+    boxes: Mapping[str, Place]
+    places: Sequence[Place]
+    segments: Sequence[Segment]
+    rows: list[list[Place]]
     tops: list[float] = field(default_factory=list)
     bottoms: list[float] = field(default_factory=list)
     width: float = 0.0
@@ -67,58 +66,44 @@ class Layout:
 
 def set_places(layout: Layout) -> None:
     """Give every place of an ordered layout its x and y."""
-    _stack(layout)
+    y = 0.0
+    for row in layout.rows:  # each as high as its highest, and everything stands in its middle
+        height = max((place.height for place in row), default=0.0)
+        layout.tops.append(y)
+        layout.bottoms.append(y + height)
+        for place in row:
+            place.y = y + (height - place.height) / 2
+        y += height + LAYER_GAP
+    layout.height = y - LAYER_GAP
     _spread(layout)
     for _ in range(STRAIGHTENINGS):
         _straighten(layout)
-    left = min(place.x - place.width / 2 for place in layout.places.values())
-    for place in layout.places.values():
+    left = min(place.x - place.width / 2 for place in layout.places)
+    for place in layout.places:
         place.x -= left
-    layout.width = max(place.x + place.width / 2 for place in layout.places.values())
-
-
-def _stack(layout: Layout) -> None:
-    """Heights: each layer is as high as its highest, and everything stands in its middle."""
-    y = 0.0
-    for row in layout.rows:
-        height = max((layout.places[key].height for key in row), default=0.0)
-        layout.tops.append(y)
-        layout.bottoms.append(y + height)
-        for key in row:
-            layout.places[key].y = y + (height - layout.places[key].height) / 2
-        y += height + LAYER_GAP
-    layout.height = y - LAYER_GAP
-
-
-def _weight(layout: Layout, segment: Segment) -> float:
-    """How much a segment wants to be straight: long lines most, the ways of errors least."""
-    ends = layout.places[segment.upper], layout.places[segment.lower]
-    return (1.0, 3.0, 8.0)[sum(not end.is_box for end in ends)] * (0.2 if segment.style == "caught" else 1.0)
+    layout.width = max(place.x + place.width / 2 for place in layout.places)
 
 
 def _spread(layout: Layout) -> None:
     """Sideways: each layer in turn moves as near to its neighbours as order and gaps allow."""
-    places = layout.places
-    pulls: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    pulls: dict[Place, list[tuple[Place, float]]] = defaultdict(list)
     for segment in layout.segments:
-        weight = _weight(layout, segment)
-        pulls[segment.upper].append((segment.lower, weight))
-        pulls[segment.lower].append((segment.upper, weight))
+        pulls[segment.upper].append((segment.lower, segment.weight))
+        pulls[segment.lower].append((segment.upper, segment.weight))
     for sweep in range(SWEEPS):
         for row in layout.rows if sweep % 2 == 0 else reversed(layout.rows):
             wishes = []
-            for key in row:
-                weight = sum(pull for _, pull in pulls[key])
-                aim = sum(places[other].x * pull for other, pull in pulls[key])
-                wishes.append((aim / weight, weight) if weight else (places[key].x, 0.1))
-            gaps = [_gap(places, one, other) for one, other in pairwise(row)]
-            for key, x in zip(row, settled(wishes, gaps), strict=True):
-                places[key].x = x
+            for place in row:
+                weight = sum(pull for _, pull in pulls[place])
+                aim = sum(other.x * pull for other, pull in pulls[place])
+                wishes.append((aim / weight, weight) if weight else (place.x, 0.1))
+            for place, x in zip(row, settled(wishes, [_gap(*pair) for pair in pairwise(row)]), strict=True):
+                place.x = x
 
 
-def _gap(places: Mapping[str, Place], left: str, right: str) -> float:
+def _gap(left: Place, right: Place) -> float:
     """The least distance between two middles in one layer."""
-    return (places[left].width + places[right].width) / 2 + SIDE_GAP
+    return (left.width + right.width) / 2 + SIDE_GAP
 
 
 def settled(wishes: Sequence[tuple[float, float]], gaps: Sequence[float]) -> list[float]:
@@ -126,9 +111,7 @@ def settled(wishes: Sequence[tuple[float, float]], gaps: Sequence[float]) -> lis
 
     With the gaps taken off, the points only need to be in rising order: isotonic regression, by pooling.
     """
-    offsets = [0.0]
-    for gap in gaps:
-        offsets.append(offsets[-1] + gap)
+    offsets = list(accumulate(gaps, initial=0.0))
     pools: list[tuple[float, float, int]] = []  # mean, weight, how many
     for (wish, weight), offset in zip(wishes, offsets, strict=True):
         pool = (wish - offset, weight, 1)
@@ -146,41 +129,41 @@ def _straighten(layout: Layout) -> None:
 
     Least squares spread a bend over all layers; a reader would rather see one bend than twenty.
     """
-    places = layout.places
-    beside = {
-        key: (row[at - 1] if at else None, row[at + 1] if at + 1 < len(row) else None)
-        for row in layout.rows
-        for at, key in enumerate(row)
-    }
     for line in _lines_of(layout):
         while line:
             low, high, count = -inf, inf, 0
-            for key in line:
-                before, after = beside[key]
-                left = places[before].x + _gap(places, before, key) if before else -inf
-                right = places[after].x - _gap(places, key, after) if after else inf
+            for place in line:
+                left, right = _room(layout.rows[place.layer], place)
                 if max(low, left) > min(high, right):
                     break
                 low, high, count = max(low, left), min(high, right), count + 1
             count = max(count, 1)
             part, line = line[:count], line[count:]
-            mean = sum(places[key].x for key in part) / count
+            mean = sum(place.x for place in part) / count
             if low <= high:
-                for key in part:
-                    places[key].x = min(max(mean, low), high)
+                for place in part:
+                    place.x = min(max(mean, low), high)
 
 
-def _lines_of(layout: Layout) -> list[list[str]]:
+def _room(row: Sequence[Place], place: Place) -> tuple[float, float]:
+    """How far left and right a place may move before it meets its neighbours."""
+    at = place.index
+    left = row[at - 1].x + _gap(row[at - 1], place) if at else -inf
+    right = row[at + 1].x - _gap(place, row[at + 1]) if at + 1 < len(row) else inf
+    return left, right
+
+
+def _lines_of(layout: Layout) -> list[list[Place]]:
     """Chains of places that follow one another, along what most wants to be straight; longest first."""
-    after: dict[str, str] = {}
-    before: dict[str, str] = {}
-    for segment in sorted(layout.segments, key=lambda segment: -_weight(layout, segment)):
+    after: dict[Place, Place] = {}
+    before: dict[Place, Place] = {}
+    for segment in sorted(layout.segments, key=lambda segment: -segment.weight):
         if segment.upper not in after and segment.lower not in before:
             after[segment.upper], before[segment.lower] = segment.lower, segment.upper
     lines = []
-    for key in layout.places:
-        if key not in before:
-            line = [key]
+    for place in layout.places:
+        if place not in before:
+            line = [place]
             while line[-1] in after:
                 line.append(after[line[-1]])
             lines.append(line)

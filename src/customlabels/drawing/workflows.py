@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from customlabels.drawing.graphs import END, START, Graph, Node, read_graph
 from customlabels.drawing.layers import layered
-from customlabels.drawing.places import Layout, Link, Place, Segment, settled
+from customlabels.drawing.places import Layout, Place, settled
 from customlabels.errors import InvalidInput
 
 __all__ = ["STATUSES", "workflow_svg"]
@@ -71,21 +71,16 @@ def _workflow(graph: Graph, statuses: Mapping[str, str]) -> tuple[Layout, str]:
     """Lay out and draw one workflow; the inner ones first, since their size decides their box's."""
     parts = {node.name: [_workflow(part, statuses) for part in node.inner] for node in graph.nodes}
     sizes = {node.name: _size(node, [layout for layout, _ in parts[node.name]]) for node in graph.nodes}
-    links = [
-        Link(
-            edge.source,
-            edge.target,
-            "caught" if edge.caught else "plain",
-            edge.label,
-            (_text_width(edge.label, DETAIL_SIZE) + 4, DETAIL_SIZE + 3) if edge.label else (0.0, 0.0),
-        )
-        for edge in graph.edges
-    ]
-    layout = layered(sizes, links)
+    layout = layered(sizes, graph.edges, _label_size)
     drawn = _lines(layout)
-    drawn += [_label(place) for place in layout.places.values() if place.label]
     drawn += [
-        _state(node, layout.places[node.name], parts[node.name], statuses.get(node.name, ""))
+        f'<text class="label" x="{place.x:.1f}" y="{place.y + place.height - 4:.1f}">'
+        f"{escape(place.label)}</text>\n"
+        for place in layout.places
+        if place.label
+    ]
+    drawn += [
+        _state(node, layout.boxes[node.name], parts[node.name], statuses.get(node.name, ""))
         for node in graph.nodes
     ]
     return layout, "".join(drawn)
@@ -99,6 +94,10 @@ def _size(node: Node, inner: list[Layout]) -> tuple[float, float]:
         return max(width, 110.0) + 14 * (node.kind == "Choice"), BOX_HEIGHT
     row = sum(layout.width for layout in inner) + PADDING * (len(inner) + 1)
     return max(width, row), TITLE_HEIGHT + max(layout.height for layout in inner) + PADDING
+
+
+def _label_size(label: str) -> tuple[float, float]:
+    return _text_width(label, DETAIL_SIZE) + 4, DETAIL_SIZE + 3
 
 
 def _text_width(text: str, size: float) -> float:
@@ -115,14 +114,9 @@ def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], status: st
         return f'<circle class="dot" cx="{x:.1f}" cy="{y + DOT / 2:.1f}" r="{DOT / 2:.1f}"/>\n'
     left, right, middle = x - width / 2, x + width / 2, y + height / 2
     if node.kind == "Choice":
-        points = [
-            (left + 10, y),
-            (right - 10, y),
-            (right, middle),
-            (right - 10, y + height),
-            (left + 10, y + height),
-        ]
-        corners = " ".join(f"{a:.1f},{b:.1f}" for a, b in [*points, (left, middle)])
+        xs = (left + 10, right - 10, right, right - 10, left + 10, left)
+        ys = (y, y, middle, y + height, y + height, middle)
+        corners = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(xs, ys, strict=True))
         shape = f'<polygon class="box" points="{corners}"/>'
     else:
         round_ = 21 if node.kind in ("Succeed", "Fail") else 7
@@ -141,25 +135,18 @@ def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], status: st
     return f'<g class="{classes}"><title>{spoken}</title>{shape}{texts}{contents}</g>\n'
 
 
-def _label(place: Place) -> str:
-    text = escape(place.label)
-    return f'<text class="label" x="{place.x:.1f}" y="{place.y + place.height - 4:.1f}">{text}</text>\n'
-
-
 def _lines(layout: Layout) -> list[str]:
     """Every segment: straight out of its upper end, a bend between the layers, straight into its lower."""
-    ports = _ports(layout)
     drawn = []
-    for place in layout.places.values():
-        if not place.is_box and not place.label and layout.bottoms[place.layer] > layout.tops[place.layer]:
-            top, bottom = layout.tops[place.layer], layout.bottoms[place.layer]
+    for place in layout.places:
+        top, bottom = layout.tops[place.layer], layout.bottoms[place.layer]
+        if not place.is_box and not place.label and bottom > top:
             drawn.append(f'<path class="line {place.style}" d="M{place.x:.1f} {top:.1f}V{bottom:.1f}"/>\n')
-    for index, segment in enumerate(layout.segments):
-        upper, lower = layout.places[segment.upper], layout.places[segment.lower]
-        x1, x2 = ports[index]
-        start = upper.y + upper.height if upper.is_box or upper.label else layout.bottoms[upper.layer]
-        stop = lower.y if lower.is_box or lower.label else layout.tops[lower.layer]
+    for segment, (x1, x2) in zip(layout.segments, _ports(layout), strict=True):
+        upper, lower = segment.upper, segment.lower
         bend_from, bend_to = layout.bottoms[upper.layer], layout.tops[lower.layer]
+        start = upper.y + upper.height if upper.is_box or upper.label else bend_from
+        stop = lower.y if lower.is_box or lower.label else bend_to
         start, stop = start + 7 * (segment.arrow == "up"), stop - 7 * (segment.arrow == "down")
         bend_from, bend_to = max(bend_from, start), min(bend_to, stop)
         half = (bend_from + bend_to) / 2
@@ -175,29 +162,14 @@ def _lines(layout: Layout) -> list[str]:
 
 def _ports(layout: Layout) -> list[tuple[float, float]]:
     """Where each segment leaves its upper and enters its lower end (x, x): in line where that can be."""
-    ends: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
-    for index, segment in enumerate(layout.segments):
-        wish = _straight(layout, segment)
-        ends[segment.upper, "below"].append((wish[0], index))
-        ends[segment.lower, "above"].append((wish[1], index))
-    found: dict[tuple[int, str], float] = {}
-    for (key, side), wishes in ends.items():
-        place = layout.places[key]
-        wishes.sort()
-        xs = [place.x] * len(wishes)
-        if place.is_box:
-            reach = place.width / 2 - PORT_INSET
-            gap = min(PORT_GAP, 2 * reach / len(wishes))
-            xs = settled([(wish, 1.0) for wish, _ in wishes], [gap] * (len(wishes) - 1))
-            shift = max(place.x - reach - xs[0], 0.0) - max(xs[-1] - place.x - reach, 0.0)
-            xs = [x + shift for x in xs]
-        found |= {(index, side): x for x, (_, index) in zip(xs, wishes, strict=True)}
-    return [(found[index, "below"], found[index, "above"]) for index in range(len(layout.segments))]
+    wishes = [_straight(segment.upper, segment.lower) for segment in layout.segments]
+    leaving = _side_by_side([(each.upper, x) for each, (x, _) in zip(layout.segments, wishes, strict=True)])
+    entering = _side_by_side([(each.lower, x) for each, (_, x) in zip(layout.segments, wishes, strict=True)])
+    return list(zip(leaving, entering, strict=True))
 
 
-def _straight(layout: Layout, segment: Segment) -> tuple[float, float]:
+def _straight(upper: Place, lower: Place) -> tuple[float, float]:
     """Where a segment alone would leave and enter: at one x if its ends overlap, else at their near sides."""
-    upper, lower = layout.places[segment.upper], layout.places[segment.lower]
     reaches = [max(place.width / 2 - PORT_INSET, 0.0) if place.is_box else 0.0 for place in (upper, lower)]
     low = max(upper.x - reaches[0], lower.x - reaches[1])
     high = min(upper.x + reaches[0], lower.x + reaches[1])
@@ -205,6 +177,24 @@ def _straight(layout: Layout, segment: Segment) -> tuple[float, float]:
         middle = lower.x if not lower.is_box else upper.x if not upper.is_box else (low + high) / 2
         return middle, middle
     return (high, low) if upper.x < lower.x else (low, high)
+
+
+def _side_by_side(ends: Sequence[tuple[Place, float]]) -> list[float]:
+    """The x of each end of a line, near the one that it wishes, and apart from the others at its box."""
+    found = [place.x for place, _wish in ends]
+    wishes: dict[Place, list[tuple[float, int]]] = defaultdict(list)
+    for index, (place, wish) in enumerate(ends):
+        if place.is_box:
+            wishes[place].append((wish, index))
+    for place, here in wishes.items():
+        here.sort()
+        reach = place.width / 2 - PORT_INSET
+        gap = min(PORT_GAP, 2 * reach / len(here))
+        xs = settled([(wish, 1.0) for wish, _ in here], [gap] * (len(here) - 1))
+        shift = max(place.x - reach - xs[0], 0.0) - max(xs[-1] - place.x - reach, 0.0)
+        for x, (_, index) in zip(xs, here, strict=True):
+            found[index] = x + shift
+    return found
 
 
 def _moved(x: float, y: float, drawn: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from customlabels.asl import read_definition
 from customlabels.errors import CustomLabelsError
 
 __all__ = ["STATE_MACHINE_NAME", "WorkflowMissing", "definition", "definition_text", "local_substitutions"]
@@ -35,6 +34,9 @@ def definition_text(places: Sequence[Path] = PLACES) -> str:
 
 def definition(substitutions: Mapping[str, str]) -> dict[str, Any]:
     """The definition with its places filled. Raises InvalidInput for a place without a substitution."""
+    # Loaded late: commands that only need the machine's name shall not wait for an interpreter.
+    from customlabels.asl import read_definition
+
     return read_definition(definition_text(), substitutions)
 
 

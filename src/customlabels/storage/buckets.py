@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
@@ -98,17 +98,38 @@ class S3Endpoint:
             raise StorageError(f"{self.url!r}: the address of an S3 endpoint starts with http:// or https://")
 
 
-class FolderBucket:
+class _Bucket:
+    """What both kinds have: a name, and errors that name the object; `absent` says that there is none."""
+
+    def __init__(self, name: str, absent: str) -> None:
+        self._name, self._absent = name, absent
+
+    @contextmanager
+    def _told(self, key: str, missing: type[StorageError] = ObjectNotFound) -> Iterator[None]:
+        """What the disk or the endpoint says, as an error of ours."""
+        name = f"s3://{self._name}/{key}"
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            if "<Code>NoSuchBucket<" in str(error):
+                raise BucketNotFound(f"{name}: the S3 endpoint has no such bucket") from error
+            if isinstance(error, FileNotFoundError | NotADirectoryError):
+                raise missing(f"{name}: {self._absent}") from error
+            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+            raise ObjectAccessError(f"{name}: {reason}") from error
+
+
+class FolderBucket(_Bucket):
     """A bucket that is a local folder; a key is a file's path inside it, character by character."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self._name = name
         try:
             self._root = folder.resolve(strict=True)
         except OSError as error:
             raise ObjectAccessError(
                 f"the folder {folder} of bucket {name!r} is not there; is its disk connected?"
             ) from error
+        super().__init__(name, f"no such file under {self._root}")
 
     def path(self, key: str) -> Path:
         if "\0" in key or "" in key.split("/"):
@@ -130,7 +151,7 @@ class FolderBucket:
     def opened(self, key: str) -> Iterator[tuple[int, Iterator[bytes]]]:
         size = self.head(key).size
         with self._told(key), open(self.path(key), "rb") as file:
-            yield size, _chunks(file)
+            yield size, iter(lambda: file.read(CHUNK), b"")
 
     def write(self, key: str, data: bytes) -> None:
         place = self.path(key)
@@ -188,21 +209,6 @@ class FolderBucket:
             folder.mkdir(exist_ok=True)
             _sync_folder(folder.parent)
 
-    @contextmanager
-    def _told(self, key: str, missing: type[StorageError] = ObjectNotFound) -> Iterator[None]:
-        """What the disk says, as an error that names the object."""
-        try:
-            yield
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise missing(f"s3://{self._name}/{key}: no such file under {self._root}") from error
-        except OSError as error:
-            raise ObjectAccessError(f"s3://{self._name}/{key}: {error.strerror or error}") from error
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
-
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
     etag = f"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}"
@@ -226,11 +232,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-class S3Bucket:
+class S3Bucket(_Bucket):
     """A bucket behind the endpoint."""
 
     def __init__(self, name: str, endpoint: S3Endpoint) -> None:
-        self._name = name
+        super().__init__(name, "the S3 endpoint has no such object")
 
         # A provider rather than plain keys: a session token in the environment is not ours to send.
         def credential() -> S3Credential:
@@ -278,19 +284,6 @@ class S3Bucket:
         with self._told(prefix):
             for batch in obstore.list(self._store, folder or None):
                 yield from (_s3_info(meta) for meta in batch if meta["path"].startswith(prefix))
-
-    @contextmanager
-    def _told(self, key: str) -> Iterator[None]:
-        """What the endpoint says, as an error that names the object."""
-        name = f"s3://{self._name}/{key}"
-        try:
-            yield
-        except (BaseError, ValueError, OSError) as error:
-            if "<Code>NoSuchBucket<" in str(error):
-                raise BucketNotFound(f"{name}: the S3 endpoint has no such bucket") from error
-            if isinstance(error, FileNotFoundError):
-                raise ObjectNotFound(f"{name}: the S3 endpoint has no such object") from error
-            raise ObjectAccessError(f"{name}: {str(error).partition(chr(10))[0]}") from error
 
 
 def _s3_info(meta: ObjectMeta) -> ObjectInfo:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ class Records:
     def __init__(self, writer: Engine, reader: Engine) -> None:
         self._writer = writer
         self._reader = reader
-        self._write_lock = threading.Lock()
+        # SQLite has one writer: threads of this process queue here rather than poll the file's lock.
+        self._turn_to_write = threading.Lock() if writer.dialect.name == "sqlite" else nullcontext()
         self._subscribers: dict[str, list[Callable[[], None]]] = defaultdict(list)
 
     @classmethod
@@ -100,7 +101,7 @@ class Records:
 
         Keep it short: on SQLite there is one writer. No calls to the outside inside.
         """
-        with self._turn_to_write(), self._writer.begin() as connection:
+        with self._turn_to_write, self._writer.begin() as connection:
             transaction = Transaction(connection)
             yield transaction
         for topic in transaction.topics:
@@ -124,15 +125,6 @@ class Records:
         """Close every connection."""
         self._reader.dispose()
         self._writer.dispose()
-
-    @contextmanager
-    def _turn_to_write(self) -> Iterator[None]:
-        """SQLite has one writer: threads of this process queue here rather than poll the file's lock."""
-        if self._writer.dialect.name != "sqlite":
-            yield
-            return
-        with self._write_lock:
-            yield
 
 
 def _sqlite_engine(url: str, *, read_only: bool) -> Engine:

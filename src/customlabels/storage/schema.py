@@ -17,25 +17,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = [
-    "answers",
-    "buckets",
-    "datasets",
-    "entries",
-    "entry_labels",
-    "events",
-    "executions",
-    "jobs",
-    "metadata",
-    "payloads",
-    "projects",
-    "revisions",
-    "state_machines",
-    "tags",
-    "tasks",
-    "versions",
-]
-
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -99,7 +80,6 @@ revisions = Table(
     Column("labeled_entries", Integer, nullable=False, default=0),
     Column("total_labels", Integer, nullable=False, default=0),
     Column("error_entries", Integer, nullable=False, default=0),
-    Column("dropped_lines", Text, nullable=False, default="[]"),  # JSON: lines left out, with their reason
     Column("created_at", Float, nullable=False),
 )
 
@@ -171,6 +151,7 @@ jobs = Table(
     Column("spec", Text, nullable=False),  # JSON
     Column("status", Text, nullable=False),  # QUEUED | RUNNING | SUCCEEDED | FAILED | CANCELLED
     Column("attempt", Integer, nullable=False, default=0),  # fences a worker whose lease ran out
+    Column("lost", Integer, nullable=False, default=0),  # runs that were cut off: the server died
     Column("owner", Text),
     Column("lease_until", Float),
     Column("cancel_requested", Integer, nullable=False, default=0),
@@ -246,9 +227,8 @@ tasks = Table(
     Column("event_id", Integer, nullable=False),  # of TaskScheduled
     Column("resource", Text, nullable=False),
     Column("parameters", Text, nullable=False),  # JSON
-    Column(
-        "status", Text, nullable=False
-    ),  # SCHEDULED | STARTED | SUCCEEDED | FAILED | TIMED_OUT | CANCELLED
+    # SCHEDULED | STARTED | SUCCEEDED | FAILED | TIMED_OUT | CANCELLED
+    Column("status", Text, nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
     Column("owner", Text),
     Column("lease_until", Float),

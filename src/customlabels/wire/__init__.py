@@ -9,7 +9,7 @@ Layer: the ground. Bytes in, checked values out, and back; it opens no sockets a
 """
 
 from customlabels.wire.checking import check_output, validate
-from customlabels.wire.http import Application, Dispatch, Invocation, Limits, WireApp, not_found
+from customlabels.wire.http import Application, Invocation, Limits, WireApp, not_found
 from customlabels.wire.serialising import OutputError, serialise
 from customlabels.wire.services import ModelNotFound, Service, Services, load_services
 from customlabels.wire.signatures import Caller, Key, Signatures, SignedRequest
@@ -17,7 +17,6 @@ from customlabels.wire.signatures import Caller, Key, Signatures, SignedRequest
 __all__ = [
     "Application",
     "Caller",
-    "Dispatch",
     "Invocation",
     "Key",
     "Limits",

@@ -47,9 +47,8 @@ class Problems:
     def mistype(self, value: object, wanted: str, path: str) -> None:
         """Note a value that is no `wanted` at all, in the words of the JSON reader that AWS uses."""
         token = f"{value}_VALUE".upper() if isinstance(value, bool) else TOKENS.get(type(value), "VALUE")
-        self._note(
-            self.mistyped, f"{token} can not be converted to {wanted}{f' at {path!r}' if path else ''}"
-        )
+        where = f" at {path!r}" if path else ""
+        self._note(self.mistyped, f"{token} can not be converted to {wanted}{where}")
 
     def breach(self, shown: str, path: str, rule: str) -> None:
         """Note that the value at `path`, whose text is `shown` (see `_shown`), breaks `rule`."""
@@ -89,10 +88,8 @@ def validate(operation: OperationModel, params: object) -> dict[str, Any]:
     if problems.mistyped:
         raise ServiceError("SerializationException", "; ".join(problems.mistyped))
     if problems.count:
-        errors = "error" if problems.count == 1 else "errors"
-        raise ServiceError(
-            "ValidationException", f"{problems.count} validation {errors} detected: {problems}"
-        )
+        detected = f"{problems.count} validation error{'s' * (problems.count > 1)} detected"
+        raise ServiceError("ValidationException", f"{detected}: {problems}")
     return dict(parsed)
 
 
@@ -136,50 +133,43 @@ def _structure(shape: Shape) -> Check:
             problems.breach(_shown(value), path, one_of)
         return parsed
 
-    return _document if shape.is_document_type else check
-
-
-def _document(value: Any, path: str, problems: Problems) -> Any:
-    del path, problems  # any JSON is right
-    return value
+    return (lambda value, _path, _problems: value) if shape.is_document_type else check
 
 
 def _list(shape: Shape) -> Check:
-    member, bounded = _check_of(shape.member), _bounds(shape, "length")
+    member, bounded = _member(shape.member), _bounds(shape, "length")
 
     def check(value: Any, path: str, problems: Problems) -> Any:
         if not isinstance(value, list):
             return problems.mistype(value, "a List", path)
         bounded(value, len(value), path, problems)
-        parsed = []
-        for position, item in enumerate(value, start=1):
-            where = f"{path}.{position}.member"
-            if item is None:
-                problems.breach(" null", where, NOT_NULL)
-            else:
-                parsed.append(member(item, where, problems))
-        return parsed
+        return [member(item, f"{path}.{place}.member", problems) for place, item in enumerate(value, start=1)]
 
     return check
 
 
 def _map(shape: Shape) -> Check:
-    key_check, member = _check_of(shape.key), _check_of(shape.value)
+    key_check, member = _check_of(shape.key), _member(shape.value)
     bounded = _bounds(shape, "length")
 
     def check(value: Any, path: str, problems: Problems) -> Any:
         if not isinstance(value, dict):
             return problems.mistype(value, "a Map", path)
         bounded(value, len(value), path, problems)
-        parsed = {}
-        for key, item in value.items():
-            key_check(key, f"{path}.key", problems)
-            where = f"{path}.{_cut(str(key))}.member"
-            if item is None:
-                problems.breach(" null", where, NOT_NULL)
-            else:
-                parsed[key] = member(item, where, problems)
-        return parsed
+        return {
+            key_check(key, f"{path}.key", problems): member(item, f"{path}.{_cut(str(key))}.member", problems)
+            for key, item in value.items()
+        }
+
+    return check
+
+
+def _member(shape: Shape) -> Check:
+    """The check of what stands in a list or map, where null is no way to leave it out."""
+    inner = _check_of(shape)
+
+    def check(value: Any, path: str, problems: Problems) -> Any:
+        return problems.breach(" null", path, NOT_NULL) if value is None else inner(value, path, problems)
 
     return check
 
@@ -210,14 +200,6 @@ def _scalar(shape: Shape) -> Check:
         return parsed
 
     return check
-
-
-def _read_text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _read_boolean(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _read_blob(value: Any) -> bytes | None:
@@ -254,14 +236,13 @@ def _read_timestamp(value: Any) -> float | None:
 
 # Type: its name in a refusal, how it is read (None: it cannot be), and whether bounds are on its length.
 SCALARS: Mapping[str, tuple[str, Callable[[Any], Any], bool]] = {
-    "string": ("a String", _read_text, True),
-    "character": ("a String", _read_text, True),
+    "string": ("a String", lambda value: value if isinstance(value, str) else None, True),
     "blob": ("a Blob (base64)", _read_blob, True),
     "integer": ("an Integer", lambda value: _read_whole(value, 32), False),
     "long": ("a Long", lambda value: _read_whole(value, 64), False),
     "float": ("a Float", _read_number, False),
     "double": ("a Double", _read_number, False),
-    "boolean": ("a Boolean", _read_boolean, False),
+    "boolean": ("a Boolean", lambda value: value if isinstance(value, bool) else None, False),
     "timestamp": ("a Timestamp", _read_timestamp, False),
 }
 
@@ -273,10 +254,9 @@ def _bounds(shape: Shape, noun: str) -> Callable[[object, float, str, Problems],
 
     def check(value: object, measure: float, path: str, problems: Problems) -> None:
         if not least <= measure <= most:
-            bound = (
-                f"greater than or equal to {least}" if measure < least else f"less than or equal to {most}"
-            )
-            problems.breach(_shown(value, sensitive), path, f"Member must have {noun} {bound}")
+            side, bound = ("greater", least) if measure < least else ("less", most)
+            rule = f"Member must have {noun} {side} than or equal to {bound}"
+            problems.breach(_shown(value, sensitive), path, rule)
 
     return check
 

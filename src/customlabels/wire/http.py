@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -72,11 +71,10 @@ async def not_found(scope: MutableMapping[str, Any], _receive: Receive, send: Se
 
 @dataclass(frozen=True, eq=False)
 class WireApp:
-    """The ASGI application of the API.
+    """The ASGI application of the API, for a server that does not ask for the lifespan protocol.
 
     dispatch         awaits the operation's result; raises ServiceError to refuse
     fallback         the application for everything that is not a POST to `/` with an X-Amz-Target
-    lifespan         entered when the server starts, left when it ends
     check_outputs    hold every answer to its model (for tests): a breach becomes a logged 500
     """
 
@@ -87,33 +85,15 @@ class WireApp:
     limits: Limits = Limits()
     clock: Callable[[], float] = time.time
     new_request_id: Callable[[], str] = lambda: str(uuid4())
-    lifespan: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
     check_outputs: bool = False
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif (
-            scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/" and _target(scope)
-        ):
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        if is_post and scope["path"] == "/" and _target(scope):
             await self._answer(scope, receive, send)
         else:
             await self.fallback(scope, receive, send)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()  # lifespan.startup
-        stage = "startup"
-        try:
-            async with self.lifespan():
-                await send({"type": "lifespan.startup.complete"})
-                await receive()  # lifespan.shutdown
-                stage = "shutdown"
-        except Exception as error:
-            logger.exception("the server's %s failed", stage)
-            await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
-        else:
-            await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         request_id = self.new_request_id()
@@ -175,10 +155,8 @@ class WireApp:
                     else:
                         chunks.clear()
         except TimeoutError as error:
-            raise ServiceError(
-                "RequestTimeoutException",
-                f"the body did not arrive within {self.limits.receive_seconds:g} seconds",
-            ) from error
+            late = f"the body did not arrive within {self.limits.receive_seconds:g} seconds"
+            raise ServiceError("RequestTimeoutException", late) from error
         if size > limit:
             raise too_large
         path = scope.get("raw_path") or scope["path"].encode()

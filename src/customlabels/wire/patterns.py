@@ -1,7 +1,7 @@
 """The regular expressions of service models, which are Java's, as Python's.
 
-Layer: wire. Only what the models use and Python writes differently is rewritten: Unicode and POSIX
-classes, and the dot. What neither knows fails to compile and says so; nothing is silently let through.
+Layer: wire. Only what the models use and Python writes differently is rewritten: Unicode classes,
+and the dot. What neither knows fails to compile and says so; nothing is silently let through.
 """
 
 import re
@@ -11,21 +11,6 @@ from itertools import groupby
 
 __all__ = ["compiled", "enum_order"]
 
-# The classes that are not Unicode categories, as the inside of a Python character class.
-POSIX_CLASSES = {
-    "ASCII": r"\x00-\x7f",
-    "Alnum": "a-zA-Z0-9",
-    "Alpha": "a-zA-Z",
-    "Blank": r" \t",
-    "Cntrl": r"\x00-\x1f\x7f",
-    "Digit": "0-9",
-    "Graph": r"\x21-\x7e",
-    "Lower": "a-z",
-    "Print": r"\x20-\x7e",
-    "Punct": r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e",
-    "Space": r"\s",
-    "Upper": "A-Z",
-}
 ANY_BUT_LINE_ENDS = "[^\\n\\r\\x85\\u2028\\u2029]"
 PLANES_IN_USE = 0x40000  # letters, digits and blanks all lie below; scanning the rest takes 0.2 s
 TOKEN = re.compile(r"\\p\{(?P<name>\w+)\}|\\.|\[\^?|[\].]", re.DOTALL)
@@ -40,7 +25,9 @@ def compiled(pattern: str) -> re.Pattern[str]:
         nonlocal inside
         text = token.group()
         if token["name"]:
-            letters = POSIX_CLASSES.get(token["name"]) or _category(token["name"])
+            letters = _classes().get(token["name"])
+            if letters is None:
+                raise re.error(f"no class {text}", pattern)
             return letters if inside else f"[{letters}]"
         if text[0] == "[":
             # An opening bracket inside a class stays one of its characters, as the models mean it.
@@ -55,23 +42,18 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 @cache
-def _category(prefix: str) -> str:
-    """The characters whose Unicode category starts with `prefix`, as the inside of a class."""
-    runs = [run for category, run in _runs() if category.startswith(prefix)]
-    if not runs:
-        raise re.error(f"no Unicode category {prefix} of visible characters")
-    return "".join(f"\\U{run[0]:08x}-\\U{run[-1]:08x}" for run in runs)
+def _classes() -> dict[str, str]:
+    r"""By name, the classes that models write as \p{...}, each as the inside of a Python class.
 
-
-@cache
-def _runs() -> list[tuple[str, range]]:
-    """Category and code points of each run of visible characters; made when the first tag is checked."""
-    runs, start = [], 0
-    for category, points in groupby(unicodedata.category(chr(point)) for point in range(PLANES_IN_USE)):
+    Those are the first letters of Unicode's categories (L: letters), and ASCII.
+    """
+    classes = {"ASCII": r"\x00-\x7f"}
+    start = 0
+    for letter, points in groupby(unicodedata.category(chr(point))[0] for point in range(PLANES_IN_USE)):
         end = start + sum(1 for _ in points)
-        runs.append((category, range(start, end)))
+        classes[letter] = classes.get(letter, "") + f"\\U{start:08x}-\\U{end - 1:08x}"
         start = end
-    return [(category, run) for category, run in runs if category[0] != "C"]
+    return classes
 
 
 @cache

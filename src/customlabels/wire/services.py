@@ -39,8 +39,8 @@ class Service:
 
     name: str
     model: ServiceModel
-    statuses: Mapping[str, int] = field(repr=False)
-    faults: tuple[str, ...] = ()
+    statuses: Mapping[str, int] = field(repr=False)  # of the modelled errors
+    fault_code: str  # says 'our fault': the model's own internal error where it has one
 
     @property
     def content_type(self) -> str:
@@ -56,12 +56,6 @@ class Service:
     def operations(self) -> tuple[str, ...]:
         """The names of all modelled operations."""
         return tuple(self.model.operation_names)
-
-    @property
-    def fault_code(self) -> str:
-        """The code that says 'our fault': the model's own internal error where it has one."""
-        internal = [code for code in self.faults if code.startswith("Internal")]
-        return internal[0] if internal else "InternalFailure"
 
     def operation(self, name: str) -> OperationModel:
         """The model of one operation; raises ServiceError UnknownOperationException."""
@@ -81,9 +75,7 @@ class Services:
     def __init__(self, loader: Loader, names: tuple[str, ...]) -> None:
         self._loader = loader
         self._served = {name: _load(loader, name) for name in names}
-        self._prefixes = {
-            service.model.metadata["targetPrefix"]: service for service in self._served.values()
-        }
+        self._prefixes = {each.model.metadata["targetPrefix"]: each for each in self._served.values()}
         self._shapes_only: dict[str, Service] = {}
 
     def __getitem__(self, name: str) -> Service:
@@ -97,11 +89,9 @@ class Services:
         prefix, _, name = target.rpartition(".")
         service = self._prefixes.get(prefix)
         if service is None:
+            named = f"X-Amz-Target '{target[:200]}' names no service of this server"
             known = ", ".join(sorted(self._prefixes))
-            raise ServiceError(
-                "UnknownOperationException",
-                f"X-Amz-Target '{target[:200]}' names no service of this server; it has {known}",
-            )
+            raise ServiceError("UnknownOperationException", f"{named}; it has {known}")
         return service, service.operation(name)
 
     def shape_only(self, name: str) -> Service:
@@ -129,14 +119,9 @@ def _load(loader: Loader, name: str) -> Service:
         raise ModelNotFound(f"no {name}/<version>/service-2.json in {places}") from error
     shapes: Mapping[str, Mapping[str, Any]] = description["shapes"]
     errors = {code: shape for code, shape in shapes.items() if shape.get("exception")}
-    return Service(
-        name,
-        ServiceModel(description, name),
-        statuses={code: _modelled_status(shape) for code, shape in errors.items()},
-        faults=tuple(code for code, shape in errors.items() if shape.get("fault")),
-    )
-
-
-def _modelled_status(shape: Mapping[str, Any]) -> int:
-    stated = shape.get("error", {}).get("httpStatusCode")
-    return int(stated or (500 if shape.get("fault") else 400))
+    statuses = {
+        code: int(shape.get("error", {}).get("httpStatusCode") or (500 if shape.get("fault") else 400))
+        for code, shape in errors.items()
+    }
+    internal = (code for code, shape in errors.items() if shape.get("fault") and code.startswith("Internal"))
+    return Service(name, ServiceModel(description, name), statuses, next(internal, "InternalFailure"))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 from customlabels.errors import ServiceError
@@ -52,8 +53,7 @@ class Caller:
     access_key: str | None = None
 
 
-@dataclass(frozen=True)
-class _Authorization:
+class _Claim(NamedTuple):
     access_key: str
     date: str
     region: str
@@ -85,7 +85,7 @@ class SignedRequest:
         return joined
 
     @cached_property
-    def claim(self) -> _Authorization | None:
+    def claim(self) -> _Claim | None:
         """What the Authorization header says; None where it is absent or malformed."""
         header = self.signable.get(b"authorization", b"")
         if not header.isascii():
@@ -100,7 +100,7 @@ class SignedRequest:
         if not all(signed) or not HEX_SIGNATURE.fullmatch(signature):
             return None
         access_key, date, region, service, _ = credential
-        return _Authorization(access_key, date, region, service, signed, signature)
+        return _Claim(access_key, date, region, service, signed, signature)
 
 
 class Signatures:
@@ -135,31 +135,34 @@ class Signatures:
             raise ServiceError("MissingAuthenticationTokenException", "Missing Authentication Token")
         claim = request.claim
         if claim is None:
-            raise ServiceError(
-                "IncompleteSignatureException",
-                f"Authorization header requires {ALGORITHM} and 'Credential', 'SignedHeaders', 'Signature'.",
-            )
+            parts = "'Credential', 'SignedHeaders', 'Signature'"
+            raise _incomplete(f"Authorization header requires {ALGORITHM} and {parts}.")
         key = self._keys.get(claim.access_key)
         if key is None:
-            raise ServiceError(
-                "UnrecognizedClientException", "The security token included in the request is invalid."
-            )
+            message = "The security token included in the request is invalid."
+            raise ServiceError("UnrecognizedClientException", message)
         stamp = _checked_stamp(request, claim, now)
         if claim.service != service:
-            raise ServiceError(
-                "InvalidSignatureException", f"Credential should be scoped to correct service: '{service}'."
-            )
+            raise _invalid(f"Credential should be scoped to correct service: '{service}'.")
         _check_signed_headers(request, claim)
         scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
         digest = hashlib.sha256(_canonical(request, claim.signed_headers)).hexdigest()
         to_sign = f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}"
         signing_key = _signing_key(key.secret, claim.date, claim.region, claim.service)
         if not hmac.compare_digest(_hmac(signing_key, to_sign).hex(), claim.signature):
-            raise ServiceError("InvalidSignatureException", MISMATCH)
+            raise _invalid(MISMATCH)
         return claim.access_key
 
 
-def _checked_stamp(request: SignedRequest, claim: _Authorization, now: float) -> str:
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("InvalidSignatureException", message)
+
+
+def _incomplete(message: str) -> ServiceError:
+    return ServiceError("IncompleteSignatureException", message)
+
+
+def _checked_stamp(request: SignedRequest, claim: _Claim, now: float) -> str:
     """X-Amz-Date, once it is near `now` and on the day of the credential scope."""
     stamp = request.signable.get(b"x-amz-date", b"").decode("latin-1")
     try:
@@ -167,36 +170,27 @@ def _checked_stamp(request: SignedRequest, claim: _Authorization, now: float) ->
             raise ValueError(stamp)
         signed_at = datetime.fromisoformat(stamp).timestamp()
     except ValueError as error:
-        raise ServiceError(
-            "IncompleteSignatureException",
-            f"Authorization header requires a valid 'X-Amz-Date' header, not '{stamp[:40]}'.",
-        ) from error
+        message = f"Authorization header requires a valid 'X-Amz-Date' header, not '{stamp[:40]}'."
+        raise _incomplete(message) from error
     if abs(now - signed_at) > SKEW_SECONDS:
         here = datetime.fromtimestamp(now, UTC).strftime(TIMESTAMP)
         verdict, side = ("expired", "earlier") if signed_at < now else ("not yet current", "later")
-        raise ServiceError(
-            "InvalidSignatureException",
-            f"Signature {verdict}: {stamp} is more than 15 min. {side} than {here}, this server's time",
-        )
+        what = f"{stamp} is more than 15 min. {side} than {here}, this server's time"
+        raise _invalid(f"Signature {verdict}: {what}")
     if claim.date != stamp[:8]:
-        raise ServiceError(
-            "InvalidSignatureException",
-            f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-            f"'{claim.date}' != '{stamp[:8]}'",
-        )
+        rule = "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP"
+        raise _invalid(f"{rule}: '{claim.date}' != '{stamp[:8]}'")
     return stamp
 
 
-def _check_signed_headers(request: SignedRequest, claim: _Authorization) -> None:
+def _check_signed_headers(request: SignedRequest, claim: _Claim) -> None:
     """Host, and every X-Amz- header: whoever sits between could turn one call into another otherwise."""
     present = {name.decode("latin-1") for name in request.signable}
     must_be_signed = {"host", *(name for name in present if name.startswith("x-amz-"))}
     for name in sorted(must_be_signed.difference(claim.signed_headers)):
-        raise ServiceError(
-            "InvalidSignatureException", f"'{name}' must be a 'SignedHeader' in the AWS Credential."
-        )
+        raise _invalid(f"'{name}' must be a 'SignedHeader' in the AWS Credential.")
     for name in sorted(set(claim.signed_headers) - present):
-        raise ServiceError("InvalidSignatureException", f"The signed header '{name}' is not in the request.")
+        raise _invalid(f"The signed header '{name}' is not in the request.")
 
 
 def _canonical(request: SignedRequest, signed_headers: Sequence[str]) -> bytes:

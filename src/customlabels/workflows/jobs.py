@@ -259,7 +259,20 @@ class Jobs:
             raise  # the database's trouble is not the job's: it stays as it is, and is run again
         except Exception as error:
             log.exception("job %s (%s of %s) failed", job.id, job.kind, job.subject)
-            self._end(job, "FAILED", handler.failed(job, error), f"{type(error).__name__}: {error}")
+            self._fail(job, handler, error)
+
+    def _fail(self, job: Job, handler: JobHandler, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        try:
+            self._end(job, "FAILED", handler.failed(job, error), text)
+        except Exception:
+            # Not even the failure could be written. It is tried again like a lost run, but not for ever.
+            if job.lost < self._pace.attempts:
+                raise
+            log.exception(
+                "job %s (%s of %s) ends without a word to its subject", job.id, job.kind, job.subject
+            )
+            self._end(job, "FAILED", lambda _tx: None, text)
 
     def _end(self, job: Job, status: str, finish: Finish, error: str | None = None) -> None:
         """The job's end and what its handler writes: both or neither, and only while the lease is ours."""

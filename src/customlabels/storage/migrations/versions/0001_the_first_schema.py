@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("spec", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("lost", sa.Integer(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.Float(), nullable=True),
         sa.Column("cancel_requested", sa.Integer(), nullable=False),
@@ -112,7 +113,6 @@ def upgrade() -> None:
         sa.Column("labeled_entries", sa.Integer(), nullable=False),
         sa.Column("total_labels", sa.Integer(), nullable=False),
         sa.Column("error_entries", sa.Integer(), nullable=False),
-        sa.Column("dropped_lines", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_revisions")),
     )
