@@ -3,10 +3,10 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from customlabels.app.lock import AlreadyServed, HomeLock, Served, served
+from customlabels.app.lock import UNKNOWN_PID, AlreadyServed, HomeLock, Served, served
 from customlabels.settings import Settings
 
-__all__ = ["AlreadyServed", "HomeLock", "Served", "models_folder", "serve_home", "served"]
+__all__ = ["UNKNOWN_PID", "AlreadyServed", "HomeLock", "Served", "models_folder", "serve_home", "served"]
 
 
 def models_folder() -> Path:

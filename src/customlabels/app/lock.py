@@ -17,9 +17,10 @@ from pathlib import Path
 
 from customlabels.errors import CustomLabelsError
 
-__all__ = ["AlreadyServed", "HomeLock", "Served", "served"]
+__all__ = ["UNKNOWN_PID", "AlreadyServed", "HomeLock", "Served", "served"]
 
 LOCK_NAME = "server.lock"
+UNKNOWN_PID = 0  # of a server that is writing into the lock file at this moment
 PEEK_SECONDS = 0.5  # a client that looks at the lock holds it for a moment; a server waits that long
 
 
@@ -83,7 +84,7 @@ def served(home: Path) -> Served | None:
     try:
         if _locked(descriptor, fcntl.LOCK_SH):
             return None
-        return _content(home / LOCK_NAME) or Served(0, "", False)
+        return _content(home / LOCK_NAME) or Served(UNKNOWN_PID, "", False)
     finally:
         os.close(descriptor)
 

@@ -96,8 +96,14 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )
+
+    def end() -> None:
+        # Without an address: who comes now waits until the home is free, and starts the next server.
+        lock.publish(Served(os.getpid(), "", detached))
+        server.end()
+
     for ending in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(ending, server.end)
+        asyncio.get_running_loop().add_signal_handler(ending, end)
     try:
         await app.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -107,14 +113,16 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
         lock.publish(Served(os.getpid(), url, detached))
         print(f"customlabels serves {url} from {settings.home}", file=sys.stderr, flush=True)
         if detached:
-            await _end_when_idle(app, server, last_request, settings.idle_seconds)
+            await _until_idle(app, server, last_request, settings.idle_seconds)
+            if not server.should_exit:  # told twice, it would not answer what is under way
+                end()
         await serving
     finally:
         await app.close()
 
 
-async def _end_when_idle(app: App, server: _Server, last_request: LastRequest, idle_seconds: float) -> None:
-    """Return once the server is told to end, or tell it so after `idle_seconds` without anything open."""
+async def _until_idle(app: App, server: _Server, last_request: LastRequest, idle_seconds: float) -> None:
+    """Return after `idle_seconds` without anything open, or once the server is told to end."""
     quiet_since = time.monotonic()
     while not server.should_exit:
         await asyncio.sleep(IDLE_LOOK_SECONDS)
@@ -122,7 +130,7 @@ async def _end_when_idle(app: App, server: _Server, last_request: LastRequest, i
             quiet_since = time.monotonic()
         if time.monotonic() - max(quiet_since, last_request.at) > idle_seconds:
             log.info("nothing is open and nobody asks: ending")
-            server.end()
+            return
 
 
 def _url(listener: socket.socket) -> str:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from customlabels.app import Served, models_folder, served
+from customlabels.app import UNKNOWN_PID, Served, models_folder, served
 from customlabels.cli.exits import NoEndpoint
 from customlabels.cli.printing import say
 from customlabels.pipeline import STATE_MACHINE_NAME
@@ -125,7 +125,7 @@ def end_server(settings: Settings) -> Served | None:
         deadline = time.monotonic() + DOWN_SECONDS
         while time.monotonic() < deadline:
             held = served(settings.home)
-            if held is None or held.pid != server.pid:
+            if held is None or held.pid not in (server.pid, UNKNOWN_PID):
                 return server
             time.sleep(0.05)
     raise NoEndpoint(f"process {server.pid} does not end")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,15 +167,29 @@ def stop_target(target: str, *, as_json: bool) -> Exit:
 def _stop_run(endpoint: Endpoint, target: str) -> list[str]:
     arn = endpoint.execution_arn(target)
     try:
-        status = endpoint.states.describe_execution(executionArn=arn)["status"]
+        run = endpoint.states.describe_execution(executionArn=arn)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn"):
             return []
         raise
-    if status != "RUNNING":
-        raise UsageError(f"{target} is over: it is {status}")
+    if run["status"] != "RUNNING":
+        raise UsageError(f"{target} is over: it is {run['status']}")
     endpoint.states.stop_execution(executionArn=arn, error="Stopped", cause="by `customlabels stop`")
-    return [arn]
+    return [arn, *_cancel_training(endpoint, json.loads(run["input"]))]
+
+
+def _cancel_training(endpoint: Endpoint, run_input: dict[str, Any]) -> list[str]:
+    """End the training that a stopped run has begun: nobody waits for it, and others wait behind it."""
+    project, version = run_input.get("ProjectName"), run_input.get("VersionName")
+    if not (project and version):
+        return []
+    if not endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]:
+        return []
+    found = _versions(endpoint, project, version)
+    training = [one["ProjectVersionArn"] for one in found if one["Status"] == "TRAINING_IN_PROGRESS"]
+    for arn in training:
+        endpoint.customlabels.cancel_training(ProjectVersionArn=arn)
+    return training
 
 
 def _stop_versions(endpoint: Endpoint, target: str) -> list[str]:

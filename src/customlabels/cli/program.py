@@ -34,7 +34,7 @@ RunName = Annotated[str, typer.Argument(help="A run's name or execution ARN.")]
 def main() -> NoReturn:
     """Run the command line; never a traceback for a user's mistake."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="customlabels", standalone_mode=True)
         sys.exit(Exit.DONE)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from customlabels.cli.data import own_bucket, source_datasets
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.endpoint import Endpoint, connect
-from customlabels.cli.exits import Exit, UsageError
+from customlabels.cli.exits import Exit, NoEndpoint, UsageError
 from customlabels.cli.following import execution_result, exit_after, follow, show_verdict
 from customlabels.cli.printing import print_json, say
 from customlabels.pipeline import (
@@ -135,6 +135,10 @@ def _followed(endpoint: Endpoint, arn: str, name: str, *, as_json: bool) -> Exit
             f"watch it:  customlabels follow {name}\nend it:    customlabels stop {name}"
         )
         return Exit.INTERRUPTED
+    except BotoCoreError as error:
+        raise NoEndpoint(
+            f"the server went away: {error}\nthe run goes on when one is there:  customlabels follow {name}"
+        ) from error
     if as_json:
         print_json(result | {"Endpoint": endpoint.url})
     else:

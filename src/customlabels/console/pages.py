@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def console_app(ask: Ask) -> Starlette:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    templates.filters |= {"moment": moment, "duration": duration}
 
     def page(name: str, status: int = 200, **values: Any) -> Response:
         return HTMLResponse(templates.get_template(name).render(**values), status, headers=HEADERS)
@@ -69,7 +71,8 @@ def console_app(ask: Ask) -> Starlette:
             "run.html",
             run=description,
             output=_pretty(description.get("output", "")),
-            events=events[-EVENTS_SHOWN:],
+            events=events[: -EVENTS_SHOWN - 1 : -1],
+            total=len(events),
             graph=Markup(svg),  # noqa: S704 - drawn by our own code, which escapes names
             refresh=description["status"] == "RUNNING",
         )
@@ -100,7 +103,7 @@ async def _newest_runs(ask: Ask) -> list[dict[str, Any]]:
 
 async def _history(ask: Ask, arn: str) -> list[dict[str, Any]]:
     """Every event, oldest first; the service itself bounds a history to 25,000."""
-    wanted: dict[str, Any] = {"executionArn": arn, "maxResults": 1000}
+    wanted: dict[str, Any] = {"executionArn": arn, "maxResults": 1000, "includeExecutionData": False}
     events: list[dict[str, Any]] = []
     while True:
         page = await ask("stepfunctions", "GetExecutionHistory", wanted)
@@ -115,16 +118,33 @@ def _is_open(runs: list[dict[str, Any]]) -> bool:
 
 
 def state_statuses(events: list[dict[str, Any]]) -> dict[str, str]:
-    """Each state's last status by name: `running` once entered, then `succeeded`, or `failed` at the end."""
+    """Each state's last status by name, as the graph colours it: RUNNING once entered, then SUCCEEDED.
+
+    What was still RUNNING when the execution ended badly is FAILED.
+    """
     statuses: dict[str, str] = {}
     for event in events:
         if "stateEnteredEventDetails" in event:
-            statuses[event["stateEnteredEventDetails"]["name"]] = "running"
+            statuses[event["stateEnteredEventDetails"]["name"]] = "RUNNING"
         elif "stateExitedEventDetails" in event:
-            statuses[event["stateExitedEventDetails"]["name"]] = "succeeded"
+            statuses[event["stateExitedEventDetails"]["name"]] = "SUCCEEDED"
         elif event["type"] in ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"):
-            statuses |= {name: "failed" for name, status in statuses.items() if status == "running"}
+            statuses |= {name: "FAILED" for name, status in statuses.items() if status == "RUNNING"}
     return statuses
+
+
+def moment(seconds: float) -> str:
+    """A time of the API (epoch seconds) as people of this machine read it."""
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _pretty(text: str) -> str:

@@ -1,0 +1,94 @@
+"""Homes that several stories share: one with a deployed model, one that is served without any."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.journeys.stage import BUDGET, Finished, Home, draw, home_in, lines_until
+
+pytest.importorskip("torch")
+
+# A shell that runs tests in the background lets them ignore Ctrl-C; what they start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A home in which the first run of project `colours` has ended."""
+
+    home: Home
+    train: Path
+    test: Path
+    first: Finished
+
+    @property
+    def version(self) -> str:
+        """The ARN that the first run's output names."""
+        return next(line.split()[1] for line in self.first.out.splitlines() if line.startswith("model "))
+
+    def run(self, *options: str | Path) -> tuple[str | Path, ...]:
+        """The arguments of another run of the same data."""
+        return ("run", "--train", self.train, "--test", self.test, *BUDGET, *options)
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A model that was trained by `customlabels run` and is in service."""
+    folder = tmp_path_factory.mktemp("deployed")
+    train, test = draw(folder / "colours" / "train", 12), draw(folder / "colours" / "test", 6)
+    with home_in(folder) as home:
+        first = home.typed("run", "--train", train, "--test", test, *BUDGET)
+        assert first.code == 0, first.err + first.out
+        yield Deployed(home, train, test, first)
+
+
+@pytest.fixture
+def answering(deployed: Deployed) -> Deployed:
+    """The same, its first version in service whatever other stories did with it."""
+    rekognition = deployed.home.client("rekognition")
+    project = rekognition.describe_projects(ProjectNames=["colours"])["ProjectDescriptions"][0]["ProjectArn"]
+    named = {"ProjectArn": project, "VersionNames": [deployed.version.split("/")[3]]}
+    [version] = rekognition.describe_project_versions(**named)["ProjectVersionDescriptions"]
+    if version["Status"] not in ("RUNNING", "STARTING"):
+        rekognition.start_project_version(ProjectVersionArn=deployed.version, MinInferenceUnits=1)
+    rekognition.get_waiter("project_version_running").wait(**named, WaiterConfig={"Delay": 1})
+    rekognition.close()
+    return deployed
+
+
+@pytest.fixture(scope="session")
+def rejected(deployed: Deployed) -> Finished:
+    """A second run of the same data, below its threshold."""
+    return deployed.home.typed(*deployed.run("--min-f1", "1.0", "--json"))
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home without anything in it, served in the foreground."""
+    with home_in(tmp_path_factory.mktemp("served")) as home:
+        server = home.started("serve")
+        lines_until(server, "customlabels serves http")
+        yield home
+        server.terminate()
+        server.communicate(timeout=30)
+        assert server.returncode == 0
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A home of the test's own; nothing runs."""
+    with home_in(tmp_path) as home:
+        yield home
+
+
+@pytest.fixture
+def foreground(home: Home) -> Iterator["subprocess.Popen[str]"]:
+    """The test's own home, served in the foreground."""
+    server = home.started("serve")
+    lines_until(server, "customlabels serves http")
+    yield server
+    server.terminate()
+    server.communicate(timeout=30)
