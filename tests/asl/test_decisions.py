@@ -14,7 +14,6 @@ from customlabels.asl import (
     Continue,
     Decision,
     Execution,
-    ExecutionTimedOut,
     Finish,
     Rules,
     ScheduleTask,
@@ -172,10 +171,11 @@ def test_values_nested_beyond_reading_end_the_execution_and_not_the_engine() -> 
 
 
 def test_an_end_cancels_what_is_open_and_later_news_change_nothing() -> None:
-    for happening, status in ((Abort("Why", "because"), "ABORTED"), (ExecutionTimedOut(), "TIMED_OUT")):
-        stopped = shell({"T": TASK})
+    for happening, status in ((Abort("Why", "because"), "ABORTED"), (TimerDue(), "TIMED_OUT")):
+        stopped = shell({"T": TASK}, TimeoutSeconds=9)
         stopped.tell(started("{}"))
         stopped.tell(TaskStarted(3))
+        stopped.now += 9
 
         decision = stopped.tell(happening)
         late = stopped.tell(TaskSucceeded(3, "{}"))
@@ -199,6 +199,33 @@ def test_a_task_of_an_aborted_branch_is_cancelled_and_its_result_ignored() -> No
 
     assert CancelTask(left.task_id) in failed.commands
     assert both.tell(TaskSucceeded(left.task_id, "1")).events == ()
+
+
+def test_iterations_of_a_map_that_failed_do_not_go_on() -> None:
+    waiting = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 5, "End": True}}}
+    failing = shell(
+        {
+            "M": {
+                "Type": "Map",
+                "ItemSelector": {"first.$": "States.ArrayGetItem($$.Map.Item.Value, 0)"},
+                "ItemProcessor": waiting,
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}],
+                "End": True,
+            },
+            "Caught": {"Type": "Wait", "Seconds": 60, "End": True},
+        }
+    )
+
+    ended = failing.run("[[1], []]")
+
+    assert ended.status == "SUCCEEDED"
+    assert "there is no element 0" in (ended.output or "")
+    assert failing.types()[-4:] == [
+        "MapStateExited",
+        "WaitStateEntered",
+        "WaitStateExited",
+        "ExecutionSucceeded",
+    ]
 
 
 def test_a_task_taken_twice_is_one_attempt_in_the_history() -> None:
@@ -251,7 +278,7 @@ def test_the_token_is_that_of_the_task_being_made() -> None:
     [task] = asking.tell(started("{}")).commands
 
     assert isinstance(task, ScheduleTask)
-    assert (task.task_id, task.parameters, task.token) == (3, {"t": "secret-3"}, "secret-3")
+    assert (task.task_id, task.parameters) == (3, {"t": "secret-3"})
 
 
 def test_the_same_decision_comes_out_the_same() -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.asl.in_memory import Shell
 
 from customlabels.asl import InvalidDefinition, parse
 
@@ -157,6 +158,7 @@ def test_states_all_stands_alone_and_last(handlers: list[Any]) -> None:
         {"Variable": "$.a", "NumericEquals": 1, "IsNull": True, "Next": "B"},
         {"NumericEquals": 1, "Next": "B"},
         {"Variable": "$.a", "NumericEquals": 1},
+        {"Variable": "$.a", "NumericEquals": 1, "Next": ""},
         {"And": [], "Next": "B"},
         {"Not": {"Variable": "$.a", "IsNull": True, "Next": "B"}, "Next": "B"},
         {"Variable": "$.a", "StringMatchesPath": "$.b", "Next": "B"},
@@ -190,3 +192,16 @@ def test_data_that_is_no_definition_at_all_is_refused_without_a_crash() -> None:
         for state in (value, {"Type": value}, *({"Type": kind, "End": value} for kind in ("Pass", "Map"))):
             with pytest.raises(InvalidDefinition):
                 parse({"StartAt": "A", "States": {"A": state}})
+
+
+def test_workflows_and_conditions_may_stand_deep_inside_each_other() -> None:
+    condition: dict[str, Any] = {"Variable": "$.a", "IsPresent": True}
+    for _ in range(180):
+        condition = {"Not": condition}
+    nested = machine(A={"Type": "Choice", "Choices": [{**condition, "Next": "B"}], "Default": "B"}, B=PASS)
+    parallel = machine(A=PASS)
+    for _ in range(45):
+        parallel = machine(A={"Type": "Parallel", "Branches": [parallel], "End": True})
+
+    assert json.loads(Shell(parse(nested)).run("{}").output or "") == {}
+    assert Shell(parse(parallel)).run("{}").output == "[" * 45 + "{}" + "]" * 45

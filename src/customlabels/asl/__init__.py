@@ -10,17 +10,14 @@ snapshot to keep.
 """
 
 from customlabels.asl.definitions import read_definition
-from customlabels.asl.documents import read_json
 from customlabels.asl.execution import Execution, next_wakeup
-from customlabels.asl.fields import InvalidDefinition, Problem
+from customlabels.asl.fields import InvalidDefinition
 from customlabels.asl.happenings import (
     Abort,
     CancelTask,
-    Command,
     Continue,
     Event,
     ExecutionStarted,
-    ExecutionTimedOut,
     Finish,
     Happening,
     Rules,
@@ -40,18 +37,15 @@ from customlabels.asl.parsing import parse
 __all__ = [
     "Abort",
     "CancelTask",
-    "Command",
     "Continue",
     "Decision",
     "Event",
     "Execution",
     "ExecutionStarted",
-    "ExecutionTimedOut",
     "Finish",
     "Happening",
     "InvalidDefinition",
     "Machine",
-    "Problem",
     "Rules",
     "ScheduleTask",
     "TaskFailed",
@@ -65,5 +59,4 @@ __all__ = [
     "next_wakeup",
     "parse",
     "read_definition",
-    "read_json",
 ]

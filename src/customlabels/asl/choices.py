@@ -1,221 +1,147 @@
-"""Choice rules: the comparison operators as a table, and their combinations.
+"""Choice rules: the comparison operators as a table, their combinations, and how they are read.
 
 An operator is a kind (String, Numeric, Boolean, Timestamp) and an order (Equals, LessThan, ...), with
 `Path` at its end where the other value is read from the input. A value of another kind compares as false.
+A condition is read into a function of the scope; where a path finds nothing, it raises Failure.
 """
 
-from __future__ import annotations
-
 import operator
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from customlabels.asl.dataflow import JSON_PATH, DataFlow, JsonPathFlow
-from customlabels.asl.documents import Json
-from customlabels.asl.expressions import Scope, Template
-from customlabels.asl.failures import runtime
-from customlabels.asl.paths import Path, PathMissing
-from customlabels.asl.timestamps import parse_time
+from customlabels.asl.documents import Json, is_number, parse_time
+from customlabels.asl.expressions import Scope, read_field
+from customlabels.asl.fields import Reader
+from customlabels.asl.paths import WHOLE, Path, PathMissing
 
-__all__ = [
-    "COMPARISONS",
-    "TESTS",
-    "All",
-    "Comparison",
-    "Condition",
-    "Not",
-    "OneOf",
-    "Presence",
-    "Rule",
-    "matches_pattern",
-]
+Condition: TypeAlias = Callable[[Scope], bool]
+Order: TypeAlias = Callable[[Any, Any], bool]
 
-NO_VALUE: Any = object()
-
-
-def _text(value: Json) -> Any:
-    return value if isinstance(value, str) else NO_VALUE
-
-
-def _number(value: Json) -> Any:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else NO_VALUE
-
-
-def _boolean(value: Json) -> Any:
-    return value if isinstance(value, bool) else NO_VALUE
-
-
-def _moment(value: Json) -> Any:
-    moment = parse_time(value)
-    return NO_VALUE if moment is None else moment
-
-
-ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+# Each kind gives the value to compare, None for a value of another kind.
+KINDS: dict[str, Callable[[Json], Any]] = {
+    "String": lambda value: value if isinstance(value, str) else None,
+    "Numeric": lambda value: value if is_number(value) else None,
+    "Boolean": lambda value: value if isinstance(value, bool) else None,
+    "Timestamp": parse_time,
+}
+ORDERS: dict[str, Order] = {
     "Equals": operator.eq,
     "LessThan": operator.lt,
     "GreaterThan": operator.gt,
     "LessThanEquals": operator.le,
     "GreaterThanEquals": operator.ge,
 }
-KINDS: dict[str, Callable[[Json], Any]] = {"String": _text, "Numeric": _number, "Timestamp": _moment}
 
 
 def matches_pattern(value: str, pattern: str) -> bool:
     """Whether the text fits a pattern in which `*` stands for any characters and a backslash quotes it.
 
-    Takes time in proportion to the product of the lengths at worst; no regular expression is made.
+    Each part between two stars is looked for once, as near as it comes; no regular expression is made.
     """
-    parts: list[str | None] = []  # None is the star
-    at = 0
-    while at < len(pattern):
-        if pattern[at] == "\\" and at + 1 < len(pattern):
-            at += 1
-            parts.append(pattern[at])
+    parts = [""]
+    for piece in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if piece == "*":
+            parts.append("")
         else:
-            parts.append(None if pattern[at] == "*" else pattern[at])
-        at += 1
-    here = there = 0
-    star, resume = -1, 0
-    while here < len(value):
-        if there < len(parts) and parts[there] is None:
-            star, resume = there, here
-            there += 1
-        elif there < len(parts) and parts[there] == value[here]:
-            here, there = here + 1, there + 1
-        elif star >= 0:
-            resume += 1
-            here, there = resume, star + 1
-        else:
+            parts[-1] += piece[-1]
+    if len(parts) == 1:
+        return value == parts[0]
+    first, *middle, last = parts
+    if not value.startswith(first):
+        return False
+    at = len(first)
+    for part in middle:
+        found = value.find(part, at)
+        if found < 0:
             return False
-    return all(part is None for part in parts[there:])
-
-
-def _comparison(
-    kind: Callable[[Json], Any], order: Callable[[Any, Any], bool]
-) -> Callable[[Json, Json], bool]:
-    def compare(value: Json, other: Json) -> bool:
-        one, two = kind(value), kind(other)
-        return one is not NO_VALUE and two is not NO_VALUE and order(one, two)
-
-    return compare
-
-
-def _fits(value: Json, pattern: Json) -> bool:
-    return isinstance(value, str) and isinstance(pattern, str) and matches_pattern(value, pattern)
+        at = found + len(part)
+    return value.endswith(last, at)
 
 
 @dataclass(frozen=True)
 class Operator:
-    """accepts: what a constant at its right hand must be; by_path: whether it may end in `Path`."""
+    """A kind of values and an order of two of them."""
 
-    compare: Callable[[Json, Json], bool]
-    accepts: Callable[[Json], Any]
-    by_path: bool = True
+    kind: Callable[[Json], Any]
+    order: Order
+
+    def compare(self, value: Json, other: Json) -> bool:
+        """Whether both are of the kind, and in the order."""
+        one, two = self.kind(value), self.kind(other)
+        return one is not None and two is not None and self.order(one, two)
 
 
-COMPARISONS: dict[str, Operator] = {
-    kind + order: Operator(_comparison(convert, compare), convert)
-    for kind, convert in KINDS.items()
-    for order, compare in ORDERS.items()
+COMPARISONS = {
+    kind + order: Operator(KINDS[kind], ORDERS[order])
+    for kind in KINDS
+    for order in ORDERS
+    if kind != "Boolean" or order == "Equals"
 }
-COMPARISONS["BooleanEquals"] = Operator(_comparison(_boolean, operator.eq), _boolean)
-COMPARISONS["StringMatches"] = Operator(_fits, _text, by_path=False)
+BY_PATH = {f"{name}Path": one for name, one in COMPARISONS.items()}
+COMPARISONS["StringMatches"] = Operator(KINDS["String"], matches_pattern)  # the one without a Path
+
+
+def _is_of(kind: Callable[[Json], Any]) -> Callable[[Json], bool]:
+    return lambda value: kind(value) is not None
+
 
 TESTS: dict[str, Callable[[Json], bool]] = {
     "IsNull": lambda value: value is None,
-    "IsString": lambda value: isinstance(value, str),
-    "IsNumeric": lambda value: _number(value) is not NO_VALUE,
-    "IsBoolean": lambda value: isinstance(value, bool),
-    "IsTimestamp": lambda value: parse_time(value) is not None,
+    **{f"Is{name}": _is_of(kind) for name, kind in KINDS.items()},
 }
+OPERATORS = {"And", "Or", "Not", "IsPresent", *TESTS, *COMPARISONS, *BY_PATH}
+
+
+def read_condition(reader: Reader) -> Condition:
+    """The condition of a rule, or of a part of one; problems go to the reader."""
+    names = [name for name in reader.source if name in OPERATORS]
+    if len(names) != 1:
+        reader.problem("Exactly one comparison operator is required")
+        for name in (*names, "Variable"):
+            reader.take(name)
+        return lambda _scope: False  # stands for a condition that was refused
+    name = names[0]
+    if name in ("And", "Or"):
+        parts = [read_condition(part) for part in reader.each(name, required=True)]
+        if name == "And":
+            return lambda scope: all(part(scope) for part in parts)
+        return lambda scope: any(part(scope) for part in parts)
+    if name == "Not":
+        inner = reader.inner(name)
+        condition = read_condition(inner)
+        inner.done()
+        return lambda scope: not condition(scope)
+    return _comparison(reader, name)
+
+
+def _comparison(reader: Reader, name: str) -> Condition:
+    reader.require("Variable")
+    variable = reader.path("Variable") or WHOLE  # which stands for one that was refused
+    if name == "IsPresent":
+        present = reader.boolean(name)
+        return lambda scope: _is_present(variable, scope) is present
+    if name in TESTS:
+        test, expected = TESTS[name], reader.boolean(name)
+        return lambda scope: test(_read(variable, scope)) is expected
+    if name in BY_PATH:
+        by_path, other = BY_PATH[name], reader.path(name) or WHOLE
+        return lambda scope: by_path.compare(_read(variable, scope), _read(other, scope))
+    comparison, constant = COMPARISONS[name], reader.take(name)
+    if comparison.kind(constant) is None:
+        reader.problem("The value does not fit the operator", name)
+    return lambda scope: comparison.compare(_read(variable, scope), constant)
+
+
+def _is_present(path: Path, scope: Scope) -> bool:
+    try:
+        scope.read(path)
+    except PathMissing:
+        return False
+    return True
 
 
 def _read(path: Path, scope: Scope) -> Json:
-    try:
-        return scope.read(path)
-    except PathMissing:
-        raise runtime(
-            f"Invalid path '{path.text}': The choice state's condition path references an invalid value."
-        ) from None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """`variable` compared with a constant, or with what a path finds."""
-
-    variable: Path
-    compare: Callable[[Json, Json], bool]
-    other: Json
-
-    def holds(self, scope: Scope) -> bool:
-        """Raises Failure where a path finds nothing."""
-        value = _read(self.variable, scope)
-        other = _read(self.other, scope) if isinstance(self.other, Path) else self.other
-        return self.compare(value, other)
-
-
-@dataclass(frozen=True)
-class Presence:
-    """IsPresent: the one test that may look at a missing value."""
-
-    variable: Path
-    expected: bool
-
-    def holds(self, scope: Scope) -> bool:
-        """Never fails."""
-        try:
-            scope.read(self.variable)
-        except PathMissing:
-            return not self.expected
-        return self.expected
-
-
-@dataclass(frozen=True)
-class All:
-    """And."""
-
-    conditions: tuple[Condition, ...]
-
-    def holds(self, scope: Scope) -> bool:
-        """Stops at the first that does not hold."""
-        return all(condition.holds(scope) for condition in self.conditions)
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """Or."""
-
-    conditions: tuple[Condition, ...]
-
-    def holds(self, scope: Scope) -> bool:
-        """Stops at the first that holds."""
-        return any(condition.holds(scope) for condition in self.conditions)
-
-
-@dataclass(frozen=True)
-class Not:
-    """Not."""
-
-    condition: Condition
-
-    def holds(self, scope: Scope) -> bool:
-        """The opposite."""
-        return not self.condition.holds(scope)
-
-
-Condition = Comparison | Presence | All | OneOf | Not
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A top-level rule: where to go, and what to assign, when its condition holds."""
-
-    condition: Condition
-    next: str
-    assign: Template | None
-    flow: DataFlow = JSON_PATH
-
-    def leaving_by(self, flow: JsonPathFlow) -> Rule:
-        """The rule with the state's data flow, in which its own Assign takes the place of the state's."""
-        return replace(self, flow=replace(flow, assign=self.assign))
+    problem = "Invalid path '{path}': The choice state's condition path references an invalid value."
+    return read_field(path, scope, problem)

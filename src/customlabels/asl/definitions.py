@@ -4,8 +4,6 @@ What AWS gets is JSON; the YAML and the tokens are SAM's. A key that stands twic
 and a key that is no text are mistakes that would otherwise change the machine silently.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
@@ -14,10 +12,8 @@ from typing import Any
 
 import yaml
 
-from customlabels.asl.documents import MAX_DEPTH, Json, read_json
+from customlabels.asl.documents import MAX_DEPTH, Json, read_json, size_of
 from customlabels.errors import InvalidInput
-
-__all__ = ["MAX_DEFINITION_BYTES", "read_definition", "read_json_definition"]
 
 MAX_DEFINITION_BYTES = 1_048_576  # the service's bound of a definition
 MAX_NODES = 200_000  # values after YAML's aliases are followed, so that a few lines cannot become gigabytes
@@ -31,15 +27,15 @@ def read_definition(text: str, substitutions: Mapping[str, str] | None = None) -
     Raises InvalidInput that names the problem and its place: no object, a duplicate key, a key that is no
     text, a token without a value, a text over MAX_DEFINITION_BYTES.
     """
-    _check_size(text)
-    data = _read_json(text) if text.lstrip().startswith("{") else _read_yaml(text)
+    data = read_json_definition(text) if text.lstrip().startswith("{") else _read_yaml(text)
     if not isinstance(data, dict):
         raise InvalidInput("definition: it must be an object with StartAt and States")
-    unknown: list[str] = []
-    result = _Copy(substitutions or {}, unknown).of(data, "", 0)
-    if unknown:
+    copied = _Copy(substitutions or {})
+    result = copied.of(data, "", 0)
+    if copied.unknown:
+        tokens = ", ".join(copied.unknown)
         raise InvalidInput(
-            f"definition: no value for {', '.join(unknown)}; pass it in the substitutions or remove the token"
+            f"definition: no value for {tokens}; pass it in the substitutions or remove the token"
         )
     return dict(result)
 
@@ -47,16 +43,7 @@ def read_definition(text: str, substitutions: Mapping[str, str] | None = None) -
 def read_json_definition(text: str) -> Json:
     """The definition as the API takes it: JSON only, nothing substituted. Raises InvalidInput."""
     _check_size(text)
-    return _read_json(text)
 
-
-def _check_size(text: str) -> None:
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_DEFINITION_BYTES:
-        raise InvalidInput(f"definition: {size} bytes; at most {MAX_DEFINITION_BYTES} are allowed")
-
-
-def _read_json(text: str) -> Json:
     def once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
         result: dict[str, Json] = {}
         for key, value in pairs:
@@ -69,6 +56,12 @@ def _read_json(text: str) -> Json:
         return read_json(text, once)
     except InvalidInput as error:
         raise InvalidInput(f"definition: {error}") from None
+
+
+def _check_size(text: str) -> None:
+    size = size_of(text)
+    if size > MAX_DEFINITION_BYTES:
+        raise InvalidInput(f"definition: {size} bytes; at most {MAX_DEFINITION_BYTES} are allowed")
 
 
 def _lines_of(text: str, key: str) -> str:
@@ -85,15 +78,14 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
     lines: dict[str, int] = {}
     for key_node, _ in node.value:
         line = key_node.start_mark.line + 1
+        place = f"definition, line {line}"
         if key_node.tag == "tag:yaml.org,2002:merge":
-            raise InvalidInput(f"definition, line {line}: merge keys (<<) are not supported; write it out")
+            raise InvalidInput(f"{place}: merge keys (<<) are not supported; write it out")
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
-            raise InvalidInput(f"definition, line {line}: the key {key!r} is not a text; quote it")
+            raise InvalidInput(f"{place}: the key {key!r} is not a text; quote it")
         if key in lines:
-            raise InvalidInput(
-                f"definition, line {line}: the key '{key}' stands twice, first in line {lines[key]}"
-            )
+            raise InvalidInput(f"{place}: the key '{key}' stands twice, first in line {lines[key]}")
         lines[key] = line
     return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
 
@@ -106,12 +98,9 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def _read_yaml(text: str) -> Json:
+    _check_size(text)
     try:
-        loader = _Loader(text)
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
+        return _Loader(text).get_single_data()
     except RecursionError:
         raise InvalidInput("definition: nested too deeply") from None
     except yaml.YAMLError as error:
@@ -121,15 +110,14 @@ def _read_yaml(text: str) -> Json:
 class _Copy:
     """A copy of the data with tokens substituted; it counts, because aliases may repeat without end."""
 
-    def __init__(self, substitutions: Mapping[str, str], unknown: list[str]) -> None:
-        self._substitutions, self._unknown, self._nodes = substitutions, unknown, 0
+    def __init__(self, substitutions: Mapping[str, str]) -> None:
+        self.unknown: list[str] = []
+        self._substitutions, self._nodes = substitutions, 0
 
     def of(self, value: Json, place: str, depth: int) -> Json:
         self._nodes += 1
         if self._nodes > MAX_NODES or depth > MAX_DEPTH:
-            raise InvalidInput(
-                "definition: too large or nested too deeply once its YAML aliases are followed"
-            )
+            raise InvalidInput("definition: too large or nested too deeply, its YAML aliases followed")
         if isinstance(value, dict):
             return {key: self.of(child, f"{place}/{key}", depth + 1) for key, child in value.items()}
         if isinstance(value, list):
@@ -143,5 +131,5 @@ class _Copy:
     def _value(self, match: re.Match[str], place: str) -> str:
         if match[1] in self._substitutions:
             return self._substitutions[match[1]]
-        self._unknown.append(f"{match[0]} at {place or '/'}")
+        self.unknown.append(f"{match[0]} at {place or '/'}")
         return match[0]

@@ -1,27 +1,26 @@
-"""JSON documents that remember their text.
+"""JSON documents that remember their text, and the points in time that they hold.
 
 The service reports an untouched value with the white space its sender gave it and prints compactly
 what it builds itself. So a document knows its value, its text, or both, and makes the other when asked.
+Points in time are RFC 3339 with a capital T and an offset.
 """
-
-from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
 
 from customlabels.errors import InvalidInput
 
-__all__ = ["MAX_DEPTH", "MAX_WORK", "Document", "Json", "Scale", "compact", "deeper_than", "read_json"]
-
 Json: TypeAlias = Any  # what json.loads gives; the type system has no finite recursive JSON worth its price
 
+ABSENT: Any = object()  # stands for no value where None is the JSON null
 MAX_DEPTH = 200  # levels of nesting; far above real data, far below the interpreter's own recursion limit
+MAX_WORK = 4_194_304  # characters that one expression may put together: 16 times the payload limit
 
-MAX_WORK = (
-    4_194_304  # characters of the values that one expression may put together: 16 times the payload limit
-)
+RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def compact(value: Json) -> str:
@@ -34,32 +33,43 @@ def compact(value: Json) -> str:
     return text
 
 
+def shown(value: Json) -> str:
+    """The value as messages show it: a string without quotes, anything else as JSON text."""
+    return value if isinstance(value, str) else compact(value)
+
+
+def size_of(text: str) -> int:
+    """Bytes of the text in UTF-8; what the limits of the service count."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def is_number(value: Json) -> bool:
+    """Whether it is a JSON number; Python takes true and false for numbers too."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def read_json(text: str, of_pairs: Callable[[list[tuple[str, Json]]], Json] | None = None) -> Json:
     """The value of a JSON text; of_pairs makes an object of its pairs where a dict will not do.
 
     Raises InvalidInput for text that is not JSON, for NaN and Infinity, and for nesting over MAX_DEPTH.
     """
     try:
-        value = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=of_pairs
-        )
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=of_pairs)
+        too_deep = deeper_than(value, MAX_DEPTH)
     except RecursionError:
-        raise InvalidInput(f"JSON text: nested too deeply; {MAX_DEPTH} levels are allowed") from None
+        too_deep = True
     except ValueError as error:
         raise InvalidInput(f"not a JSON text: {error}") from None
-    if deeper_than(value, MAX_DEPTH):
+    if too_deep:
         raise InvalidInput(f"JSON text: nested too deeply; {MAX_DEPTH} levels are allowed")
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
-
-
 def _finite(text: str) -> float:
+    """A float, or one of the words NaN, Infinity and -Infinity, which Python reads and JSON does not have."""
     number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text} is too large for a number")
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a JSON value, or too large for a number")
     return number
 
 
@@ -104,16 +114,14 @@ class Document:
 
     __slots__ = ("_text", "_value")
 
-    _ABSENT: Any = object()
-
-    def __init__(self, *, text: str | None = None, value: Json = _ABSENT) -> None:
+    def __init__(self, *, text: str | None = None, value: Json = ABSENT) -> None:
         self._text = text
         self._value = value
 
     @property
     def value(self) -> Json:
         """The JSON value; never to be changed in place, others may hold it. Raises InvalidInput."""
-        if self._value is Document._ABSENT:
+        if self._value is ABSENT:
             self._value = read_json(self.text)
         return self._value
 
@@ -124,7 +132,19 @@ class Document:
             self._text = compact(self._value)
         return self._text
 
-    @property
-    def size(self) -> int:
-        """Bytes of the text in UTF-8; what the payload limit counts."""
-        return len(self.text.encode("utf-8", "surrogatepass"))
+
+def parse_time(text: object) -> float | None:
+    """Epoch seconds of a timestamp; None when it is not one (also with a month 13 or an hour 25)."""
+    match = RFC3339.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    moment, fraction, offset = match.groups("0")  # datetime would drop what is finer than microseconds
+    try:
+        return datetime.fromisoformat(moment + offset).timestamp() + float(fraction)
+    except ValueError:
+        return None
+
+
+def format_time(moment: float) -> str:
+    """Epoch seconds as the context object shows them: milliseconds, in UTC."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,46 +1,35 @@
 """Expressions of the JSONPath query language: paths, intrinsic calls and payload templates.
 
-A text is compiled once, when the definition is parsed; `evaluate` works on a Scope, which is all that an
-expression can see. Depth and size are bounded when it is compiled.
+A text is compiled once, when the definition is parsed, into a function of the Scope, which is all that an
+expression can see; the function raises Failure. Depth and size are bounded when it is compiled.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
+from typing import Self, TypeAlias
 
-from customlabels.asl.documents import MAX_WORK, Document, Json, Scale
+from customlabels.asl.documents import MAX_WORK, Document, Json, Scale, read_json
 from customlabels.asl.failures import Failure, intrinsic_failure, runtime
-from customlabels.asl.intrinsics import FUNCTIONS, BadArgument
-from customlabels.asl.paths import InvalidPath, Path, PathMissing, compile_path
-
-__all__ = [
-    "Call",
-    "Expression",
-    "InvalidExpression",
-    "Literal",
-    "Scope",
-    "Template",
-    "compile_expression",
-    "evaluate",
-    "read_field",
-]
+from customlabels.asl.intrinsics import DRAWING, FUNCTIONS, BadArgument, takes
+from customlabels.asl.paths import InvalidExpression, Path, PathMissing, compile_path
+from customlabels.errors import InvalidInput
 
 MAX_NESTING = 10  # calls inside calls, the service's own bound
 MAX_LENGTH = 10_000  # characters of one expression
 
-TOKEN = re.compile(
-    r"\s*(?:(?P<call>States\.[A-Za-z0-9]+)\s*\(|'(?P<text>(?:[^'\\]|\\['{}\\])*)'"
-    r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?=\s*[,)])|(?P<word>true|false|null)(?=\s*[,)])|(?P<path>\$))"
+CALL = re.compile(r"States\.([A-Za-z0-9]+)\s*\((.*)\)", re.DOTALL)
+STRING = re.compile(r"'((?:[^'\\]|\\['{}\\])*)'")
+CONSTANT = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null", re.ASCII)
+# What the arguments of a call are made of when one looks for the commas: quoted texts and single characters.
+PIECE = re.compile(r"'(?:[^'\\]|\\.)*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|.", re.DOTALL)
+
+INVALID = "Invalid path '{path}' : {reason}"
+NOT_FOUND = (
+    "The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{input}'"
 )
-NAMED = {"true": True, "false": False, "null": None}
-
-
-class InvalidExpression(ValueError):
-    """A text that is neither a path nor an intrinsic call."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +44,9 @@ class Scope:
     variables: Mapping[str, Json]
     chance: Random
 
-    def over(self, document: Document) -> Scope:
+    def over(self, document: Document) -> Self:
         """The same scope with another document as `$`."""
-        return replace(self, input=document)
+        return type(self)(document, self.context, self.variables, self.chance)
 
     def read(self, path: Path) -> Json:
         """The value of a path; raises PathMissing."""
@@ -70,159 +59,105 @@ class Scope:
         return path.read(self.variables[path.root])
 
 
-@dataclass(frozen=True)
-class Literal:
-    """A constant argument; `raw` is a string as written, escapes included."""
-
-    value: Json
-    raw: str | None = None
-
-
-@dataclass(frozen=True)
-class Call:
-    """An intrinsic function with its arguments."""
-
-    name: str
-    arguments: tuple[Expression, ...]
-    text: str
-
-
-Expression = Literal | Path | Call
+Expression: TypeAlias = Callable[[Scope], Json]
+Template: TypeAlias = Callable[[Scope], Json]
 
 
 @lru_cache(maxsize=4_096)
-def compile_expression(text: str) -> Expression:
-    """A path or an intrinsic call; raises InvalidExpression."""
+def compile_expression(text: str, field: str) -> Expression:
+    """A path or an intrinsic call; `field` names its place for errors. Raises InvalidExpression."""
     if len(text) > MAX_LENGTH:
         raise InvalidExpression(f"longer than {MAX_LENGTH} characters")
-    if text.startswith("$"):
-        try:
-            return compile_path(text)
-        except InvalidPath as error:
-            raise InvalidExpression(str(error)) from None
-    if not text.startswith("States."):
+    if not text.startswith(("$", "States.")):
         raise InvalidExpression("it begins neither with '$' nor with 'States.'")
-    expression, at = _argument(text, 0, 0)
-    if text[at:].strip():
-        raise InvalidExpression(f"'{text[at:].strip()}' is left over")
-    return expression
+    return _compile(text, field, 0)
 
 
-def _argument(text: str, at: int, depth: int) -> tuple[Expression, int]:
-    match = TOKEN.match(text, at)
-    if match is None:
-        raise InvalidExpression(f"no argument at '{text[at : at + 20]}'")
-    if match["call"]:
-        return _call(text, match, depth + 1)
-    if match["path"]:
-        return _path_argument(text, match.start("path"))
-    if match["text"] is not None:
-        raw = match["text"]
-        return Literal(re.sub(r"\\(.)", r"\1", raw), raw), match.end()
-    if match["number"]:
-        number = match["number"]
-        return Literal(float(number) if set(number) & set(".eE") else int(number)), match.end()
-    return Literal(NAMED[match["word"]]), match.end()
+def _compile(text: str, field: str, depth: int, *, raw: bool = False) -> Expression:
+    """An expression or an argument of a call; raw: a string keeps its escapes."""
+    if text.startswith("$"):
+        path = compile_path(text)
+        return lambda scope: read_field(path, scope, NOT_FOUND, field=field)
+    if match := CALL.fullmatch(text):
+        return _call(match, field, depth + 1)
+    if match := STRING.fullmatch(text):
+        string = match[1] if raw else re.sub(r"\\(.)", r"\1", match[1])
+        return lambda _scope: string
+    if CONSTANT.fullmatch(text) is None:
+        raise InvalidExpression(f"'{text[:20]}' is no path, no call and no constant")
+    try:
+        constant = read_json(re.sub(r"^(-?)0+(?=\d)", r"\1", text))  # zeros may lead here, not in JSON
+    except InvalidInput as error:
+        raise InvalidExpression(str(error)) from None
+    return lambda _scope: constant
 
 
-def _call(text: str, match: re.Match[str], depth: int) -> tuple[Expression, int]:
-    name = match["call"].removeprefix("States.")
+def _call(match: re.Match[str], field: str, depth: int) -> Expression:
+    name, inside = match[1], match[2]
     if name not in FUNCTIONS:
         raise InvalidExpression(f"there is no function States.{name}")
     if depth > MAX_NESTING:
         raise InvalidExpression(f"more than {MAX_NESTING} calls inside each other")
-    arguments: list[Expression] = []
-    at = match.end()
-    while not (closing := re.compile(r"\s*\)").match(text, at)):
-        if arguments:
-            comma = re.compile(r"\s*,").match(text, at)
-            if comma is None:
-                raise InvalidExpression(f"a comma or bracket is missing at '{text[at : at + 20]}'")
-            at = comma.end()
-        argument, at = _argument(text, at, depth)
-        arguments.append(argument)
-    least, most = FUNCTIONS[name].arguments
-    if not least <= len(arguments) <= most:
-        raise InvalidExpression(f"States.{name} does not take {len(arguments)} arguments")
-    return Call(name, tuple(arguments), text[match.start("call") : closing.end()]), closing.end()
+    texts = _split(inside) if inside.strip() else []
+    if not takes(name, len(texts)):
+        raise InvalidExpression(f"States.{name} does not take {len(texts)} arguments")
+    arguments = [
+        _compile(text, field, depth, raw=name == "Format" and index == 0)  # only raw it tells `\{` from `{`
+        for index, text in enumerate(texts)
+    ]
+    return _calling(name, arguments, match[0])
 
 
-def _path_argument(text: str, start: int) -> tuple[Path, int]:
-    """A path ends at a comma or bracket that stands outside its own brackets and quotes."""
-    quote, depth, at = "", 0, start
-    while at < len(text):
-        char = text[at]
-        if quote:
-            at += char == "\\"
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif char in "[(":
-            depth += 1
-        elif char in "])":
-            if depth == 0:
-                break
-            depth -= 1
-        elif char == "," and depth == 0:
-            break
-        at += 1
-    try:
-        return compile_path(text[start:at].rstrip()), at
-    except InvalidPath as error:
-        raise InvalidExpression(str(error)) from None
+def _split(inside: str) -> list[str]:
+    """The arguments of a call: its inside, cut at the commas that stand outside of brackets and quotes."""
+    parts, depth = [""], 0
+    for piece in PIECE.findall(inside):
+        depth += (piece in ("[", "(")) - (piece in ("]", ")"))
+        if depth < 0:
+            raise InvalidExpression(f"a bracket too many after '{parts[-1]}'")
+        if piece == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return [part.strip() for part in parts]
 
 
-def evaluate(expression: Expression, scope: Scope, field: str) -> Json:
-    """The value; `field` names the place in the definition for the error. Raises Failure."""
-    if isinstance(expression, Literal):
-        return expression.value
-    if isinstance(expression, Path):
+def _calling(name: str, arguments: list[Expression], text: str) -> Expression:
+    def evaluate(scope: Scope) -> Json:
+        values = []
+        scale = Scale()
+        for argument in arguments:
+            values.append(argument(scope))
+            if not scale.add(values[-1]):
+                raise intrinsic_failure(text[:200], f"its arguments have over {MAX_WORK} characters")
+        chance = [scope.chance] if name in DRAWING else []
         try:
-            return scope.read(expression)
-        except PathMissing:
-            raise runtime(
-                f"The JSONPath '{expression.text}' specified for the field '{field}' could not be found in "
-                f"the input '{scope.input.text}'"
-            ) from None
-    values = []
-    scale = Scale()
-    for argument in expression.arguments:
-        values.append(evaluate(argument, scope, field))
-        if not scale.add(values[-1]):
-            raise intrinsic_failure(expression.text[:200], f"its arguments have over {MAX_WORK} characters")
-    function = FUNCTIONS[expression.name]
-    first = expression.arguments[0] if expression.arguments else None
-    if expression.name == "Format" and isinstance(first, Literal) and first.raw is not None:
-        values[0] = first.raw  # only the raw text tells `\{` from `{`
+            return FUNCTIONS[name](*chance, *values)
+        except (BadArgument, UnicodeError) as error:
+            raise intrinsic_failure(text, str(error)) from None
+
+    return evaluate
+
+
+def read_field(path: Path, scope: Scope, problem: str = INVALID, *, field: str = "") -> Json:
+    """The value of a path that stands in a field of its own (InputPath, ItemsPath, ...).
+
+    Raises Failure with the text of `problem`, in which {path}, {reason}, {field} and {input} are filled in.
+    """
     try:
-        return function.apply(values, scope.chance)
-    except (BadArgument, UnicodeError) as error:
-        raise intrinsic_failure(expression.text, str(error)) from None
+        return scope.read(path)
+    except PathMissing as missing:
+        text = problem.format(path=path.text, reason=missing, field=field, input=scope.input.text)
+        raise runtime(text) from None
 
 
-@dataclass(frozen=True)
-class Template:
+def compile_template(source: Json, problem: Callable[[str, str], None]) -> Template:
     """A payload template: constants, with fields `name.$` that hold an expression.
 
-    node is the template as data, in which each such expression stands compiled.
+    `problem(pointer, field)` is told each one that is none.
     """
-
-    node: Json
-
-    @classmethod
-    def compile(cls, source: Json, problem: Callable[[str, str], None]) -> Template:
-        """Compile all expressions; `problem(pointer, field)` is told each one that is none."""
-        return cls(_compile_node(source, "", problem))
-
-    def evaluate(self, scope: Scope) -> Json:
-        """The payload; raises Failure."""
-        return _evaluate_node(self.node, scope, Scale())
-
-
-@dataclass(frozen=True)
-class _Computed:
-    field: str
-    expression: Expression
+    node = _compile_node(source, "", problem)
+    return lambda scope: _evaluate_node(node, scope, Scale())
 
 
 def _compile_node(node: Json, pointer: str, problem: Callable[[str, str], None]) -> Json:
@@ -236,36 +171,22 @@ def _compile_node(node: Json, pointer: str, problem: Callable[[str, str], None])
             compiled[key] = _compile_node(child, f"{pointer}/{key}", problem)
             continue
         try:
-            expression = compile_expression(child if isinstance(child, str) else "")
+            text = child if isinstance(child, str) else ""
+            compiled[key.removesuffix(".$")] = compile_expression(text, key)
         except InvalidExpression:
             problem(pointer, key)
-            continue
-        compiled[key.removesuffix(".$")] = _Computed(key, expression)
     return compiled
 
 
 def _evaluate_node(node: Json, scope: Scope, scale: Scale) -> Json:
-    if isinstance(node, _Computed):
-        value = evaluate(node.expression, scope, node.field)
+    if callable(node):
+        value = node(scope)
         if not scale.add(value):
-            raise Failure(
-                "States.DataLimitExceeded", f"The payload template gives over {MAX_WORK} characters."
-            )
+            text = f"The payload template gives over {MAX_WORK} characters."
+            raise Failure("States.DataLimitExceeded", text)
         return value
     if isinstance(node, dict):
         return {key: _evaluate_node(child, scope, scale) for key, child in node.items()}
     if isinstance(node, list):
         return [_evaluate_node(child, scope, scale) for child in node]
     return node
-
-
-def read_field(path: Path, scope: Scope) -> Json:
-    """The value of a path that stands in a field of its own (InputPath, ItemsPath, ...); raises Failure."""
-    try:
-        return scope.read(path)
-    except PathMissing as missing:
-        raise _invalid_path(path, str(missing)) from None
-
-
-def _invalid_path(path: Path, reason: str) -> Failure:
-    return runtime(f"Invalid path '{path.text}' : {reason}")

@@ -1,12 +1,4 @@
-"""What goes wrong inside an execution, in the error names of the States Language.
-
-Failure                    an error with a name and a cause that retriers and catchers look at
-    runtime(...)           States.Runtime: a mistake of the definition; nothing catches it
-"""
-
-from __future__ import annotations
-
-__all__ = ["Failure", "data_limit", "intrinsic_failure", "runtime"]
+"""What goes wrong inside an execution, in the error names of the States Language."""
 
 MAX_ERROR, MAX_CAUSE = 256, 32_768  # characters that the API's own shapes allow
 
@@ -15,7 +7,7 @@ class Failure(Exception):
     """An error of the States Language on its way to a retrier, a catcher or the end of the execution.
 
     error, cause: as reported; None where the failing side gave none
-    aliases: further names by which `ErrorEquals` finds it
+    alias: another name by which `ErrorEquals` finds it
     located: the cause begins with the state and the id of its entered event, which the interpreter adds
     fatal: no retrier or catcher sees it
     """
@@ -25,22 +17,18 @@ class Failure(Exception):
         error: str | None,
         cause: str | None = None,
         *,
-        aliases: tuple[str, ...] = (),
+        alias: str | None = None,
         located: bool = False,
         fatal: bool = False,
     ) -> None:
         super().__init__(f"{error}: {cause}")
-        self.error = None if error is None else error[:MAX_ERROR]
-        self.cause = None if cause is None else cause[:MAX_CAUSE]
-        self.aliases, self.located, self.fatal = aliases, located, fatal
-
-    def names(self) -> tuple[str, ...]:
-        """Every name that `ErrorEquals` may use for it, wildcards left out."""
-        return ((self.error,) if self.error is not None else ()) + self.aliases
+        self.error = error and error[:MAX_ERROR]
+        self.cause = cause and cause[:MAX_CAUSE]
+        self.alias, self.located, self.fatal = alias, located, fatal
 
 
 def runtime(text: str) -> Failure:
-    """States.Runtime with the given text."""
+    """States.Runtime with the given text: a mistake of the definition, which nothing catches."""
     return Failure("States.Runtime", text, located=True, fatal=True)
 
 
@@ -52,8 +40,5 @@ def intrinsic_failure(call: str, problem: str) -> Failure:
 
 def data_limit(name: str) -> Failure:
     """States.DataLimitExceeded; `name` is the state's, or the task's resource."""
-    return Failure(
-        "States.DataLimitExceeded",
-        f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes "
-        "service limit.",
-    )
+    size = "a size exceeding the maximum number of bytes service limit"
+    return Failure("States.DataLimitExceeded", f"The state/task '{name}' returned a result with {size}.")

@@ -7,37 +7,31 @@ field is ever ignored. Problems are collected, not raised: a definition gets all
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from customlabels.asl.documents import Json
-from customlabels.asl.expressions import Expression, InvalidExpression, Literal, Template, compile_expression
-from customlabels.asl.paths import InvalidPath, Path, compile_path
+from customlabels.asl.documents import Json, is_number
+from customlabels.asl.expressions import Expression, Template, compile_expression, compile_template
+from customlabels.asl.paths import WHOLE, InvalidExpression, Path, compile_path
 from customlabels.errors import InvalidInput
 
-__all__ = ["InvalidDefinition", "Problem", "Reader"]
-
 T = TypeVar("T")
+D = TypeVar("D")
 VARIABLE = re.compile(r"[^\W\d]\w{0,79}")
 
-JSONATA = "it belongs to the JSONata query language, which this engine does not run yet"
-DISTRIBUTED = "it belongs to the distributed Map, which this engine does not run yet"
+TOLERATED = ("Count", "CountPath", "Percentage", "PercentagePath")
+DISTRIBUTED = ("ItemReader", "ItemBatcher", "ResultWriter", "Label", "ExecutionType")
 NOT_YET = {
-    "Arguments": JSONATA,
-    "Output": JSONATA,
-    "Items": JSONATA,
-    "Condition": JSONATA,
-    "ItemReader": DISTRIBUTED,
-    "ItemBatcher": DISTRIBUTED,
-    "ResultWriter": DISTRIBUTED,
-    "Label": DISTRIBUTED,
-    "ExecutionType": DISTRIBUTED,
-    "ToleratedFailureCount": DISTRIBUTED,
-    "ToleratedFailureCountPath": DISTRIBUTED,
-    "ToleratedFailurePercentage": DISTRIBUTED,
-    "ToleratedFailurePercentagePath": DISTRIBUTED,
+    "JSONata query language": ("Arguments", "Output", "Items", "Condition"),
+    "distributed Map": (*DISTRIBUTED, *(f"ToleratedFailure{name}" for name in TOLERATED)),
 }
+REASONS = {
+    field: f": it belongs to the {feature}, which this engine does not run yet"
+    for feature, fields in NOT_YET.items()
+    for field in fields
+}
+NO_EXPRESSION = "The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call"
 
 
 @dataclass(frozen=True)
@@ -56,14 +50,16 @@ class InvalidDefinition(InvalidInput):
     """A definition that cannot be run; `problems` are all that were found, `code` that of the first."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        text = ", ".join(str(problem) for problem in problems)
-        super().__init__(f"Invalid State Machine Definition: '{text}'")
+        super().__init__(f"Invalid State Machine Definition: '{', '.join(map(str, problems))}'")
         self.problems = tuple(problems)
         self.code = problems[0].code
 
 
 class Reader:
-    """The fields of one object, at `place`, still to be asked for."""
+    """The fields of one object, at `place`, still to be asked for.
+
+    One that is absent, or wrong, which is then a problem, reads as None if a method does not say otherwise.
+    """
 
     def __init__(self, source: Json, place: str, problems: list[Problem]) -> None:
         self.place, self.problems = place, problems
@@ -79,20 +75,36 @@ class Reader:
         self.problems.append(Problem(message, f"{self.place}/{field}" if field else self.place or "/"))
 
     def done(self) -> None:
-        """Every field that nobody asked for is a problem."""
+        """Every field that nobody asked for is a problem, told once."""
         for field in self.source:
             if field in self._unread:
-                reason = f": {NOT_YET[field]}" if field in NOT_YET else ""
-                self.problem(f"Field '{field}' is not supported{reason}", field)
+                self.problem(f"Field '{field}' is not supported{REASONS.get(field, '')}", field)
+        self._unread.clear()
 
     def has(self, field: str) -> bool:
         """Whether the field stands there, be it null."""
         return field in self.source
 
     def take(self, field: str) -> Json:
-        """The field as it is; None when absent."""
+        """The field as it is."""
         self._unread.discard(field)
         return self.source.get(field)
+
+    def inner(self, field: str) -> Reader:
+        """A reader for the object in a field."""
+        return Reader(self.take(field), f"{self.place}/{field}", self.problems)
+
+    def each(self, field: str, *, required: bool = False) -> Iterator[Reader]:
+        """A reader for each object in an array; `required`: there is one at least."""
+        if required:
+            self.require(field)
+        sources = self._typed(field, list, "Array", [])
+        if required and self.has(field) and not sources:
+            self.problem("Expected a non-empty array", field)
+        for index, source in enumerate(sources):
+            reader = Reader(source, f"{self.place}/{field}[{index}]", self.problems)
+            yield reader
+            reader.done()
 
     def require(self, *fields: str) -> None:
         """These fields must be there."""
@@ -101,132 +113,113 @@ class Reader:
             self.problem(f"These fields are required: [{', '.join(missing)}]")
 
     def at_most_one(self, *fields: str) -> None:
-        """Of these fields, one at most may be there."""
+        """Of these fields, no more than one may be there."""
         present = [field for field in fields if field in self.source]
         if len(present) > 1:
             self.problem(f"Only one of these fields is allowed: [{', '.join(present)}]")
 
-    def _typed(self, field: str, kind: type[T], shown: str) -> T | None:
+    def _typed(self, field: str, kind: type[T], shown: str, default: D) -> T | D:
         value = self.take(field)
         if field not in self.source:
-            return None
+            return default
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             self.problem(f"Expected value of type {shown}", field)
-            return None
+            return default
         return value
 
-    def text(self, field: str) -> str | None:
+    def text(self, field: str, *, required: bool = False) -> str | None:
         """A string."""
-        return self._typed(field, str, "String")
-
-    def array(self, field: str) -> list[Json]:
-        """An array; empty when absent."""
-        return self._typed(field, list, "Array") or []
+        if required:
+            self.require(field)
+        return self._typed(field, str, "String", None)
 
     def boolean(self, field: str) -> bool:
         """A boolean; false when absent."""
-        return bool(self._typed(field, bool, "Boolean"))
+        return self._typed(field, bool, "Boolean", False)
 
-    def whole(self, field: str, default: int | None, least: int, most: int) -> int | None:
-        """A whole number between two bounds; `default` when absent."""
-        value = self._typed(field, int, "Integer")
+    def whole(self, field: str, least: int, most: int, default: D) -> int | D:
+        """A whole number between two bounds, or the default."""
+        value = self._typed(field, int, "Integer", None)
         if value is None:
             return default
         if not least <= value <= most:
             self.problem(f"Expected value between {least} and {most} (inclusive)", field)
         return value
 
-    def number(self, field: str, default: float, least: float) -> float:
-        """A number with a lower bound; `default` when absent."""
-        value = self.take(field)
-        if field not in self.source:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-            self.problem(f"Expected a number greater than or equal to {least}", field)
-            return default
-        return float(value)
+    def number(self, field: str, least: float, default: float) -> float:
+        """A number with a lower bound, or the default."""
+        value = self.take(field) if self.has(field) else default
+        if is_number(value) and value >= least:
+            return float(value)
+        self.problem(f"Expected a number greater than or equal to {least}", field)
+        return default
 
     def texts(self, field: str) -> tuple[str, ...]:
-        """A non-empty array of strings."""
-        values = self.array(field)
-        if self.has(field) and (not values or not all(isinstance(value, str) for value in values)):
+        """A non-empty array of strings, which must be there; empty otherwise."""
+        self.require(field)
+        values: list[Json] = self._typed(field, list, "Array", [])
+        if self.has(field) and not (values and all(isinstance(value, str) for value in values)):
             self.problem("Expected a non-empty array of strings", field)
             return ()
         return tuple(values)
 
-    def path(self, field: str) -> Path | None:
-        """A path; None when absent or wrong."""
+    def one_of(self, field: str, allowed: Collection[str], message: str | None = None) -> str | None:
+        """One of the allowed strings; `message` says so in other words than the usual ones."""
+        value = self.text(field)
+        if value is None or value in allowed:
+            return value
+        self.problem(message or f"Expected one of [{', '.join(allowed)}]", field)
+        return None
+
+    def _compiled(self, field: str, compiler: Callable[[str], T]) -> T | None:
         value = self.take(field)
-        if field not in self.source:
-            return None
+        return compiler(value if isinstance(value, str) else "") if self.has(field) else None
+
+    def path(self, field: str) -> Path | None:
+        """A path."""
         try:
-            return compile_path(value if isinstance(value, str) else "")
-        except InvalidPath as error:
+            return self._compiled(field, compile_path)
+        except InvalidExpression as error:
             self.problem(f"Value is not a Path: {error}", field)
             return None
 
-    def nullable_path(self, field: str, default: Path) -> Path | None:
-        """A path; null gives None, absence the default."""
-        if self.has(field) and self.take(field) is None:
-            return None
-        return self.path(field) or default
+    def nullable_path(self, field: str) -> Path | None:
+        """A path, the whole input when absent; only a null gives None."""
+        is_null = self.has(field) and self.take(field) is None
+        return None if is_null else self.path(field) or WHOLE
 
     def reference(self, field: str) -> tuple[str | int, ...] | None:
-        """Where a result is written: the steps of a definite path of the input; null gives None."""
-        if self.has(field) and self.take(field) is None:
-            return None
-        path = self.path(field)
+        """Where a result is written: the steps of a definite path of the input; only a null gives None."""
+        path = self.nullable_path(field)
         if path is None:
-            return ()
+            return None
         if path.root != "$" or path.steps is None or path.function:
             self.problem("Value is not a Reference Path", field)
             return ()
         return path.steps
 
     def expression(self, field: str) -> Expression | None:
-        """A path or an intrinsic call; None when absent or wrong."""
-        value = self.take(field)
-        if field not in self.source:
-            return None
+        """A path or an intrinsic call."""
         try:
-            return compile_expression(value if isinstance(value, str) else "")
+            return self._compiled(field, lambda text: compile_expression(text, field))
         except InvalidExpression:
-            self.problem(_NOT_COMPUTABLE.format(field))
+            self.problem(NO_EXPRESSION.format(field))
             return None
-
-    def constant_or_expression(self, field: str) -> Literal | Expression | None:
-        """`Field` with a string, or `FieldPath` with an expression."""
-        self.at_most_one(field, f"{field}Path")
-        text = self.text(field)
-        return Literal(text) if text is not None else self.expression(f"{field}Path")
 
     def template(self, field: str, *, objects_only: bool = False) -> Template | None:
-        """A payload template; None when absent."""
-        value = self.take(field)
-        if field not in self.source:
+        """A payload template."""
+        value = self._typed(field, dict, "Object", None) if objects_only else self.take(field)
+        if not self.has(field) or (objects_only and value is None):
             return None
-        if objects_only and not isinstance(value, dict):
-            self.problem("Expected value of type Object", field)
-            return None
-        return Template.compile(
-            value,
-            lambda pointer, key: self.problem(_NOT_COMPUTABLE.format(key), field + pointer),
+        return compile_template(
+            value, lambda pointer, key: self.problem(NO_EXPRESSION.format(key), field + pointer)
         )
 
     def assignments(self) -> Template | None:
         """`Assign`: a payload template whose top-level fields are names of variables."""
         template = self.template("Assign", objects_only=True)
-        for name in template.node if template is not None else ():
+        for key in self.take("Assign") if template is not None else ():
+            name = key.removesuffix(".$")
             if not VARIABLE.fullmatch(name) or name == "states":
                 self.problem("The name of a variable has 1 to 80 letters, digits and _", f"Assign/{name}")
         return template
-
-    def one_of(self, field: str, allowed: Callable[[str], bool], message: str) -> str | None:
-        """A string that passes a test."""
-        value = self.text(field)
-        if value is not None and not allowed(value):
-            self.problem(message, field)
-        return value
-
-
-_NOT_COMPUTABLE = "The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call"

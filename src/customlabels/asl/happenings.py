@@ -4,35 +4,13 @@ In: a happening (the execution starts, a task ends, a timer is due). Out: events
 for the shell. All are plain frozen values.
 """
 
-from __future__ import annotations
-
 import math
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from customlabels.asl.documents import Json
 from customlabels.errors import InvalidInput
-
-__all__ = [
-    "Abort",
-    "CancelTask",
-    "Command",
-    "Continue",
-    "Event",
-    "ExecutionStarted",
-    "ExecutionTimedOut",
-    "Finish",
-    "Happening",
-    "Rules",
-    "ScheduleTask",
-    "TaskFailed",
-    "TaskHeartbeatMissed",
-    "TaskStarted",
-    "TaskSubmitted",
-    "TaskSucceeded",
-    "TaskTimedOut",
-    "TimerDue",
-]
 
 
 @dataclass(frozen=True)
@@ -49,50 +27,47 @@ class ExecutionStarted:
 
 
 @dataclass(frozen=True)
-class TaskStarted:
-    """Someone took the task. worker: the name that an activity's worker gave."""
+class TaskHappening:
+    """News of the task that was scheduled under this id."""
 
     task_id: int
+
+
+@dataclass(frozen=True)
+class TaskStarted(TaskHappening):
+    """Someone took the task. worker: the name that an activity's worker gave."""
+
     worker: str | None = None
 
 
 @dataclass(frozen=True)
-class TaskSubmitted:
+class TaskSubmitted(TaskHappening):
     """The call of a `.sync` or `.waitForTaskToken` task was accepted; output: its answer, a JSON text."""
 
-    task_id: int
     output: str
 
 
 @dataclass(frozen=True)
-class TaskSucceeded:
+class TaskSucceeded(TaskHappening):
     """The task ended well. output: its result, a JSON text."""
 
-    task_id: int
     output: str
 
 
 @dataclass(frozen=True)
-class TaskFailed:
+class TaskFailed(TaskHappening):
     """The task failed; error and cause are None where the failing side gave none."""
 
-    task_id: int
     error: str | None = None
     cause: str | None = None
 
 
-@dataclass(frozen=True)
-class TaskTimedOut:
+class TaskTimedOut(TaskHappening):
     """The task took longer than its TimeoutSeconds."""
 
-    task_id: int
 
-
-@dataclass(frozen=True)
-class TaskHeartbeatMissed:
+class TaskHeartbeatMissed(TaskHappening):
     """The task gave no sign of life for its HeartbeatSeconds."""
-
-    task_id: int
 
 
 @dataclass(frozen=True)
@@ -113,24 +88,7 @@ class Abort:
     cause: str | None = None
 
 
-@dataclass(frozen=True)
-class ExecutionTimedOut:
-    """The shell found the deadline passed; a TimerDue after the deadline does the same."""
-
-
-Happening = (
-    ExecutionStarted
-    | TaskStarted
-    | TaskSubmitted
-    | TaskSucceeded
-    | TaskFailed
-    | TaskTimedOut
-    | TaskHeartbeatMissed
-    | TimerDue
-    | Continue
-    | Abort
-    | ExecutionTimedOut
-)
+Happening = ExecutionStarted | TaskHappening | TimerDue | Continue | Abort
 
 
 @dataclass(frozen=True)
@@ -152,14 +110,19 @@ class Event:
             "previousEventId": self.previous_id,
         }
         if self.details is not None:
-            event[f"{self._subject()}EventDetails"] = dict(self.details)
+            subject = re.sub(r".+(StateEntered|StateExited)", r"\1", self.type)  # one for all types of state
+            event[f"{subject[0].lower()}{subject[1:]}EventDetails"] = dict(self.details)
         return event
 
-    def _subject(self) -> str:
-        for ending in ("StateEntered", "StateExited"):
-            if self.type.endswith(ending):
-                return "s" + ending[1:]
-        return self.type[0].lower() + self.type[1:]
+
+def reported(name: str, text: str) -> dict[str, Json]:
+    """A text in the details of an event, and that all of it is there."""
+    return {name: text, f"{name}Details": {"truncated": False}}
+
+
+def given(**details: Json) -> dict[str, Json]:
+    """The details of an event that have a value."""
+    return {name: value for name, value in details.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -167,7 +130,6 @@ class ScheduleTask:
     """Run this task. task_id: the id of its scheduling event; it names the task in every later happening.
 
     parameters: the JSON value for the resource; timeout and heartbeat: seconds, None without one.
-    token: what `$$.Task.Token` gave, for a `.waitForTaskToken` resource.
     """
 
     task_id: int
@@ -176,8 +138,6 @@ class ScheduleTask:
     parameters: Json
     timeout_seconds: int | None = None
     heartbeat_seconds: int | None = None
-    credentials: Mapping[str, Json] | None = None
-    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,10 +160,6 @@ class Finish:
 Command = ScheduleTask | CancelTask | Finish
 
 
-def _no_token(task_id: int) -> str:
-    return f"task-{task_id}"
-
-
 @dataclass(frozen=True)
 class Rules:
     """What the shell may set.
@@ -219,7 +175,7 @@ class Rules:
     max_events: int = 25_000
     max_payload_bytes: int = 262_144
     events_per_decision: int = 200
-    token_of: Callable[[int], str] = field(default=_no_token)
+    token_of: Callable[[int], str] = "task-{}".format
 
     def __post_init__(self) -> None:
         if not (0 <= self.wait_scale < math.inf and 0 <= self.wait_floor_seconds < math.inf):
@@ -229,6 +185,4 @@ class Rules:
 
     def wait(self, seconds: float) -> float:
         """How long a wait of so many seconds lasts."""
-        if self.wait_scale >= 1:
-            return seconds
         return min(seconds, max(self.wait_floor_seconds, seconds * self.wait_scale))

@@ -1,43 +1,31 @@
 """The intrinsic functions of the States Language, as a table by name."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib
 import json
 import math
+import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from inspect import signature
 from random import Random
 
-from customlabels.asl.documents import Json, compact, read_json
+from customlabels.asl.documents import ABSENT, Json, compact, is_number, read_json, shown
 from customlabels.errors import InvalidInput
-
-__all__ = ["FUNCTIONS", "BadArgument", "Function"]
 
 MAX_RANGE = 1_000  # elements of States.ArrayRange
 MAX_TEXT = 10_000  # characters for States.Hash and the two Base64 functions
 LARGEST = 2**63 - 1  # of a number in arithmetic
-MANY = 1_000  # arguments of a function without a fixed number
 
 
 class BadArgument(ValueError):
     """An argument that the function does not take; the text says which and why."""
 
 
-@dataclass(frozen=True)
-class Function:
-    """An intrinsic function; arguments: the least and the greatest number it takes."""
-
-    arguments: tuple[int, int]
-    apply: Callable[[list[Json], Random], Json]
-
-
 def _whole(value: Json, name: str) -> int:
     """A number as the service rounds it: halves go up."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         raise BadArgument(f"{name} must be a number")
     if abs(value) > LARGEST:
         raise BadArgument(f"{name} must not be greater than {LARGEST}")
@@ -58,94 +46,78 @@ def _string(value: Json, name: str, limit: int | None = None) -> str:
     return value
 
 
-def _shown(value: Json) -> str:
+def _filled(value: Json) -> str:
     """A value as States.Format writes it: objects as {a=1, b=[]}."""
-    if isinstance(value, str):
-        return value
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}={_shown(child)}" for key, child in value.items()) + "}"
+        return "{" + ", ".join(f"{key}={_filled(child)}" for key, child in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_shown(child) for child in value) + "]"
-    return compact(value)
+        return "[" + ", ".join(_filled(child) for child in value) + "]"
+    return shown(value)
 
 
-def _format(values: list[Json]) -> Json:
-    template = _string(values[0], "the template")
-    fillings = values[1:]
-    parts: list[str] = []
-    at = used = 0
-    while at < len(template):
-        if template[at] == "\\" and template[at + 1 : at + 2] in ("'", "{", "}", "\\"):
-            parts.append(template[at + 1])
-            at += 2
-        elif template.startswith("{}", at):
-            if used == len(fillings):
-                raise BadArgument("fewer values than places")
-            parts.append(_shown(fillings[used]))
-            used, at = used + 1, at + 2
-        else:
-            parts.append(template[at])
-            at += 1
-    if used != len(fillings):
-        raise BadArgument("more values than places")
-    return "".join(parts)
+def _format(template: Json, *fillings: Json) -> Json:
+    pieces = re.findall(r"\\['{}\\]|\{\}|.", _string(template, "the template"), re.DOTALL)
+    places = pieces.count("{}")
+    if places != len(fillings):
+        raise BadArgument("fewer values than places" if places > len(fillings) else "more values than places")
+    values = iter(fillings)
+    return "".join(_filled(next(values)) if piece == "{}" else piece[-1] for piece in pieces)
 
 
-def _string_to_json(values: list[Json]) -> Json:
-    text = _string(values[0], "the argument")
+def _string_to_json(value: Json) -> Json:
+    text = _string(value, "the argument")
     try:
         return read_json(text) if text.strip() else None
     except InvalidInput as error:
         raise BadArgument(str(error)) from None
 
 
-def _partition(values: list[Json]) -> Json:
-    array, size = _array(values[0]), _whole(values[1], "the chunk size")
+def _partition(array: Json, chunk_size: Json) -> Json:
+    values, size = _array(array), _whole(chunk_size, "the chunk size")
     if size < 1:
         raise BadArgument("the chunk size must be positive")
-    return [array[at : at + size] for at in range(0, len(array), size)]
+    return [values[at : at + size] for at in range(0, len(values), size)]
 
 
 def _key(value: Json) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _contains(values: list[Json]) -> Json:
-    wanted = _key(values[1])
-    return any(_key(value) == wanted for value in _array(values[0]))
+def _contains(array: Json, wanted: Json) -> Json:
+    return _key(wanted) in map(_key, _array(array))
 
 
-def _unique(values: list[Json]) -> Json:
+def _unique(array: Json) -> Json:
     first: dict[str, Json] = {}
-    for value in _array(values[0]):
+    for value in _array(array):
         first.setdefault(_key(value), value)
     return list(first.values())
 
 
-def _range(values: list[Json]) -> Json:
-    start, end, step = (_whole(value, "each argument") for value in values)
-    if step == 0:
+def _range(first: Json, last: Json, step: Json) -> Json:
+    start, end, stride = (_whole(value, "each argument") for value in (first, last, step))
+    if stride == 0:
         raise BadArgument("the step must not be zero")
-    numbers = range(start, end + (1 if step > 0 else -1), step)
-    if len(numbers) > MAX_RANGE:
+    numbers = range(start, end + (1 if stride > 0 else -1), stride)
+    if len(numbers[: MAX_RANGE + 1]) > MAX_RANGE:  # len() itself fails on a range of that many
         raise BadArgument(f"a range has at most {MAX_RANGE} elements")
     return list(numbers)
 
 
-def _get_item(values: list[Json]) -> Json:
-    array, index = _array(values[0]), _whole(values[1], "the index")
-    if not 0 <= index < len(array):
-        raise BadArgument(f"there is no element {index}")
-    return array[index]
+def _get_item(array: Json, index: Json) -> Json:
+    values, at = _array(array), _whole(index, "the index")
+    if not 0 <= at < len(values):
+        raise BadArgument(f"there is no element {at}")
+    return values[at]
 
 
-def _encode(values: list[Json]) -> Json:
-    return base64.b64encode(_string(values[0], "the argument", MAX_TEXT).encode()).decode("ascii")
+def _encode(text: Json) -> Json:
+    return base64.b64encode(_string(text, "the argument", MAX_TEXT).encode()).decode("ascii")
 
 
-def _decode(values: list[Json]) -> Json:
+def _decode(text: Json) -> Json:
     try:
-        return base64.b64decode(_string(values[0], "the argument", MAX_TEXT), validate=True).decode()
+        return base64.b64decode(_string(text, "the argument", MAX_TEXT), validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
         raise BadArgument(f"not Base64 of a text: {error}") from None
 
@@ -153,18 +125,14 @@ def _decode(values: list[Json]) -> Json:
 HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 
-def _hash(values: list[Json]) -> Json:
-    text = values[0] if isinstance(values[0], str) else compact(values[0])
-    algorithm = HASHES.get(values[1]) if isinstance(values[1], str) else None
-    if algorithm is None:
+def _hash(data: Json, algorithm: Json) -> Json:
+    if not isinstance(algorithm, str) or algorithm not in HASHES:
         raise BadArgument(f"the algorithm must be one of {', '.join(HASHES)}")
-    return hashlib.new(
-        algorithm, _string(text, "the data", MAX_TEXT).encode(), usedforsecurity=False
-    ).hexdigest()
+    text = _string(shown(data), "the data", MAX_TEXT)
+    return hashlib.new(HASHES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _merge(values: list[Json]) -> Json:
-    one, other, deep = values
+def _merge(one: Json, other: Json, deep: Json) -> Json:
     if not isinstance(one, dict) or not isinstance(other, dict):
         raise BadArgument("the first two arguments must be objects")
     if deep is not False:
@@ -172,51 +140,56 @@ def _merge(values: list[Json]) -> Json:
     return {**one, **other}
 
 
-def _random(values: list[Json], chance: Random) -> Json:
-    start, end = _whole(values[0], "the start"), _whole(values[1], "the end")
+def _add(one: Json, other: Json) -> Json:
+    return _whole(one, "each argument") + _whole(other, "each argument")
+
+
+def _split(value: Json, splitter: Json) -> Json:
+    """Every character of the second argument separates; empty parts are left out."""
+    text, separators = _string(value, "the text"), _string(splitter, "the separators")
+    parts = re.split(f"[{re.escape(separators)}]", text) if separators else [text]
+    return [part for part in parts if part]
+
+
+def _random(chance: Random, first: Json, last: Json, seed: Json = ABSENT) -> Json:
+    start, end = _whole(first, "the start"), _whole(last, "the end")
     if end <= start:
         raise BadArgument("the end must be greater than the start")
-    source = Random(_whole(values[2], "the seed")) if len(values) == 3 else chance
+    source = chance if seed is ABSENT else Random(_whole(seed, "the seed"))
     return source.randrange(start, end)
 
 
-def _add(values: list[Json]) -> Json:
-    return _whole(values[0], "each argument") + _whole(values[1], "each argument")
-
-
-def _split(values: list[Json]) -> Json:
-    """Every character of the second argument separates; empty parts are left out."""
-    text, separators = _string(values[0], "the text"), _string(values[1], "the separators")
-    for separator in separators[1:]:
-        text = text.replace(separator, separators[0])
-    return [part for part in (text.split(separators[0]) if separators else [text]) if part]
-
-
-def _uuid(_values: list[Json], chance: Random) -> Json:
+def _uuid(chance: Random) -> Json:
     return str(uuid.UUID(int=chance.getrandbits(128), version=4))
 
 
-def _plain(least: int, most: int, apply: Callable[[list[Json]], Json]) -> Function:
-    return Function((least, most), lambda values, _chance: apply(values))
-
-
-FUNCTIONS: dict[str, Function] = {
-    "Format": _plain(1, MANY, _format),
-    "StringToJson": _plain(1, 1, _string_to_json),
-    "JsonToString": _plain(1, 1, lambda values: compact(values[0])),
-    "Array": _plain(0, MANY, list),
-    "ArrayPartition": _plain(2, 2, _partition),
-    "ArrayContains": _plain(2, 2, _contains),
-    "ArrayRange": _plain(3, 3, _range),
-    "ArrayGetItem": _plain(2, 2, _get_item),
-    "ArrayLength": _plain(1, 1, lambda values: len(_array(values[0]))),
-    "ArrayUnique": _plain(1, 1, _unique),
-    "Base64Encode": _plain(1, 1, _encode),
-    "Base64Decode": _plain(1, 1, _decode),
-    "Hash": _plain(2, 2, _hash),
-    "JsonMerge": _plain(3, 3, _merge),
-    "MathRandom": Function((2, 3), _random),
-    "MathAdd": _plain(2, 2, _add),
-    "StringSplit": _plain(2, 2, _split),
-    "UUID": Function((0, 0), _uuid),
+FUNCTIONS: dict[str, Callable[..., Json]] = {
+    "Format": _format,
+    "StringToJson": _string_to_json,
+    "JsonToString": compact,
+    "Array": lambda *values: list(values),
+    "ArrayPartition": _partition,
+    "ArrayContains": _contains,
+    "ArrayRange": _range,
+    "ArrayGetItem": _get_item,
+    "ArrayLength": lambda array: len(_array(array)),
+    "ArrayUnique": _unique,
+    "Base64Encode": _encode,
+    "Base64Decode": _decode,
+    "Hash": _hash,
+    "JsonMerge": _merge,
+    "MathRandom": _random,
+    "MathAdd": _add,
+    "StringSplit": _split,
+    "UUID": _uuid,
 }
+DRAWING = ("MathRandom", "UUID")  # they get the scope's chance before their arguments
+
+
+def takes(name: str, count: int) -> bool:
+    """Whether the function of that name takes so many arguments."""
+    try:
+        signature(FUNCTIONS[name]).bind(*[None] * (count + (name in DRAWING)))
+    except TypeError:
+        return False
+    return True

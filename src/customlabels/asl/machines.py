@@ -5,49 +5,114 @@ A machine holds workflows by their place in the definition: the root at "", a br
 the place of its workflow and its own name, so it needs no copy of the definition.
 """
 
-from __future__ import annotations
-
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
 
-from customlabels.asl.choices import Rule
-from customlabels.asl.dataflow import JSON_PATH, DataFlow
+from customlabels.asl.choices import Condition
 from customlabels.asl.documents import Document, Json
-from customlabels.asl.expressions import Expression, Literal, Template
-from customlabels.asl.paths import Path
-from customlabels.asl.resources import Resource
+from customlabels.asl.expressions import Expression, Scope, Template, read_field
+from customlabels.asl.failures import Failure
+from customlabels.asl.paths import WHOLE, Path, PathMissing, write_path
 
-__all__ = [
-    "Body",
-    "Catcher",
-    "ChoiceBody",
-    "FailBody",
-    "Machine",
-    "MapBody",
-    "ParallelBody",
-    "PassBody",
-    "Retrier",
-    "State",
-    "SucceedBody",
-    "TaskBody",
-    "WaitBody",
-    "Workflow",
-]
+EMPTY = Document(text="{}", value={})
+MAX_SECONDS = 99_999_999  # of a wait or a timeout, as the service bounds them; not of a point in time
+LONGEST_DELAY = 31_622_400  # seconds: the service's own bound of MaxDelaySeconds
+
+FUNCTION = re.compile(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]*:\d*:function:[A-Za-z0-9_-]+(?::[A-Za-z0-9$_-]+)?")
+ACTIVITY = re.compile(r"arn:[a-z0-9-]+:states:[a-z0-9-]+:\d+:activity:[^\s\[\]{}?*\"#%\\^|~`$&,;:/<>]{1,80}")
+SERVICE = re.compile(
+    r"arn:[a-z0-9-]+:states:::(?P<type>aws-sdk:[a-z0-9]+|[a-z0-9-]+):"
+    r"(?P<resource>[A-Za-z][A-Za-z0-9]*(?:\.sync:2|\.sync|\.waitForTaskToken)?)"
+)
 
 
 @dataclass(frozen=True)
-class PassBody:
-    """result: the constant of `Result`, None without one."""
+class DataFlow:
+    """How data enters and leaves a state: the fields that move it. None stands for the JSON null.
 
-    result: Document | None
+    InputPath -> Parameters -> (the state's work) -> ResultSelector -> ResultPath -> OutputPath; Assign sees
+    the result and the variables as they were. Every method may raise Failure. The interpreter knows no more
+    of a query language than the three.
+    """
+
+    input_path: Path | None = WHOLE
+    parameters: Template | None = None
+    result_selector: Template | None = None
+    result_path: tuple[str | int, ...] | None = ()
+    output_path: Path | None = WHOLE
+    assign: Template | None = None
+
+    def enter(self, scope: Scope) -> Scope:
+        """The scope over the effective input."""
+        return scope.over(_select(self.input_path, scope))
+
+    def arguments(self, scope: Scope) -> Document:
+        """What goes to the state's work; the scope is that of `enter`."""
+        return scope.input if self.parameters is None else Document(value=self.parameters(scope))
+
+    def outcome(self, raw: Document, result: Document, scope: Scope) -> tuple[Document, dict[str, Json]]:
+        """Output and assigned variables; raw is the state's whole input, result what its work gave."""
+        if self.result_selector is not None:
+            result = Document(value=self.result_selector(scope.over(result)))
+        assigned = self.assign(scope.over(result)) if self.assign is not None else {}
+        if self.result_path is None:
+            result = raw
+        elif self.result_path:
+            try:
+                result = Document(value=write_path(raw.value, self.result_path, result.value))
+            except PathMissing:
+                text = f'Unable to apply step "{self.result_path[-1]}" to input {raw.text}'
+                raise Failure("States.ResultPathMatchFailure", text, located=True) from None
+        return _select(self.output_path, scope.over(result)), assigned
+
+
+def _select(path: Path | None, scope: Scope) -> Document:
+    if path is None:
+        return EMPTY
+    return scope.input if path.text == "$" else Document(value=read_field(path, scope))
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What a task runs. Whether the shell can run it is the shell's affair; here it only has a name.
+
+    family: "Task", "LambdaFunction" or "Activity", with which the event types begin
+    kind, name: `resourceType` and `resource` of the history, empty where the events have none
+    """
+
+    arn: str
+    family: str
+    kind: str = ""
+    name: str = ""
+
+    @classmethod
+    def of_arn(cls, arn: str) -> Self | None:
+        """The resource of an ARN; None for a text that names none."""
+        match = SERVICE.fullmatch(arn)
+        if match:
+            return cls(arn, "Task", match["type"], match["resource"])
+        if FUNCTION.fullmatch(arn):
+            return cls(arn, "LambdaFunction")
+        return cls(arn, "Activity") if ACTIVITY.fullmatch(arn) else None
 
 
 @dataclass(frozen=True)
 class WaitBody:
     """Exactly one is set: seconds (a number or a path), or the point in time (epoch seconds or a path)."""
 
-    seconds: float | Path | None
+    seconds: int | Path | None
     until: float | Path | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of a Choice: where to go, and what to assign, when its condition holds."""
+
+    condition: Condition
+    next: str | None
+    assign: Template | None
 
 
 @dataclass(frozen=True)
@@ -69,13 +134,6 @@ class TaskBody:
 
 
 @dataclass(frozen=True)
-class ParallelBody:
-    """branches: places of workflows."""
-
-    branches: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class MapBody:
     """processor: the place of a workflow; max_concurrency: 0 is without a limit."""
 
@@ -86,19 +144,14 @@ class MapBody:
 
 
 @dataclass(frozen=True)
-class SucceedBody:
-    """A Succeed state has no work."""
-
-
-@dataclass(frozen=True)
 class FailBody:
     """error, cause: None where the state gives none."""
 
-    error: Literal | Expression | None
-    cause: Literal | Expression | None
+    error: Expression | None
+    cause: Expression | None
 
 
-Body = PassBody | WaitBody | ChoiceBody | TaskBody | ParallelBody | MapBody | SucceedBody | FailBody
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -119,7 +172,7 @@ class Retrier:
         """
         if failures > self.max_attempts:
             return None
-        longest = float(self.max_delay_seconds) if self.max_delay_seconds is not None else LONGEST_DELAY
+        longest = self.max_delay_seconds or LONGEST_DELAY
         try:
             delay = min(self.interval_seconds * self.backoff_rate ** (failures - 1), longest)
         except OverflowError:
@@ -127,26 +180,27 @@ class Retrier:
         return delay * draw if self.full_jitter else delay
 
 
-LONGEST_DELAY = 31_622_400.0  # seconds: the service's own bound of MaxDelaySeconds
-
-
 @dataclass(frozen=True)
 class Catcher:
     """flow: ResultPath and Assign of the catcher, as a data flow of its own."""
 
     errors: tuple[str, ...]
-    next: str
+    next: str | None
     flow: DataFlow
 
 
 @dataclass(frozen=True)
-class State:
-    """kind is the type as written (`Pass`); next: None where the state ends its workflow."""
+class State(Generic[B]):
+    """kind: the type as written (`Pass`)    next: None where the state ends its workflow, and in a Choice
+
+    body: what only its type has; of a Pass its constant Result (None without one), of a Parallel the places
+    of its branches, of a Succeed nothing, of the others their ...Body
+    """
 
     name: str
     kind: str
-    body: Body
-    flow: DataFlow = JSON_PATH
+    flow: DataFlow
+    body: B
     next: str | None = None
     retriers: tuple[Retrier, ...] = ()
     catchers: tuple[Catcher, ...] = ()
@@ -157,17 +211,12 @@ class Workflow:
     """States with an entry: the machine's own, a branch, or a Map's processor."""
 
     start_at: str
-    states: Mapping[str, State]
+    states: Mapping[str, State[Any]]
 
 
 @dataclass(frozen=True)
 class Machine:
     """A checked definition. timeout_seconds: of the whole execution, None is without a limit."""
 
-    definition: Mapping[str, Json]
     workflows: Mapping[str, Workflow]
     timeout_seconds: int | None = None
-
-    def state(self, workflow: str, name: str) -> State:
-        """The state of that name in the workflow at that place."""
-        return self.workflows[workflow].states[name]

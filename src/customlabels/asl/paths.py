@@ -6,8 +6,6 @@ the others are left to python-jsonpath. A path begins at the input (`$`), at the
 at a variable (`$name`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +15,7 @@ from statistics import fmean
 import jsonpath
 from jsonpath.exceptions import JSONPathError
 
-from customlabels.asl.documents import Json, Scale, compact
-
-__all__ = ["InvalidPath", "Path", "PathMissing", "compile_path", "write_path"]
+from customlabels.asl.documents import Json, Scale, compact, is_number
 
 MAX_LENGTH = 4_096  # characters of one path
 MAX_DESCENTS = 1  # `..` in one path: each multiplies the work by the size of the document
@@ -37,8 +33,8 @@ REGULAR_EXPRESSION = re.compile(r"=~|\b(?:match|search)\s*\(")
 Step = str | int
 
 
-class InvalidPath(ValueError):
-    """A text that is no path, or one that asks for more than the engine allows."""
+class InvalidExpression(ValueError):
+    """A text that is no path (or, where one may stand, no intrinsic call), or one that asks for too much."""
 
 
 class PathMissing(LookupError):
@@ -49,7 +45,7 @@ class PathMissing(LookupError):
 class Path:
     """A compiled path.
 
-    root: "$", "$$" or a variable's name    steps: of a definite path, else None
+    root: "$", "$$" or a variable's name    steps: of a definite path    query: of any other
     """
 
     text: str
@@ -58,15 +54,10 @@ class Path:
     query: jsonpath.JSONPath | None = None
     function: str | None = None
 
-    @property
-    def is_whole_input(self) -> bool:
-        """Whether it is just `$`."""
-        return self.root == "$" and self.steps == () and self.function is None
-
     def read(self, document: Json) -> Json:
         """The value in `document`, which stands at the path's root; PathMissing without one."""
         found = _walk(document, self.steps) if self.steps is not None else self._matches(document)
-        return FUNCTIONS[self.function](found) if self.function else found
+        return _apply(self.function, found) if self.function else found
 
     def _matches(self, document: Json) -> list[Json]:
         assert self.query is not None
@@ -108,52 +99,38 @@ def _walk(value: Json, steps: tuple[Step, ...]) -> Json:
     return value
 
 
-def _length(value: Json) -> Json:
-    if isinstance(value, list | dict | str):
-        return len(value)
-    raise PathMissing("Function length() needs an array, an object or a string")
+def _apply(function: str, value: Json) -> Json:
+    if function == "length":
+        if isinstance(value, list | dict | str):
+            return len(value)
+        raise PathMissing("Function length() needs an array, an object or a string")
+    if not isinstance(value, list) or not value or not all(map(is_number, value)):
+        raise PathMissing(f"Function {function}() needs an array of numbers")
+    try:
+        return REDUCTIONS[function](value)
+    except OverflowError:
+        raise PathMissing(f"Function {function}() cannot tell the result of such large numbers") from None
 
 
-def _over_numbers(name: str, reduce: Callable[[list[float]], float]) -> Callable[[Json], Json]:
-    def apply(value: Json) -> Json:
-        numbers = value if isinstance(value, list) else []
-        if not numbers or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
-            raise PathMissing(f"Function {name}() needs an array of numbers")
-        try:
-            return reduce(numbers)
-        except OverflowError:
-            raise PathMissing(f"Function {name}() cannot tell the result of such large numbers") from None
-
-    return apply
-
-
-FUNCTIONS: dict[str, Callable[[Json], Json]] = {
-    "length": _length,
-    "min": _over_numbers("min", min),
-    "max": _over_numbers("max", max),
-    "avg": _over_numbers("avg", fmean),
-    "sum": _over_numbers("sum", sum),
-}
+REDUCTIONS: dict[str, Callable[[list[float]], float]] = {"min": min, "max": max, "avg": fmean, "sum": sum}
 
 
 @lru_cache(maxsize=4_096)
 def compile_path(text: str) -> Path:
-    """The path of a text; raises InvalidPath."""
+    """The path of a text; raises InvalidExpression."""
     if len(text) > MAX_LENGTH:
-        raise InvalidPath(f"longer than {MAX_LENGTH} characters")
+        raise InvalidExpression(f"longer than {MAX_LENGTH} characters")
     start = ROOT.match(text)
     if start is None:
-        raise InvalidPath("it does not begin with '$'")
+        raise InvalidExpression("it does not begin with '$'")
     root = start.group() if start.group() in ("$", "$$") else start.group()[1:]
     rest = text[start.end() :]
     function = FUNCTION.search(rest)
     if function:
         rest = rest[: function.start()]
-    name = function.group(1) if function else None
     steps = _definite(rest)
-    if steps is not None:
-        return Path(text, root, steps, None, name)
-    return Path(text, root, None, _general(rest), name)
+    query = _general(rest) if steps is None else None
+    return Path(text, root, steps, query, function and function.group(1))
 
 
 def _definite(rest: str) -> tuple[Step, ...] | None:
@@ -178,20 +155,20 @@ def _definite(rest: str) -> tuple[Step, ...] | None:
 def _general(rest: str) -> jsonpath.JSONPath:
     bare = QUOTED.sub("''", rest)
     if bare.count("..") > MAX_DESCENTS:
-        raise InvalidPath(f"more than {MAX_DESCENTS} '..'")
+        raise InvalidExpression(f"more than {MAX_DESCENTS} '..'")
     condition = bare.partition("?")[2]
     if "$" in condition or ".." in condition:
-        raise InvalidPath(
+        raise InvalidExpression(
             "'$' and '..' inside a filter are not supported: they search everything for each value"
         )
     if REGULAR_EXPRESSION.search(bare):
-        raise InvalidPath("regular expressions in filters are not supported: their time has no bound")
+        raise InvalidExpression("regular expressions in filters are not supported: their time has no bound")
     try:
         query = jsonpath.compile("$" + re.sub(r"(?<!\.)\.\[", "[", rest))
     except (JSONPathError, ValueError, RecursionError) as error:
-        raise InvalidPath(str(error).splitlines()[0]) from None
+        raise InvalidExpression(str(error).splitlines()[0]) from None
     if not isinstance(query, jsonpath.JSONPath):
-        raise InvalidPath("it joins several paths")
+        raise InvalidExpression("it joins several paths")
     return query
 
 
@@ -213,3 +190,6 @@ def write_path(document: Json, steps: tuple[Step, ...], value: Json) -> Json:
     if not isinstance(document, dict):
         raise PathMissing(f"no place for '{step}' in {compact(document)[:80]}")
     return {**document, step: write_path(document.get(step, {}), rest, value)}
+
+
+WHOLE = compile_path("$")

@@ -1,121 +1,281 @@
-"""What the states without tasks and branches do: Pass, Wait, Choice, Succeed and Fail.
+"""What the states do, by their types.
 
-Each function gets the run, the thread and its state, and says whether the thread waits or leaves. It
-raises Failure where the state fails.
+Each function gets the run, the thread and its state, and gives what the state leaves with, None while the
+thread waits. It raises Failure where the state fails. A Parallel and a Map start threads, join their
+results, and end them all when one fails.
 """
 
-from __future__ import annotations
+from dataclasses import replace
+from typing import Any
 
-from customlabels.asl.documents import Json, compact
-from customlabels.asl.execution import Thread
-from customlabels.asl.expressions import Expression, Literal, Scope, evaluate
-from customlabels.asl.failures import Failure, runtime
-from customlabels.asl.machines import ChoiceBody, FailBody, PassBody, State, WaitBody
-from customlabels.asl.paths import Path, PathMissing
-from customlabels.asl.run import Block, Leave, Run, Step
-from customlabels.asl.timestamps import parse_time
+from customlabels.asl import happenings, machines
+from customlabels.asl.documents import Document, Json, compact, is_number, parse_time, shown, size_of
+from customlabels.asl.execution import Leave, Run, Thread
+from customlabels.asl.expressions import Expression, Scope, read_field
+from customlabels.asl.failures import Failure, data_limit, runtime
+from customlabels.asl.happenings import ScheduleTask, TaskHappening, given, reported
+from customlabels.asl.machines import Resource, State
+from customlabels.asl.paths import Path
+from customlabels.errors import InvalidInput
 
-__all__ = ["choose", "do_pass", "fail", "succeed", "wait", "wake"]
+MAX_INLINE = 40  # iterations of an inline Map that run at once when it sets no limit
+ABORTED_KINDS = ("Task", "Wait", "Parallel", "Map")  # the kinds of state whose abortion is an event
 
-LONGEST_WAIT = 99_999_999  # seconds; a point in time has no such bound
 
-
-def do_pass(run: Run, thread: Thread, state: State) -> Step:
+def do_pass(run: Run, thread: Thread, state: State[Document | None]) -> Leave:
     """Pass: the constant result, else the parameters, else the effective input."""
-    assert isinstance(state.body, PassBody)
-    result = state.body.result
-    if result is None:
-        result = state.flow.arguments(state.flow.enter(run.scope(thread)))
+    result = state.body or state.flow.arguments(run.entered(thread))
     return Leave(result, state.next, state.flow)
 
 
-def succeed(run: Run, thread: Thread, state: State) -> Step:
-    """Succeed: the effective input goes out."""
-    return Leave(state.flow.enter(run.scope(thread)).input, None, state.flow)
+def go_through(run: Run, thread: Thread, state: State[Any]) -> Leave:
+    """Succeed, and a Wait whose time has come: the effective input goes out."""
+    return Leave(run.entered(thread).input, state.next, state.flow)
 
 
-def wait(run: Run, thread: Thread, state: State) -> Step:
+def wait(run: Run, thread: Thread, state: State[machines.WaitBody]) -> Leave | None:
     """Wait: a wait that is over at once takes no time at all."""
-    assert isinstance(state.body, WaitBody)
-    scope = state.flow.enter(run.scope(thread))
+    scope = run.entered(thread)
     if state.body.seconds is not None:
         seconds = _seconds(state.body.seconds, scope)
     else:
         seconds = _moment(state.body.until, scope) - run.now
     if seconds <= 0:
-        return wake(run, thread, state)
+        return go_through(run, thread, state)
     thread.phase, thread.wake = "waiting", run.now + run.rules.wait(seconds)
-    return Block()
-
-
-def wake(run: Run, thread: Thread, state: State) -> Step:
-    """What a Wait state leaves with when its time has come."""
-    return Leave(state.flow.enter(run.scope(thread)).input, state.next, state.flow)
+    return None
 
 
 def _seconds(source: float | Path, scope: Scope) -> float:
     if not isinstance(source, Path):
         return source
-    try:
-        value = scope.read(source)
-    except PathMissing:
-        raise runtime(f"The SecondsPath parameter does not reference an input value: {source.text}") from None
-    shown = value if isinstance(value, str) else compact(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise runtime(f"The SecondsPath parameter cannot be parsed as a long value: {source.text} == {shown}")
+    value = read_field(source, scope, "The SecondsPath parameter does not reference an input value: {path}")
+    found = f"{source.text} == {shown(value)}"
+    if not is_number(value) or isinstance(value, float):
+        raise runtime(f"The SecondsPath parameter cannot be parsed as a long value: {found}")
     if value < 0:
-        raise runtime(f"The SecondsPath parameter references a negative value: {source.text} == {shown}")
-    if value > LONGEST_WAIT:
+        raise runtime(f"The SecondsPath parameter references a negative value: {found}")
+    if value > machines.MAX_SECONDS:
         raise runtime("Wait state delay is too long.")
-    return value
+    return float(value)
 
 
 def _moment(source: float | Path | None, scope: Scope) -> float:
     if not isinstance(source, Path):
         return source or 0.0
-    try:
-        value = scope.read(source)
-    except PathMissing:
-        raise runtime(
-            f"The TimestampPath parameter does not reference an input value: {source.text}"
-        ) from None
+    value = read_field(source, scope, "The TimestampPath parameter does not reference an input value: {path}")
     moment = parse_time(value)
     if moment is None:
-        shown = value if isinstance(value, str) else compact(value)
         raise runtime(
             "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time "
-            f"format string: {source.text} == {shown}"
+            f"format string: {source.text} == {shown(value)}"
         )
     return moment
 
 
-def choose(run: Run, thread: Thread, state: State) -> Step:
+def choose(run: Run, thread: Thread, state: State[machines.ChoiceBody]) -> Leave:
     """Choice: the first rule that holds; its Assign takes the place of the state's own."""
-    assert isinstance(state.body, ChoiceBody)
-    scope = state.flow.enter(run.scope(thread))
+    scope = run.entered(thread)
     for rule in state.body.rules:
-        if rule.condition.holds(scope):
-            return Leave(scope.input, rule.next, rule.flow)
+        if rule.condition(scope):
+            return Leave(scope.input, rule.next, replace(state.flow, assign=rule.assign))
     if state.body.default is None:
-        raise Failure(
-            "States.NoChoiceMatched",
-            "Failed to transition out of the state. The state does not point to a next state.",
-            located=True,
-        )
+        text = "Failed to transition out of the state. The state does not point to a next state."
+        raise Failure("States.NoChoiceMatched", text, located=True)
     return Leave(scope.input, state.body.default, state.flow)
 
 
-def fail(run: Run, thread: Thread, state: State) -> Step:
+def fail(run: Run, thread: Thread, state: State[machines.FailBody]) -> Leave:
     """Fail: always raises."""
-    assert isinstance(state.body, FailBody)
-    scope = state.flow.enter(run.scope(thread))
+    scope = run.entered(thread)
     raise Failure(_text(state.body.error, scope, "ErrorPath"), _text(state.body.cause, scope, "CausePath"))
 
 
-def _text(source: Literal | Expression | None, scope: Scope, field: str) -> str | None:
-    if source is None:
-        return None
-    value: Json = evaluate(source, scope, field)
-    if not isinstance(value, str):
+def _text(source: Expression | None, scope: Scope, field: str) -> str | None:
+    value = None if source is None else source(scope)
+    if source is not None and not isinstance(value, str):
         raise runtime(f"The {field} field must give a string, but it gives {compact(value)}")
     return value
+
+
+def whole_number(field: str, source: int | Path | None, scope: Scope, least: int) -> int | None:
+    """A number of a field, or of the path in `FieldPath`; raises Failure."""
+    if not isinstance(source, Path):
+        return source
+    value = read_field(source, scope)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        problem = f'The {field}Path field refers to value "{shown(value)}" which is not a valid integer'
+        raise runtime(f"{problem}: {source.text}")
+    return value
+
+
+def schedule(run: Run, thread: Thread, state: State[machines.TaskBody]) -> None:
+    """Task: make its parameters and ask the shell to run it."""
+    resource = state.body.resource
+    task_id = run.next_event  # nothing comes between: the parameters may hold the token of this very task
+    token = run.rules.token_of(task_id) if resource.name.endswith(".waitForTaskToken") else None
+    scope = run.entered(thread, token=token)
+    timeout = whole_number("TimeoutSeconds", state.body.timeout, scope, 1)
+    heartbeat = whole_number("HeartbeatSeconds", state.body.heartbeat, scope, 1)
+    credentials: Json = state.body.credentials(scope) if state.body.credentials else None
+    parameters = state.flow.arguments(scope)
+    if size_of(parameters.text) > run.rules.max_payload_bytes:
+        raise data_limit(state.name)
+    details: dict[str, Json]
+    if resource.family == "Task":
+        region = run.execution.started.execution_arn.split(":")[3]
+        details = {**_named(resource), "region": region, "parameters": parameters.text}
+    else:
+        details = {"resource": resource.arn, **reported("input", parameters.text)}
+    details |= given(timeoutInSeconds=timeout, heartbeatInSeconds=heartbeat)
+    if credentials is not None:
+        details["taskCredentials"] = {"roleArn": credentials.get("RoleArn")}
+    run.advance(thread, f"{resource.family}Scheduled", details)
+    thread.phase, thread.task = "task", task_id
+    run.commands.append(ScheduleTask(task_id, state.name, resource.arn, parameters.value, timeout, heartbeat))
+
+
+def _named(resource: Resource) -> dict[str, Json]:
+    return {"resource": resource.name, "resourceType": resource.kind} if resource.family == "Task" else {}
+
+
+def task_changed(
+    run: Run, thread: Thread, state: State[machines.TaskBody], happening: TaskHappening
+) -> Leave | None:
+    """Note what happened to the thread's task; raises Failure where it failed."""
+    resource = state.body.resource
+    named = _named(resource)
+    if isinstance(happening, happenings.TaskStarted):
+        if thread.phase == "task":  # else a worker took it again after another's lease ran out: one attempt
+            thread.phase = "started"
+            worker = given(workerName=happening.worker or None)
+            details = worker if resource.family == "Activity" else named or None
+            run.advance(thread, f"{resource.family}Started", details)
+        return None
+    if isinstance(happening, happenings.TaskSubmitted):
+        if thread.phase != "submitted":
+            thread.phase = "submitted"
+            output = reported("output", happening.output)
+            run.advance(thread, f"{resource.family}Submitted", {**named, **output})
+        return None
+    thread.task = None
+    if isinstance(happening, happenings.TaskSucceeded):
+        return _succeeded(run, thread, state, happening.output)
+    if isinstance(happening, happenings.TaskFailed):
+        raise _failed(run, thread, resource, Failure(happening.error, happening.cause))
+    run.advance(thread, f"{resource.family}TimedOut", {**named, "error": "States.Timeout"})
+    missed = isinstance(happening, happenings.TaskHeartbeatMissed)
+    raise Failure("States.Timeout", alias="States.HeartbeatTimeout" if missed else None)
+
+
+def _succeeded(run: Run, thread: Thread, state: State[machines.TaskBody], text: str) -> Leave:
+    resource = state.body.resource
+    if size_of(text) > run.rules.max_payload_bytes:
+        raise _failed(run, thread, resource, data_limit(resource.kind or resource.arn))
+    result = Document(text=text)
+    try:
+        _ = result.value
+    except InvalidInput as error:
+        failure = Failure("States.TaskFailed", f"The task's result: {error}")
+        raise _failed(run, thread, resource, failure) from None
+    run.advance(thread, f"{resource.family}Succeeded", {**_named(resource), **reported("output", text)})
+    return Leave(result, state.next, state.flow)
+
+
+def _failed(run: Run, thread: Thread, resource: Resource, failure: Failure) -> Failure:
+    details = {**_named(resource), **given(error=failure.error, cause=failure.cause)}
+    run.advance(thread, f"{resource.family}Failed", details)
+    return failure
+
+
+def start_parallel(run: Run, thread: Thread, state: State[tuple[str, ...]]) -> None:
+    """Start all branches with the same input."""
+    text = state.flow.arguments(run.entered(thread)).text
+    run.advance(thread, "ParallelStateStarted")
+    _reset(thread, len(state.body))
+    for index, branch in enumerate(state.body):
+        run.spawn(thread, index, branch, text, thread.last)
+    thread.started_children = thread.total_children
+
+
+def start_map(run: Run, thread: Thread, state: State[machines.MapBody]) -> Leave | None:
+    """Start as many iterations as may run at once."""
+    items = _items(run, thread, state.body)
+    limit = whole_number("MaxConcurrency", state.body.max_concurrency, run.entered(thread), 0)
+    run.advance(thread, "MapStateStarted", {"length": len(items)})
+    _reset(thread, len(items))
+    if not items:
+        run.emit("MapStateSucceeded", thread.last)
+        return Leave(Document(text="[]"), state.next, state.flow)
+    for _ in range(min(limit or MAX_INLINE, len(items))):
+        _start_iteration(run, thread, state, thread.last)
+    return None
+
+
+def _reset(thread: Thread, total: int) -> None:
+    thread.phase = "children"
+    thread.results, thread.started_children, thread.total_children = {}, 0, total
+
+
+def _items(run: Run, thread: Thread, body: machines.MapBody) -> list[Json]:
+    if thread.id not in run.items:
+        value = read_field(body.items, run.entered(thread))
+        if not isinstance(value, list):
+            raise runtime(f'Reference path "{body.items.text}" must point to array.')
+        run.items[thread.id] = value
+    return run.items[thread.id]
+
+
+def _start_iteration(run: Run, thread: Thread, state: State[machines.MapBody], previous: int) -> None:
+    index = thread.started_children
+    item = [index, _items(run, thread, state.body)[index]]
+    started = _note_iteration(run, "Started", previous, state, index)
+    scope = run.entered(thread, item=item)
+    value = item[1] if state.body.selector is None else state.body.selector(scope)
+    child = run.spawn(thread, index, state.body.processor, compact(value), started)
+    child.item = item
+    thread.started_children += 1
+
+
+def _note_iteration(run: Run, what: str, previous: int, state: State[Any], index: int) -> int:
+    return run.emit(f"MapIteration{what}", previous, {"name": state.name, "index": index})
+
+
+def child_ended(run: Run, thread: Thread, state: State[Any], child: Thread, output: str) -> Leave | None:
+    """A branch or iteration ended well: start the next one, or join the results when it was the last."""
+    thread.results[str(child.index)] = output
+    last = child.last
+    if state.kind == "Map":
+        last = _note_iteration(run, "Succeeded", child.last, state, child.index)
+        if thread.started_children < thread.total_children:
+            _start_iteration(run, thread, state, child.last)
+    if len(thread.results) < thread.total_children:
+        return None
+    run.emit(f"{state.kind}StateSucceeded", last)
+    thread.last = last  # the summary event is nobody's predecessor
+    joined = ",".join(thread.results[str(index)] for index in range(thread.total_children))
+    return Leave(Document(text=f"[{joined}]"), state.next, state.flow)
+
+
+def child_failed(run: Run, thread: Thread, state: State[Any], failed: Thread) -> None:
+    """A branch or iteration failed: the others are aborted."""
+    cause = failed.last
+    if state.kind == "Map":
+        _note_iteration(run, "Failed", cause, state, failed.index)
+    if run.state(failed).kind in ("Task", "Wait") and failed.phase != "enter":
+        run.emit(f"{run.state(failed).kind}StateAborted", cause)
+    _abort_children(run, thread, cause, spared=failed)
+    thread.last = cause
+
+
+def _abort_children(run: Run, thread: Thread, cause: int, spared: Thread | None = None) -> None:
+    state = run.state(thread)
+    for child in run.children(thread):
+        if child is spared:
+            continue
+        if state.kind == "Map":
+            _note_iteration(run, "Aborted", cause, state, child.index)
+        _abort_children(run, child, cause)
+        kind = run.state(child).kind
+        if kind in ABORTED_KINDS and child.phase != "enter":
+            run.emit(f"{kind}StateAborted", cause)

@@ -19,6 +19,7 @@ from customlabels.settings import Settings
 from customlabels.storage import Objects
 
 __all__ = [
+    "OUTPUT_BUCKET",
     "SourceData",
     "add_bucket",
     "check_sources",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 MANIFESTS_BUCKET = "customlabels-manifests"
+OUTPUT_BUCKET = "customlabels-output"
 PROBLEMS_SHOWN = 20
 POLL_SECONDS = 0.1
 

@@ -14,7 +14,7 @@ from customlabels.cli.endpoint import Endpoint, connect, end_server, running_ser
 from customlabels.cli.exits import DataInvalid, Exit, UsageError
 from customlabels.cli.following import execution_result, exit_after, show_verdict
 from customlabels.cli.printing import print_json, print_table, say, show
-from customlabels.pipeline import STATE_MACHINE_NAME
+from customlabels.pipeline import STATE_MACHINE_NAME, current_key, local_substitutions
 from customlabels.settings import Settings
 
 __all__ = ["detect_images", "show_status", "stop_target", "take_down"]
@@ -120,16 +120,20 @@ def _image(file: Path) -> bytes:
 
 
 def _version_in_service(endpoint: Endpoint, model: str) -> str:
-    """The ARN of the version that answers for a project, PROJECT/VERSION or ARN; the newest RUNNING one."""
+    """The ARN of the version that answers for a project, PROJECT/VERSION or ARN.
+
+    A project's is the one that its `current.json` names; without one, the newest that runs.
+    """
     # arn:...:project/PROJECT/version/VERSION/STAMP
     parts = model.split("/")[1::2] if model.startswith("arn:") else model.split("/")
     project, version = parts[0] if parts else model, parts[1] if len(parts) > 1 else ""
     deadline = time.monotonic() + START_SECONDS
     while True:
         found = _versions(endpoint, project, version)
-        for one in found:
-            if one["Status"] == "RUNNING":
-                return str(one["ProjectVersionArn"])
+        running = [str(one["ProjectVersionArn"]) for one in found if one["Status"] == "RUNNING"]
+        if running:
+            named = _current(endpoint, project)
+            return named if named in running else running[0]
         # A server that this very command has started brings back what was in service, in a moment.
         if time.monotonic() > deadline or not any(one["Status"] == "STARTING" for one in found):
             break
@@ -138,6 +142,16 @@ def _version_in_service(endpoint: Endpoint, model: str) -> str:
         f"{model}: no version of it is in service; `customlabels status` lists what is, "
         "`customlabels run` trains and deploys one"
     )
+
+
+def _current(endpoint: Endpoint, project: str) -> str | None:
+    """The version that the pipeline has put into service last; None where it has put none."""
+    # Read as the file that it is here: the room that knows objects takes longer to load than this command.
+    key = current_key(local_substitutions()["OutputPrefix"], project)
+    try:
+        return str(json.loads((endpoint.settings.output_folder / key).read_bytes())["ProjectVersionArn"])
+    except FileNotFoundError:
+        return None
 
 
 def _versions(endpoint: Endpoint, project: str, version: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from customlabels.cli.data import own_bucket, source_datasets
+from customlabels.cli.data import OUTPUT_BUCKET, own_bucket, source_datasets
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import Exit, NoEndpoint, UsageError
@@ -31,7 +31,6 @@ from customlabels.settings import Settings
 
 __all__ = ["RunRequest", "follow_run", "run_pipeline"]
 
-OUTPUT_BUCKET = "customlabels-output"
 AUTOMATIC_BUDGET_SECONDS = 900.0  # the most that a training without a budget takes
 LOCAL_ROLE = "arn:aws:iam::{account}:role/customlabels-local"  # the API wants one; nobody assumes it here
 

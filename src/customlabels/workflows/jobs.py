@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import and_, bindparam, func, or_, select, update
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import jobs
@@ -153,8 +153,9 @@ class Jobs:
             try:
                 self._watch_and_renew()
                 self._claim()
-            except SQLAlchemyError:
-                log.exception("the database refused a turn of the jobs; the next one is tried soon")
+            except Exception:
+                # A full disk, a lost connection: nothing was written, so the same turn is tried again.
+                log.exception("a turn of the jobs failed; it is tried again")
             self._bell.wait(self._pace.poll_seconds)
             self._bell.clear()
 
