@@ -68,7 +68,8 @@ class App:
 
     async def start(self) -> None:
         """Take up what the last server left, then begin to work. Requests may come from here on."""
-        await revive(self.parts)
+        # Ten versions take seconds to come up: who asks one of them meanwhile is answered when it is there.
+        self._reviving = asyncio.create_task(revive(self.parts))
         await asyncio.to_thread(self._take_up)
         self.engine.start()
         self.jobs.start()
@@ -85,6 +86,9 @@ class App:
 
     async def close(self) -> None:
         """End in the order in which parts need each other; what is open goes on at the next start."""
+        # First of all: a version that is stopped with us has not failed to come up.
+        self._reviving.cancel()
+        await asyncio.gather(self._reviving, return_exceptions=True)
         await asyncio.to_thread(self.engine.close)
         await asyncio.to_thread(self.jobs.close)
         await self.units.close()

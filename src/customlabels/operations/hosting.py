@@ -52,8 +52,9 @@ def ask_units(tx: Transaction, jobs: Jobs, kind: str, arn: str, **values: Any) -
 async def revive(parts: Parts) -> None:
     """Start the units of every version that was RUNNING when the last server ended.
 
-    Call once at the start, before requests are answered: whoever has seen RUNNING never sees less. A version
-    that does not come back, its artefact gone perhaps, becomes FAILED.
+    Begin it at the start, before requests are answered: they stay RUNNING for whoever has seen that, and a
+    request for one of them waits for its units. A version that does not come back, its artefact gone perhaps,
+    becomes FAILED.
     """
     with parts.records.read() as reading:
         running = reading.execute(select(versions).where(versions.c.status == "RUNNING")).all()
