@@ -13,20 +13,14 @@ import torch
 from tests.training.shapes import LABELS, drawn
 
 from customlabels.training.augmentation import Augmentation, mixed, random_views
-from customlabels.training.checkpoints import (
-    Learner,
-    load_weights,
-    read_checkpoint,
-    save_weights,
-    write_checkpoint,
-)
+from customlabels.training.checkpoints import Learner, read_checkpoint, write_checkpoint
 from customlabels.training.network import Classifier, Served
 from customlabels.training.plan import SMALL_PICTURES, Course, Plan, courses
-from customlabels.training.single_label import Examples, Keeping, learn, logits_of, new_learner
-from customlabels.training.timing import timed
+from customlabels.training.planning import timed
+from customlabels.training.single_label import Examples, learn, logits_of, new_learner
 
 SIDE = SMALL_PICTURES.side
-PLAN = Plan("data", 0, SIDE, batch=8, steps=10, threads=1, bfloat16=False, mirror=True, step_seconds=0.01)
+PLAN = Plan(0, SIDE, batch=8, steps=10, threads=1, bfloat16=False, mirror=True, step_seconds=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +61,13 @@ def state(learner: Learner) -> dict[str, torch.Tensor]:
 def taken(examples: Examples, course: Course, plan: Plan, path: Path, also: Callable[[], None]) -> Learner:
     """A course to its end, its state kept after every step."""
     learner = new_learner(plan, 3, 0)
-    learn(examples, course, plan, learner, Keeping(path, 0.0, also), lambda _: None)
+    read_checkpoint(path, learner)
+
+    def after_step() -> None:
+        write_checkpoint(path, learner)
+        also()
+
+    learn(examples, course, plan, learner, after_step)
     return learner
 
 
@@ -115,23 +115,10 @@ def test_the_seed_decides_the_result(tmp_path: Path, examples: Examples, course:
 
 
 def test_a_checkpoint_of_another_course_is_not_taken_up(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path / "state", new_learner(PLAN, 3, 0), "fold-1")
+    write_checkpoint(tmp_path / "state", new_learner(PLAN, 3, 0))
 
-    assert not read_checkpoint(tmp_path / "state", new_learner(PLAN, 3, 1), "fold-2")
-    assert read_checkpoint(tmp_path / "state", new_learner(PLAN, 3, 0), "fold-1")
-
-
-def test_weights_of_another_net_are_refused_but_for_the_head(tmp_path: Path) -> None:
-    earlier, later = Classifier(3), Classifier(5)
-    save_weights(tmp_path / "weights", earlier, {"labels": ["a"]})
-    head = later.head.weight.clone()
-
-    with pytest.raises(ValueError, match="head"):
-        load_weights(tmp_path / "weights", later)
-    assert load_weights(tmp_path / "weights", later, skip="head.") == {"labels": ["a"]}
-
-    assert torch.equal(later.state_dict()["stem.0.weight"], earlier.state_dict()["stem.0.weight"])
-    assert torch.equal(later.head.weight, head)
+    assert not read_checkpoint(tmp_path / "state", new_learner(PLAN, 3, 1))
+    assert read_checkpoint(tmp_path / "state", new_learner(PLAN, 3, 0))
 
 
 def test_timing_gives_a_step_of_some_milliseconds(examples: Examples) -> None:

@@ -37,12 +37,6 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize(("member", "value"), [("size", 32), ("test_share", 0), ("test_share", 1)])
-def test_a_value_out_of_range_is_refused_by_name(tmp_path: Path, member: str, value: int) -> None:
-    with pytest.raises(SampleError, match=member):
-        write_digits(tmp_path / "digits", "samples", **{member: value})
-
-
 def test_without_scikit_learn_the_error_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

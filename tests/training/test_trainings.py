@@ -59,8 +59,8 @@ def document(spec: TrainingSpec, key: str) -> Any:
 
 def planned_alike(spec: TrainingSpec, folder: Path) -> TrainingSpec:
     """The same training in a folder of its own, by the same plan, nothing learned yet."""
-    folder.mkdir()
-    for name in ("plan.json", "state.json"):
+    (folder / "state" / "cache").mkdir(parents=True)
+    for name in ("state/plan.json", "state/state.json"):
         shutil.copy(spec.work_folder / name, folder / name)
     return replace(spec, work_folder=folder)
 
@@ -111,7 +111,7 @@ def test_its_figures_agree_wherever_they_stand(spec: TrainingSpec, outcome: Trai
     assert summary["EvaluationDetails"]["ProjectVersionArn"] == VERSION
     assert card["metrics"]["test"]["f1"] == outcome.f1
     assert card["metrics"]["test_tuned"]["f1"] == outcome.test_tuned_f1
-    assert card["card"]["plan"] == json.loads((spec.work_folder / "plan.json").read_text())
+    assert card["card"]["plan"] == json.loads((spec.work_folder / "state/plan.json").read_text())
     assert set(card["card"]["curves"]) == {"fold-1", "fold-2", "fold-3", "model"}
 
 
@@ -174,23 +174,60 @@ def children() -> set[int]:
     return found
 
 
-def test_a_process_that_is_killed_becomes_an_error_with_its_reason(tmp_path: Path) -> None:
-    before = children()
+def kill_new(before: set[int]) -> None:
+    for child in children() - before:
+        os.kill(child, signal.SIGKILL)
 
-    def kill(_: Progress) -> None:
-        for child in children() - before:
-            os.kill(child, signal.SIGKILL)
 
+def test_a_process_that_is_killed_again_and_again_becomes_an_error_with_its_reason(tmp_path: Path) -> None:
+    before, seen = children(), list[Progress]()
     spec = spec_on(tmp_path)
-    (spec.work_folder).mkdir()
-    (spec.work_folder / "training.log").write_text("the last words")
+    spec.work_folder.mkdir()
+    (spec.work_folder / "training.log").write_text("some words\nthe last words\n")
 
-    with pytest.raises(TrainingFailed, match=r"signal SIGKILL.*memory") as caught:
+    def kill(progress: Progress) -> None:
+        seen.append(progress)
+        kill_new(before)
+
+    with pytest.raises(TrainingFailed, match=r"signal SIGKILL.*memory.*the last words") as caught:
         train(spec, kill, never)
 
     assert caught.value.code == "TRAINING_CRASHED"
-    assert caught.value.log == "the last words"
+    assert [progress.stage for progress in seen] == ["waiting"] * 3
     assert children() == before
+
+
+def test_a_process_that_is_killed_once_goes_on_to_the_same_bits(
+    spec: TrainingSpec, outcome: TrainingOutcome, tmp_path: Path
+) -> None:
+    other = planned_alike(spec, tmp_path / "killed")
+    before, starts, kills = children(), list[Progress](), list[set[int]]()
+
+    def kill_in_the_middle() -> bool:
+        if not kills and (other.work_folder / "state/checkpoint.safetensors").exists():
+            kills.append(children() - before)
+            kill_new(before)
+        return False
+
+    def count_starts(progress: Progress) -> None:
+        if progress.stage == "waiting":
+            starts.append(progress)
+
+    resumed = train(other, count_starts, kill_in_the_middle, poll_seconds=0.01)
+
+    assert (len(kills), len(starts)) == (1, 2)
+    assert_same_model(resumed.artefact_folder, outcome.artefact_folder)
+
+
+def test_a_process_that_ends_by_itself_is_not_started_again(tmp_path: Path) -> None:
+    spec, seen = spec_on(tmp_path), list[Progress]()
+    spec.train_manifest.unlink()
+
+    with pytest.raises(TrainingFailed, match=r"with status 1.*FileNotFoundError") as caught:
+        train(spec, seen.append, never)
+
+    assert caught.value.code == "TRAINING_CRASHED"
+    assert len(seen) == 1
 
 
 def test_a_cancelled_training_leaves_no_process(tmp_path: Path) -> None:
@@ -211,7 +248,7 @@ def test_data_that_cannot_be_trained_on_fails_with_its_summary(tmp_path: Path) -
         train(spec, ignore, never)
 
     assert caught.value.code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST"
-    assert caught.value.manifest_summary == document(spec, "runs/ManifestSummary-shapes-v1.json")
+    assert document(spec, caught.value.output_keys["ManifestSummary"])["errors"] == []
 
 
 STARTER = """
@@ -264,3 +301,23 @@ def test_the_door_does_not_bring_torch_along() -> None:
     )
 
     assert said.stdout.split() == ["False", "False"]
+
+
+def test_a_training_starts_from_the_weights_of_an_earlier_model(
+    spec: TrainingSpec, outcome: TrainingOutcome, tmp_path: Path
+) -> None:
+    anew = replace(spec, work_folder=tmp_path, backbone_folder=outcome.artefact_folder)
+
+    told = train(anew, ignore, never)
+
+    before, after = (load_file(each.artefact_folder / "weights.safetensors") for each in (outcome, told))
+    assert before.keys() == after.keys()
+    assert not np.array_equal(before["stem.0.weight"], after["stem.0.weight"])
+    assert told.f1 >= outcome.f1 - 0.2
+
+
+def test_a_folder_without_weights_of_ours_is_no_start(spec: TrainingSpec, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+
+    with pytest.raises(TrainingFailed, match=r"backbone.*other"):
+        train(replace(spec, work_folder=tmp_path / "work", backbone_folder=tmp_path / "other"), ignore, never)

@@ -116,6 +116,7 @@ def run(
             help="Most processes, under load (default: as many as the least).",
         ),
     ] = 0,
+    backbone: Annotated[str, typer.Option(help="The folder of an earlier model to start from.")] = "",
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help="Train without images and lines that are unusable.")
     ] = False,
@@ -125,7 +126,9 @@ def run(
     """Train, judge, and put into service if good enough."""
     from customlabels.cli.running import RunRequest, run_pipeline
 
-    request = RunRequest(train, test, min_f1, project, name, budget, seed, min_units, max_units, leave_out)
+    request = RunRequest(
+        train, test, min_f1, project, name, budget, seed, min_units, max_units, leave_out, backbone
+    )
     raise typer.Exit(run_pipeline(request, detach=detach, as_json=as_json))
 
 

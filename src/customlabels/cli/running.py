@@ -10,6 +10,7 @@ import json
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -49,11 +50,13 @@ class RunRequest:
     min_units: int
     max_units: int
     leave_out: bool
+    backbone: str
 
 
 def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
     """Check the data, start the state machine, follow it to its verdict."""
     budget = seconds_of(request.budget) if request.budget else None
+    backbone = _backbone(request.backbone)
     name = request.name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     settings = Settings.from_environment()
     # Before the images are read, which may take long: everything that the options alone can have wrong.
@@ -73,7 +76,10 @@ def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
     train_arn, test_arn = data.register(endpoint)
     own_bucket(endpoint, OUTPUT_BUCKET, settings.output_folder)
     endpoint.customlabels.put_training_options(
-        ProjectName=data.project, VersionName=f"v-{name}", Seed=request.seed, **_given(BudgetSeconds=budget)
+        ProjectName=data.project,
+        VersionName=f"v-{name}",
+        Seed=request.seed,
+        **_given(BudgetSeconds=budget, BackboneFolder=backbone),
     )
     inputs = replace(
         inputs, training_dataset_arn=train_arn, test_dataset_arn=test_arn, project_name=data.project
@@ -92,6 +98,16 @@ def follow_run(name: str, *, as_json: bool) -> Exit:
     """Follow a run that was started before."""
     endpoint = connect(Settings.from_environment())
     return _followed(endpoint, endpoint.execution_arn(name), name, as_json=as_json)
+
+
+def _backbone(text: str) -> str | None:
+    """The absolute folder of an earlier model; None where none was asked for. Raises UsageError."""
+    if not text:
+        return None
+    folder = Path(text).expanduser().absolute()
+    if not (folder / "weights.safetensors").is_file():
+        raise UsageError(f"--backbone {text}: there is no weights.safetensors in it; name a model's folder")
+    return str(folder)
 
 
 def _arn_or_none(source: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Options of a training that AWS's API has no member for: its seed and its time.
+"""Options of a training that AWS's API has no member for: its seed, its time, its start.
 
 They are put before the version is made (the workflow, which makes it, runs on AWS too and knows nothing of
 them) and kept as tags of the version's name: an ARN without a stamp.
@@ -15,7 +15,7 @@ from customlabels.storage import Transaction
 
 __all__ = ["take_options"]
 
-OPTIONS = {"BudgetSeconds": float, "Seed": int}
+OPTIONS = {"BudgetSeconds": float, "Seed": int, "BackboneFolder": str}
 
 
 @operation("customlabels", "PutTrainingOptions")

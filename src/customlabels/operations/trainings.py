@@ -124,6 +124,7 @@ class Training:
             s3=self._parts.s3,
             budget_seconds=options.get("BudgetSeconds"),
             seed=options.get("Seed", 0),
+            backbone_folder=Path(options["BackboneFolder"]) if "BackboneFolder" in options else None,
         )
 
     def _write_manifest(self, file: Path, revision: str | None, given: dict[str, Any] | None) -> None:

@@ -12,19 +12,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from customlabels.datasets import split_ref
 from customlabels.errors import CustomLabelsError
-from customlabels.images import ImageLimits
-from customlabels.storage import Objects
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
-from customlabels.training.stages import Surroundings, run
+from customlabels.training.stages import run
 
 STDIN = 0
+TELL_SECONDS = 1.0
 ORPHANED = 3  # exit status; nobody is left to read it
 
 Send = Callable[[Mapping[str, Any]], None]
@@ -37,15 +36,16 @@ def main() -> None:
     spec = TrainingSpec.from_json(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        outcome = run(spec, _surroundings(spec, send))
-    except TrainingFailed as failure:
-        send(_failed(failure))
-    except CustomLabelsError as error:
-        send(_failed(TrainingFailed("TRAINING_FAILED", str(error))))
-    except MemoryError:
-        send(
-            _failed(TrainingFailed("TRAINING_CRASHED", "the machine has too little memory for this training"))
+        outcome = run(spec, _seldom(send), lambda: datetime.now(UTC))
+    except (CustomLabelsError, MemoryError) as error:
+        failure = (
+            error if isinstance(error, TrainingFailed) else TrainingFailed("TRAINING_FAILED", str(error))
         )
+        if isinstance(error, MemoryError):
+            text = "the machine has too little memory for this training"
+            failure = TrainingFailed("TRAINING_CRASHED", text)
+        keys = failure.output_keys
+        send({"event": "failed", "code": failure.code, "text": str(failure), "output_keys": keys})
     else:
         send({"event": "done", "outcome": outcome.to_json()})
 
@@ -61,37 +61,25 @@ def _only_reports_on_stdout() -> Send:
     return send
 
 
+def _seldom(send: Send) -> Callable[[Progress], None]:
+    """Tells progress: once a second, and each stage when it begins."""
+    told, stage = 0.0, ""
+
+    def tell(progress: Progress) -> None:
+        nonlocal told, stage
+        now = time.monotonic()
+        if progress.stage != stage or now - told >= TELL_SECONDS:
+            told, stage = now, progress.stage
+            send({"event": "progress", "progress": asdict(progress)})
+
+    return tell
+
+
 def _end_with_parent() -> None:
     # Nothing is sent after the spec: this returns when the other end is closed. Not through `sys.stdin`,
     # whose lock a waiting thread would hold when the interpreter ends.
     os.read(STDIN, 1)
     os._exit(ORPHANED)  # files are whole at every moment, so there is nothing to tidy
-
-
-def _surroundings(spec: TrainingSpec, send: Send) -> Surroundings:
-    objects = Objects(spec.buckets.get, spec.s3)
-    limit = ImageLimits().max_bytes
-
-    def read_image(reference: str) -> bytes:
-        return objects.read(*split_ref(reference), limit=limit)
-
-    def write_output(key: str, data: bytes) -> None:
-        objects.write(spec.output_bucket, key, data)
-
-    def tell(progress: Progress) -> None:
-        send({"event": "progress", "progress": asdict(progress)})
-
-    return Surroundings(read_image, write_output, tell, lambda: datetime.now(UTC))
-
-
-def _failed(failure: TrainingFailed) -> Mapping[str, Any]:
-    return {
-        "event": "failed",
-        "code": failure.code,
-        "message": failure.message,
-        "manifest_summary": failure.manifest_summary,
-        "output_keys": failure.output_keys,
-    }
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Layer: training (torch). Everything is drawn from a generator that the caller seeds from the step's number,
 so a view depends on (seed, step) alone: a resumed training sees the same pictures without a stored random
-    state.
+state.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 __all__ = ["probabilities", "temperature_for"]
 
-# Without a bound, images that are all right would ask for a temperature of 0, and scores of nothing but 0 and
-# 1.
+# Without a bound, images that are all right would ask for a temperature of 0, and scores of only 0 and 1.
 COLDEST, HOTTEST = 0.3, 5.0
 HALVINGS = 40
 

@@ -6,54 +6,46 @@ Layer: training; no torch. Each is written whole; writing one again changes noth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from customlabels.storage import StorageError
+from customlabels.storage import Objects, StorageError
 from customlabels.training.spec import TrainingFailed, TrainingSpec
 
-__all__ = [
-    "MANIFEST_SUMMARY",
-    "SUMMARY",
-    "TESTING_MANIFEST",
-    "TESTING_TRUTH",
-    "TRAINING_MANIFEST",
-    "TRAINING_TRUTH",
-    "Documents",
+__all__ = ["Documents"]
+
+Kind = Literal[
+    "EvaluationResultSummary",
+    "ManifestSummary",
+    "TestingGroundTruth",
+    "TestingManifestWithValidation",
+    "TrainingGroundTruth",
+    "TrainingManifestWithValidation",
 ]
-
-SUMMARY = "EvaluationResultSummary"
-TESTING_TRUTH, TRAINING_TRUTH = "TestingGroundTruth", "TrainingGroundTruth"
-TESTING_MANIFEST, TRAINING_MANIFEST = "TestingManifestWithValidation", "TrainingManifestWithValidation"
-MANIFEST_SUMMARY = "ManifestSummary"
-
-WriteOutput = Callable[[str, bytes], None]
 
 
 @dataclass
 class Documents:
-    """Writes documents by their kind and remembers their keys. write_output: takes key and bytes"""
+    """Writes documents and remembers their keys by their kind."""
 
     spec: TrainingSpec
-    write_output: WriteOutput
+    objects: Objects
     keys: dict[str, str] = field(default_factory=dict)
 
-    def write(self, kind: str, data: bytes) -> None:
-        """Write one document; raises TrainingFailed where the bucket refuses."""
+    def write(self, kind: Kind, value: Mapping[str, Any]) -> None:
+        """Write one JSON object; raises TrainingFailed where the bucket refuses."""
+        self._write(kind, json.dumps(value, indent=1, allow_nan=False))
+
+    def write_lines(self, kind: Kind, lines: Iterable[str]) -> None:
+        """Write JSON Lines; raises TrainingFailed where the bucket refuses."""
+        self._write(kind, "".join(f"{line}\n" for line in lines))
+
+    def _write(self, kind: Kind, text: str) -> None:
         key = self.spec.output_key(kind)
         try:
-            self.write_output(key, data)
+            self.objects.write(self.spec.output_bucket, key, text.encode())
         except StorageError as error:
-            text = f"Unable to write to output S3 bucket. ({error})"
-            raise TrainingFailed("ERROR_CANNOT_WRITE_OUTPUT_S3_BUCKET", text) from error
+            words = f"Unable to write to output S3 bucket. ({error})"
+            raise TrainingFailed("ERROR_CANNOT_WRITE_OUTPUT_S3_BUCKET", words) from error
         self.keys[kind] = key
-
-    def write_json(self, kind: str, value: Mapping[str, Any]) -> None:
-        """Write one JSON object."""
-        self.write(kind, json.dumps(value, indent=1, allow_nan=False).encode())
-
-    def write_lines(self, kind: str, values: Iterable[Mapping[str, Any] | str]) -> None:
-        """Write JSON Lines; texts stand as they are."""
-        texts = (value if isinstance(value, str) else json.dumps(value) for value in values)
-        self.write(kind, "".join(f"{text}\n" for text in texts).encode())

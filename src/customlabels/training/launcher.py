@@ -1,10 +1,12 @@
 """Starts a training in a process of its own and stays with it until it ends.
 
 Layer: training; imports no torch. The child has its own process group (a Ctrl-C at the terminal is not for
-    it),
-receives the spec on its standard input and ends at once when that pipe closes: if this process dies, by
+it), receives the spec on its standard input and ends at once when that pipe closes: if this process dies, by
 `kill -9` too, no training is left over. Its standard output carries JSON lines, its errors go to
 training.log.
+
+A child that is killed (out of memory, or by somebody) is started again and goes on from its checkpoint. One
+that is killed again and again without getting any further is given up.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from customlabels.training.spec import (
+    STAGES,
     Progress,
     TrainingCancelled,
     TrainingFailed,
@@ -32,8 +35,9 @@ from customlabels.training.spec import (
 __all__ = ["train"]
 
 LOG = "training.log"
-LOG_TAIL = 4000  # bytes; enough for a traceback
+LOG_TAIL = 4000  # bytes; enough for the last line of a traceback
 TERMINATION_SECONDS = 5.0
+FRUITLESS_CRASHES = 3  # in a row, until it is clear that this training does not fit this machine
 
 Message = Mapping[str, Any]
 
@@ -54,43 +58,66 @@ def train(
     if importlib.util.find_spec("torch") is None:
         raise TrainingFailed("TRAINING_SETUP", "training needs torch: pip install 'customlabels[train]'")
     spec.work_folder.mkdir(parents=True, exist_ok=True)
-    with (spec.work_folder / LOG).open("ab") as log, _child(spec, log) as child:
-        for message in _messages(child, poll_seconds):
-            if message is None:
-                if cancelled():
-                    raise TrainingCancelled(f"the training of {spec.version_name} was stopped on request")
-            elif message["event"] == "progress":
-                on_progress(Progress(**message["progress"]))
-            elif message["event"] == "done":
-                return TrainingOutcome.from_json(message["outcome"])
-            else:
-                raise _failure(spec, message)
-        raise _crash(spec, child.wait())
+    furthest, fruitless = _place(Progress(STAGES[0])), 0
+
+    def tell(progress: Progress) -> None:
+        nonlocal furthest
+        furthest = max(furthest, _place(progress))
+        on_progress(progress)
+
+    def look_up() -> None:
+        if cancelled():
+            raise TrainingCancelled(f"the training of {spec.version_name} was stopped on request")
+
+    while True:
+        before = furthest
+        with _child(spec) as child:
+            for message in _messages(child, poll_seconds):
+                if message is None:
+                    look_up()
+                elif message["event"] == "progress":
+                    tell(Progress(**message["progress"]))
+                elif message["event"] == "done":
+                    return TrainingOutcome.from_json(message["outcome"])
+                else:
+                    raise TrainingFailed(message["code"], message["text"], message["output_keys"])
+            status = child.wait()
+        fruitless = 0 if furthest > before else fruitless + 1
+        if status >= 0 or fruitless == FRUITLESS_CRASHES:  # 0 or more: by itself, and it would again
+            raise _crash(spec, status)
+
+
+def _place(progress: Progress) -> tuple[int, int, int]:
+    """How far a training is, to be compared."""
+    return STAGES.index(progress.stage), progress.part, progress.step
 
 
 @contextlib.contextmanager
-def _child(spec: TrainingSpec, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _child(spec: TrainingSpec) -> Iterator[subprocess.Popen[bytes]]:
     """The training process, its spec handed over; ended, with its whole group, on the way out."""
     # -P: a file of the user's named like a library must not be imported instead of it.
     command = [sys.executable, "-P", "-m", "customlabels.training"]
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        process_group=0,
-        env=_environment(spec),
-    )
-    try:
+    with (
+        (spec.work_folder / LOG).open("ab") as log,
+        subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            process_group=0,
+            env=_environment(spec),
+        ) as child,
+    ):
         assert child.stdin is not None
-        with contextlib.suppress(
-            BrokenPipeError
-        ):  # a child that died at its start is found below, with its reason
-            child.stdin.write(spec.to_json().encode() + b"\n")
-            child.stdin.flush()
-        yield child
-    finally:
-        _end(child)
+        try:
+            with contextlib.suppress(
+                BrokenPipeError
+            ):  # of a child that died at its start: its end is seen below
+                child.stdin.write(spec.to_json().encode() + b"\n")
+            yield child
+        finally:
+            _end(child)
 
 
 def _environment(spec: TrainingSpec) -> dict[str, str]:
@@ -122,36 +149,23 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     """End the child's group: asked first, then killed; its files are whole at every moment."""
     for wish in (signal.SIGTERM, signal.SIGKILL):
         if child.poll() is not None:  # once it is reaped its number may be another's
-            break
+            return
         os.killpg(child.pid, wish)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(TERMINATION_SECONDS)
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-
-
-def _failure(spec: TrainingSpec, message: Message) -> TrainingFailed:
-    members = ("manifest_summary", "output_keys")
-    told = {name: message.get(name) for name in members}
-    return TrainingFailed(message["code"], message["message"], log=_log_tail(spec), **told)
 
 
 def _crash(spec: TrainingSpec, status: int) -> TrainingFailed:
     reason = f"with status {status}"
     if status < 0:
-        reason = f"by signal {signal.Signals(-status).name}"
+        reason = (
+            f"by signal {signal.Signals(-status).name}, {FRUITLESS_CRASHES} times without getting further"
+        )
     if status == -signal.SIGKILL:
         reason += " (killed from outside, most often because the machine ran out of memory)"
     log = spec.work_folder / LOG
-    text = (
-        f"the training process ended {reason}; its last words are in {log}. Training again goes on from there"
-    )
-    return TrainingFailed("TRAINING_CRASHED", text, log=_log_tail(spec))
-
-
-def _log_tail(spec: TrainingSpec) -> str:
-    with (spec.work_folder / LOG).open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
-        return log.read().decode("utf-8", errors="replace")
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL))
+        last_words = file.read().decode("utf-8", errors="replace").rstrip().rpartition("\n")[2]
+    text = f"the training process ended {reason}; the last words in {log}: {last_words or 'none'}"
+    return TrainingFailed("TRAINING_CRASHED", f"{text}. Training again goes on from its checkpoint")

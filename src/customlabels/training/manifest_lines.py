@@ -1,14 +1,15 @@
 """The lines of a training's two sets, judged: which can be used, and whether what is left can be trained on.
 
 Layer: training; no torch. Codes and words are the service's. The result is the manifest summary, and the
-    manifests with
-each line's errors written into it.
+manifests with each line's errors written into it.
+
+A line that cannot be identified is an entry without an address, with the error that says why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ import numpy as np
 from customlabels.datasets import (
     Dropped,
     Entry,
-    LineError,
     dropped_error,
     line_error,
     read_line,
@@ -27,14 +27,22 @@ from customlabels.datasets import (
 from customlabels.training.plan import held_out_part
 from customlabels.training.spec import TrainingFailed
 
-__all__ = ["Judgement", "Line", "judged", "read_lines", "split_off", "validated", "with_bad_images"]
+__all__ = [
+    "Problem",
+    "is_valid",
+    "judged",
+    "label_of",
+    "read_lines",
+    "split_off",
+    "validated",
+    "with_bad_images",
+]
 
 INVALID_SHARE = 0.2
 OVERLAP_SHARE = 0.5
 LABELS = (2, 250)
 TEST_SHARE = 0.2  # of the training lines, where no test set is given
 
-FEW_LABELS, MANY_LABELS = "ERROR_MANIFEST_TOO_FEW_LABELS", "ERROR_MANIFEST_TOO_MANY_LABELS"
 MESSAGES = {
     "ERROR_EMPTY_MANIFEST": "The manifest file is empty.",
     "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": "The manifest file contains too many invalid rows.",
@@ -42,8 +50,8 @@ MESSAGES = {
     "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT": (
         "The manifest file contains insufficient labeled images per label to perform auto-split."
     ),
-    FEW_LABELS: "The manifest file has too few labels.",
-    MANY_LABELS: "The manifest file has too many labels.",
+    "ERROR_MANIFEST_TOO_FEW_LABELS": "The manifest file has too few labels.",
+    "ERROR_MANIFEST_TOO_MANY_LABELS": "The manifest file has too many labels.",
     "ERROR_INSUFFICIENT_LABEL_OVERLAP": (
         f"Less than {OVERLAP_SHARE:.0%} label overlap between the training and testing manifest files."
     ),
@@ -57,41 +65,17 @@ MESSAGES = {
 Problem = Mapping[str, str]  # code, message
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of a manifest: its text, and what can be used of it (None: nothing)."""
-
-    text: str
-    entry: Entry | None
-    errors: tuple[LineError, ...] = ()
-    warnings: tuple[LineError, ...] = ()
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether its image is trained on or tested with."""
-        return self.entry is not None and self.entry.is_labeled and not self.errors
-
-    @property
-    def is_ignored(self) -> bool:
-        """Neither usable nor wrong: an image without a label."""
-        return not self.is_valid and not self.errors
-
-    @property
-    def used(self) -> Entry:
-        """What a valid line says."""
-        assert self.entry is not None
-        return self.entry
+def is_valid(line: Entry) -> bool:
+    """Whether its image is trained on or tested with; a line without labels and errors is just ignored."""
+    return line.is_labeled and not line.errors
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """The manifest summary, and the first problem that ends the training, None where it may go on."""
-
-    summary: Mapping[str, Any]
-    problem: Problem | None
+def label_of(line: Entry) -> str:
+    """The label of a valid line; sets with several labels a line are refused before this matters."""
+    return line.labels[0]
 
 
-def read_lines(manifest: Path) -> list[Line]:
+def read_lines(manifest: Path) -> list[Entry]:
     """The lines of a manifest; raises TrainingFailed for one without lines."""
     texts = manifest.read_text(encoding="utf-8", errors="replace").removeprefix("\ufeff").split("\n")
     if texts[-1] == "":
@@ -99,111 +83,102 @@ def read_lines(manifest: Path) -> list[Line]:
     if not texts:
         raise TrainingFailed("ERROR_EMPTY_MANIFEST", MESSAGES["ERROR_EMPTY_MANIFEST"])
     seen: set[str] = set()
-    return [_line(text, position, seen) for position, text in enumerate(texts, start=1)]
+    lines = []
+    for position, text in enumerate(texts, start=1):
+        read = read_line(text, position)
+        if isinstance(read, Entry) and read.source_ref in seen:
+            read = Dropped(position, "ERROR_REPEATED_SOURCE_REF")
+        if isinstance(read, Dropped):
+            read = Entry(position, "", text, errors=(dropped_error(read),))
+        seen.add(read.source_ref)
+        lines.append(read)
+    return lines
 
 
-def _line(text: str, position: int, seen: set[str]) -> Line:
-    read = read_line(text, position)
-    if isinstance(read, Entry) and read.source_ref in seen:
-        read = Dropped(position, "ERROR_REPEATED_SOURCE_REF")
-    if isinstance(read, Dropped):
-        return Line(text, None, (dropped_error(read),))
-    seen.add(read.source_ref)
-    return Line(text, read, read.errors, read.warnings)
-
-
-def split_off(lines: Sequence[Line], seed: int) -> tuple[list[Line], list[Line], Problem | None]:
+def split_off(lines: Sequence[Entry], seed: int) -> tuple[list[Entry], list[Entry], list[Problem]]:
     """Training lines, testing lines (20 % of each label) and what forbids the split; unusable lines stay."""
-    valid = [number for number, line in enumerate(lines) if line.is_valid]
-    names = [lines[number].used.labels[0] for number in valid]
-    _, truth, counts = np.unique(names, return_inverse=True, return_counts=True)
-    if len(valid) == 0 or counts.min() < 2:
-        return list(lines), [], _problem("ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT")
-    chosen = {valid[at] for at in held_out_part(truth, TEST_SHARE, seed)}
-    training = [line for number, line in enumerate(lines) if number not in chosen]
-    return training, [lines[number] for number in sorted(chosen)], None
+    valid = [line for line in lines if is_valid(line)]
+    _, truth, counts = np.unique(list(map(label_of, valid)), return_inverse=True, return_counts=True)
+    if not valid or counts.min() < 2:
+        return list(lines), [], [_problem("ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT")]
+    testing = [valid[at] for at in held_out_part(truth, TEST_SHARE, seed)]
+    chosen = {line.position for line in testing}
+    return [line for line in lines if line.position not in chosen], testing, []
 
 
-def with_bad_images(lines: Sequence[Line], problems: Mapping[int, str]) -> list[Line]:
+def with_bad_images(lines: Sequence[Entry], problems: Mapping[int, str]) -> list[Entry]:
     """The lines with ERROR_INVALID_IMAGE where it applies. problems: row among the valid lines -> why"""
-    rows = [number for number, line in enumerate(lines) if line.is_valid]
-    bad = {rows[row]: why for row, why in problems.items()}
+    rows = [number for number, line in enumerate(lines) if is_valid(line)]
     marked = list(lines)
-    for number, why in bad.items():
+    for row, why in problems.items():
         error = line_error("ERROR_INVALID_IMAGE", ())
         told = replace(error, message=f"{error.message} ({why})")  # the service leaves the user to guess
-        marked[number] = replace(lines[number], errors=(*lines[number].errors, told))
+        marked[rows[row]] = replace(lines[rows[row]], errors=(*lines[rows[row]].errors, told))
     return marked
 
 
 def judged(
-    training: Sequence[Line],
-    testing: Sequence[Line],
-    found: Sequence[Problem] = (),
-    notes: Sequence[str] = (),
-) -> Judgement:
-    """Judge both sets as they stand. found: problems known before, of both sets together"""
-    by_set = {"training": _set_problems(training), "testing": _set_problems(testing, least_labels=0)}
-    top = [*found]
+    training: Sequence[Entry], testing: Sequence[Entry], found: Sequence[Problem], notes: Sequence[str]
+) -> tuple[Mapping[str, Any], Problem | None]:
+    """The manifest summary, and the first problem that ends the training, None where it may go on.
+
+    found: problems known before, of both sets together     notes: for people, ours
+    """
+    sets = {"training": training, "testing": testing}
+    problems = {"training": _problems(training, LABELS[0]), "testing": _problems(testing, 0)}
     known, tested = _labels(training), _labels(testing)
+    top = [*found]
     if len(known) >= LABELS[0] and len(known & tested) < OVERLAP_SHARE * len(known) and not found:
         top.append(_problem("ERROR_INSUFFICIENT_LABEL_OVERLAP"))
-    several = [line for line in (*training, *testing) if line.is_valid and _needs_more(line.used)]
-    if several:
+    if any(is_valid(line) and (line.boxes or len(line.image_labels) > 1) for line in (*training, *testing)):
         top.append(_problem("TRAINING_UNSUPPORTED"))
-    first = next(iter([*by_set["training"], *by_set["testing"], *top]), None)
+    first = next(iter([*problems["training"], *problems["testing"], *top]), None)
     case = "IMAGE_LEVEL_LABELS" if first is None else "NOT_DETERMINED"
-    sets = {"training": training, "testing": testing}
-    statistics = {name: _statistics(lines, case, by_set[name]) for name, lines in sets.items()}
-    summary: dict[str, Any] = {"statistics": statistics, "errors": top}
-    if notes:
-        summary["notes"] = list(notes)  # ours
-    return Judgement(summary, first)
+    statistics = {
+        name: {"use_case": case, **_statistics(lines), "errors": problems[name]}
+        for name, lines in sets.items()
+    }
+    return {"statistics": statistics, "errors": top, **({"notes": list(notes)} if notes else {})}, first
 
 
-def validated(lines: Sequence[Line]) -> bytes:
-    """The manifest with validation: each line with its errors and warnings written into it."""
-    return "".join(f"{validated_line(line.text, line.errors, line.warnings)}\n" for line in lines).encode()
+def validated(lines: Sequence[Entry]) -> list[str]:
+    """The lines of the manifest with validation: each with its errors and warnings written into it."""
+    return [validated_line(line.line, line.errors, line.warnings) for line in lines]
 
 
 def _problem(code: str) -> Problem:
     return {"code": code, "message": MESSAGES[code]}
 
 
-def _labels(lines: Sequence[Line]) -> set[str]:
-    return {label for line in lines if line.is_valid for label in line.used.labels}
+def _labels(lines: Sequence[Entry]) -> set[str]:
+    return {label for line in lines if is_valid(line) for label in line.labels}
 
 
-def _needs_more(entry: Entry) -> bool:
-    """Whether the line needs a kind of model that this room does not train yet."""
-    return bool(entry.boxes) or len(entry.image_labels) > 1
-
-
-def _set_problems(lines: Sequence[Line], least_labels: int = LABELS[0]) -> list[Problem]:
-    invalid = sum(bool(line.errors) for line in lines)
-    # `OSError`-like causes make every image unusable; that deserves its own words before any share is
-    # counted.
-    unread = [error for line in lines for error in line.errors if error.code == "ERROR_INVALID_IMAGE"]
+def _problems(lines: Sequence[Entry], least_labels: int) -> list[Problem]:
+    """What is wrong with a set as a whole."""
+    invalid = [line for line in lines if line.errors]
+    unread = [line for line in invalid if any(error.code == "ERROR_INVALID_IMAGE" for error in line.errors)]
     labels = len(_labels(lines))
-    buckets = {split_ref(line.used.source_ref)[0] for line in lines if line.is_valid}
     rules = {
+        # A bucket out of reach makes every image unusable; that deserves its own words before any share.
         "ERROR_FAILED_IMAGES_S3_COPY": bool(unread) and len(unread) == len(lines),
-        "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": invalid > INVALID_SHARE * len(lines),
-        "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": len(buckets) > 1,
-        FEW_LABELS: labels < least_labels,
-        MANY_LABELS: labels > LABELS[1],
+        "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": len(invalid) > INVALID_SHARE * len(lines),
+        "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": (
+            len({split_ref(line.source_ref)[0] for line in lines if is_valid(line)}) > 1
+        ),
+        "ERROR_MANIFEST_TOO_FEW_LABELS": labels < least_labels,
+        "ERROR_MANIFEST_TOO_MANY_LABELS": labels > LABELS[1],
     }
     return [_problem(code) for code, broken in rules.items() if broken]
 
 
-def _statistics(lines: Sequence[Line], case: str, problems: Sequence[Problem]) -> dict[str, Any]:
+def _statistics(lines: Sequence[Entry]) -> dict[str, Any]:
     invalid = [number for number, line in enumerate(lines, start=1) if line.errors]
+    valid = sum(map(is_valid, lines))
     return {
-        "use_case": case,
         "total_json_lines": len(lines),
-        "valid_json_lines": sum(line.is_valid for line in lines),
+        "valid_json_lines": valid,
         "invalid_json_lines": len(invalid),
-        "ignored_json_lines": sum(line.is_ignored for line in lines),
-        "errors": list(problems),
+        "ignored_json_lines": len(lines) - valid - len(invalid),
         "error_json_line_indices": invalid,
     }

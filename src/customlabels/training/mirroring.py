@@ -1,9 +1,8 @@
 """Whether a training may swap left and right.
 
 Layer: training; numpy only. Mirrored views double a small set of photographs for nothing, and ruin digits,
-    letters
-and arrows. The data says which it is: where the mirror image of a picture is as much at home among the
-pictures of its label as the picture itself, swapping is harmless.
+letters and arrows. The data says which it is: where the mirror image of a picture is as much at home among
+the pictures of its label as the picture itself, swapping is harmless.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ __all__ = ["MOST", "mirror_is_harmless", "share_at_home"]
 
 SIDE = 16  # pixels; enough to see a shape, too coarse for texture
 MOST = 2000  # images worth looking at; the work grows with the square
-LEAST_SHARE = (
-    0.25  # measured: 0.40 for photographs of clothes (series of one scene lower it), 0.03 for digits
-)
+# Measured: 0.40 for photographs of clothes (series of one scene lower it), 0.03 for digits.
+LEAST_SHARE = 0.25
 LEAST_IMAGES = 30  # below, the share says little, and not swapping is the safe side
 
 

@@ -1,9 +1,8 @@
 """Images fetched, decoded once and kept as arrays of bytes on disk.
 
 Layer: training; no torch. An array is put in place when it is complete, its notes (problems, digest) after
-    it: after a
-power cut the array is made again, or it is whole. It is mapped, not loaded, so its size is no matter of
-memory.
+it: after a power cut the array is made again, or it is whole. It is mapped, not loaded, so its size is no
+matter of memory.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from customlabels.datasets import split_ref
 from customlabels.errors import CustomLabelsError
 from customlabels.images import ImageLimits, Preprocessing, check_header, prepared
-from customlabels.training.durable import read_json, sync_file, sync_folder, write_json
+from customlabels.storage import Objects
+from customlabels.training.workfolder import read_json, sync, write_json
 
 __all__ = ["PictureSource", "Pictures"]
 
 LIMITS = ImageLimits()
 SAMPLE = 64  # images whose size is looked at before the others are read
 AT_ONCE = 256  # images on their way, so that a large set does not queue up in memory
-
-ReadImage = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +46,7 @@ class Pictures:
 class PictureSource:
     """Reads images by their s3:// references. folder: where arrays are kept     threads: that decode"""
 
-    read_image: ReadImage
+    objects: Objects
     folder: Path
     threads: int
 
@@ -58,6 +57,8 @@ class PictureSource:
 
         tell: given how many images are done, after each
         """
+        if not references:
+            return Pictures(np.zeros((0, side, side, 3), np.uint8), {}, hashlib.sha256().hexdigest())
         self.folder.mkdir(parents=True, exist_ok=True)
         array, notes_file = self.folder / f"{name}.npy", self.folder / f"{name}.json"
         notes = read_json(notes_file)
@@ -65,8 +66,7 @@ class PictureSource:
             notes = self._read(array, references, side, tell)
             write_json(notes_file, notes)
         problems = {int(row): why for row, why in notes["problems"].items()}
-        pixels = np.load(array, mmap_mode="r") if references else np.zeros((0, side, side, 3), dtype=np.uint8)
-        return Pictures(pixels, problems, notes["digest"])
+        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digest"])
 
     def shorter_sides(self, references: Sequence[str]) -> list[int]:
         """Shorter sides, in pixels, of some of the images, evenly taken; unreadable ones are left out.
@@ -74,49 +74,50 @@ class PictureSource:
         Kept like the images, so that a resumed training sees the same.
         """
         notes_file = self.folder / "sides.json"
-        sides = read_json(notes_file)
+        sides: list[int] | None = read_json(notes_file)
         if sides is None:
-            kept = np.linspace(0, len(references) - 1, min(len(references), SAMPLE)).astype(int)
-            sides = [side for row in kept if (side := self._shorter_side(references[row])) is not None]
+            sides = []
+            for row in np.linspace(0, len(references) - 1, min(len(references), SAMPLE)).astype(int):
+                try:
+                    header = check_header(self._file(references[row]), LIMITS)
+                except CustomLabelsError:
+                    continue  # it is met again, and listed with its line, when all are read
+                sides.append(min(header.width, header.height))
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(notes_file, sides)
-        return list(sides)
+        return sides
 
-    def _shorter_side(self, reference: str) -> int | None:
-        try:
-            header = check_header(self.read_image(reference), LIMITS)
-        except CustomLabelsError:  # it is met again, and listed with its line, when all are read
-            return None
-        return min(header.width, header.height)
+    def _file(self, reference: str) -> bytes:
+        return self.objects.read(*split_ref(reference), limit=LIMITS.max_bytes)
 
     def _read(
         self, array: Path, references: Sequence[str], side: int, tell: Callable[[int], None]
     ) -> dict[str, object]:
-        part, told = array.with_name(f"{array.name}.part"), hashlib.sha256()
-        problems = {}
-        if references:
-            shape = (len(references), side, side, 3)
-            pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-            for row, found in enumerate(self._decoded(references, Preprocessing(side))):
-                if isinstance(found, str):
-                    problems[str(row)] = found
-                else:
-                    pixels[row], digest = found
-                    told.update(digest)
-                tell(row + 1)
-            pixels.flush()
-            del pixels
-            sync_file(part)
-            part.replace(array)
-            sync_folder(array.parent)
+        """Put the array in place; returns its notes."""
+        part, told, problems = array.with_name(f"{array.name}.part"), hashlib.sha256(), {}
+        shape = (len(references), side, side, 3)
+        pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        for row, found in enumerate(self._decoded(references, Preprocessing(side))):
+            if isinstance(found, str):
+                problems[str(row)] = found
+            else:
+                pixels[row], digest = found
+                told.update(digest)
+            tell(row + 1)
+        pixels.flush()
+        sync(part)
+        part.replace(array)
+        sync(array.parent)
         return {"problems": problems, "digest": told.hexdigest()}
 
     def _decoded(
         self, references: Sequence[str], how: Preprocessing
     ) -> Iterator[tuple[NDArray[np.uint8], bytes] | str]:
+        """Pixels and digest of each image, or why it cannot be used."""
+
         def one(reference: str) -> tuple[NDArray[np.uint8], bytes] | str:
             try:
-                data = self.read_image(reference)
+                data = self._file(reference)
                 return prepared(data, how, LIMITS), hashlib.sha256(data).digest()
             except CustomLabelsError as error:
                 return str(error)

@@ -10,10 +10,8 @@ else. What a power cut leaves is the last checkpoint; from there the same steps 
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,18 +22,17 @@ from torch.nn import functional
 
 from customlabels.evaluation import count
 from customlabels.training.augmentation import Augmentation, mixed, random_views
-from customlabels.training.checkpoints import Learner, read_checkpoint, write_checkpoint
+from customlabels.training.checkpoints import Learner
 from customlabels.training.network import Classifier, normalised
 from customlabels.training.plan import Course, Plan
 
-__all__ = ["Examples", "Keeping", "Standing", "learn", "logits_of", "new_learner", "take_step"]
+__all__ = ["Examples", "learn", "logits_of", "new_learner", "take_step"]
 
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
 LABEL_SMOOTHING, MIXUP = 0.1, 0.2
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
 LOSS_MEMORY = 0.95  # of the loss that is told
 MEASUREMENTS = 8  # of the held-out images, during a course
-TELL_SECONDS = 1.0
 SCORED_AT_ONCE = 64  # images; bounds memory
 
 
@@ -45,8 +42,7 @@ class Examples:
 
     truth: (n,) index of the label     labels: how many
     images: (places,) to (places, cached_side, cached_side, 3) uint8
-    as_served: (places,) of images that may be held out to (places, side, side, 3) uint8, prepared as for
-        serving
+    as_served: (places,) of images that are ever held out to (places, side, side, 3) uint8, as served
     """
 
     truth: NDArray[np.int64]
@@ -60,62 +56,31 @@ class Examples:
         return torch.from_numpy(self.images(places)), truth
 
 
-@dataclass(frozen=True)
-class Keeping:
-    """Where a course keeps its state, every how many seconds, and what else to do then."""
-
-    path: Path
-    seconds: float
-    also: Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where a course stands; told at most once a second."""
-
-    epoch: int
-    step: int
-    loss: float
-    f1: float | None
-    images_per_second: float
-
-
 def learn(
-    examples: Examples,
-    course: Course,
-    plan: Plan,
-    learner: Learner,
-    keeping: Keeping,
-    tell: Callable[[Standing], None],
+    examples: Examples, course: Course, plan: Plan, learner: Learner, after_step: Callable[[], None]
 ) -> None:
-    """Take a fresh learner to the end of the course, from the kept state where there is one."""
-    read_checkpoint(keeping.path, learner, course.name)
-    order = _Order(course.learn, plan.batch, (plan.seed, learner.number))
+    """Take a learner from where it stands to the end of the course."""
     weights = _label_weights(examples.truth[course.learn], examples.labels)
     measured_at = {round(plan.steps * part / MEASUREMENTS) for part in range(1, MEASUREMENTS + 1)}
-    told, told_step, kept = time.monotonic(), learner.step, time.monotonic()
-
     while learner.step < plan.steps:
-        pixels, truth = examples.batch(order.at(learner.step))
+        pixels, truth = examples.batch(_batch_at(learner.step, course, plan, learner.number))
         take_step(learner, pixels, truth, weights, plan)
         if learner.step in measured_at:
-            learner.history.append(_measured(learner, examples, course, order))
-
-        now = time.monotonic()
-        if now - told >= TELL_SECONDS:
-            pace = plan.batch * (learner.step - told_step) / (now - told)
-            tell(_standing(learner, order, pace))
-            told, told_step = now, learner.step
-        if now - kept >= keeping.seconds:
-            write_checkpoint(keeping.path, learner, course.name)
-            keeping.also()
-            kept = time.monotonic()
+            learner.history.append(_measured(learner, examples, course, plan))
+        after_step()
 
 
-def new_learner(plan: Plan, labels: int, number: int) -> Learner:
-    """A learner before its first step. number: of the course, from 0; decides its first weights."""
+def new_learner(
+    plan: Plan, labels: int, number: int, backbone: Mapping[str, Tensor] | None = None
+) -> Learner:
+    """A learner before its first step. number: of the course, from 0; decides its first weights.
+
+    backbone: weights of an earlier net that take the place of the random ones, those of its labels left out
+    """
     torch.manual_seed(_seed(plan.seed, number))
     net = Classifier(labels)
+    if backbone is not None:
+        net.load_state_dict({**net.state_dict(), **backbone})
     for weight in net.parameters():
         if weight.ndim == 4:  # as the images lie: what the processor's convolutions take without reordering
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -154,35 +119,19 @@ def logits_of(net: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float32]
     """images: (n, side, side, 3) uint8; returns (n, labels) float32, in the precision of the export."""
     net.eval()
     with torch.inference_mode():
-        parts = [net(normalised(torch.from_numpy(part))).numpy() for part in _parts(images)]
-    return np.concatenate([np.zeros((0, net.head.out_features), dtype=np.float32), *parts])
+        parts = [net(normalised(part)) for part in torch.split(torch.from_numpy(images), SCORED_AT_ONCE)]
+    logits: NDArray[np.float32] = torch.cat(parts).numpy()
+    return logits
 
 
-class _Order:
-    """Which images come in which step: epoch by epoch in a new order each, without gaps between them."""
-
-    def __init__(self, places: NDArray[np.int64], batch: int, seed: Sequence[int]) -> None:
-        self._places, self._batch, self._seed = places, batch, seed
-        self._drawn: tuple[int, NDArray[np.int64]] = (-1, places)
-
-    def at(self, step: int) -> NDArray[np.int64]:
-        """(batch,) indices of the step's images."""
-        wanted = np.arange(step * self._batch, (step + 1) * self._batch)
-        epochs = wanted // len(self._places)
-        parts = [
-            self._epoch(epoch)[wanted[epochs == epoch] % len(self._places)] for epoch in np.unique(epochs)
-        ]
-        return np.concatenate(parts)
-
-    def epoch_of(self, step: int) -> int:
-        """The epoch that a step begins in, from 0."""
-        return step * self._batch // len(self._places)
-
-    def _epoch(self, epoch: int) -> NDArray[np.int64]:
-        if self._drawn[0] != epoch:
-            random = np.random.default_rng([*self._seed, epoch])
-            self._drawn = (epoch, random.permutation(self._places))
-        return self._drawn[1]
+def _batch_at(step: int, course: Course, plan: Plan, number: int) -> NDArray[np.int64]:
+    """(batch,) indices of a step's images: epoch by epoch in a new order each, without gaps between them."""
+    wanted, count = np.arange(step * plan.batch, (step + 1) * plan.batch), len(course.learn)
+    parts = []
+    for epoch in np.unique(wanted // count):
+        order = np.random.default_rng([plan.seed, number, epoch]).permutation(course.learn)
+        parts.append(order[wanted[wanted // count == epoch] % count])
+    return np.concatenate(parts)
 
 
 def _seed(*parts: int) -> int:
@@ -216,22 +165,13 @@ def _label_weights(truth: NDArray[np.int64], labels: int) -> Tensor:
     return torch.tensor(rarity * counts.sum() / (rarity * counts).sum(), dtype=torch.float32)
 
 
-def _measured(learner: Learner, examples: Examples, course: Course, order: _Order) -> dict[str, Any]:
+def _measured(learner: Learner, examples: Examples, course: Course, plan: Plan) -> dict[str, Any]:
     """One entry of the history; f1: on held-out images, by their highest scores; None without any."""
-    entry = {"step": learner.step, "epoch": order.epoch_of(learner.step), "loss": learner.loss, "f1": None}
+    epoch = course.epoch_at(learner.step, plan.batch)
+    entry = {"step": learner.step, "epoch": epoch, "loss": learner.loss, "f1": None}
     if len(course.held_out):
         logits = logits_of(learner.average, examples.as_served(course.held_out))
         named = np.eye(examples.labels)[logits.argmax(axis=1)]
         truth = np.eye(examples.labels, dtype=bool)[examples.truth[course.held_out]]
         entry["f1"] = float(count(named, truth, np.full(examples.labels, 0.5)).macro_f1)
     return entry
-
-
-def _standing(learner: Learner, order: _Order, images_per_second: float) -> Standing:
-    f1 = learner.history[-1]["f1"] if learner.history else None
-    return Standing(order.epoch_of(learner.step), learner.step, learner.loss, f1, images_per_second)
-
-
-def _parts(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    for start in range(0, len(images), SCORED_AT_ONCE):
-        yield images[start : start + SCORED_AT_ONCE]

@@ -1,11 +1,6 @@
 """What a training is asked to do, what it tells while it runs, and what it ends with.
 
 Layer: training. Plain values that pass between the server and the training process as JSON; no torch here.
-
-TrainingError
-    TrainingFailed       data, machine or network: a code of the service, a text, the manifest summary if
-        there is one
-    TrainingCancelled    somebody asked for the end
 """
 
 from __future__ import annotations
@@ -14,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,54 +17,38 @@ from customlabels.errors import CustomLabelsError, InvalidInput
 from customlabels.storage import S3Endpoint
 
 __all__ = [
+    "STAGES",
     "InvalidTrainingSpec",
     "Progress",
     "TrainingCancelled",
-    "TrainingError",
     "TrainingFailed",
     "TrainingOutcome",
     "TrainingSpec",
 ]
 
 SHORTEST_BUDGET = 1.0  # seconds
+STAGES = ("waiting", "reading", "planning", "validating", "learning", "exporting")  # as they follow
 
 
 class InvalidTrainingSpec(InvalidInput):
     """A training that cannot be asked for; the text names the member and its rule."""
 
 
-class TrainingError(CustomLabelsError):
-    """A training that ended without a model."""
-
-
-class TrainingCancelled(TrainingError):
+class TrainingCancelled(CustomLabelsError):
     """The training was stopped on request; what it had learned stays in its work folder."""
 
 
-class TrainingFailed(TrainingError):
-    """A training that cannot succeed.
+class TrainingFailed(CustomLabelsError):
+    """A training that cannot succeed, because of its data, the machine or the network.
 
     code: ERROR_... of the service, or TRAINING_CRASHED, TRAINING_UNSUPPORTED, TRAINING_EXPORT, TRAINING_SETUP
-    manifest_summary: the document of `ManifestSummary-...`, None where the manifests were not judged
     output_keys: kind of document -> key of what was written before the end
-    log: the last lines of training.log
     """
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        manifest_summary: Mapping[str, Any] | None = None,
-        output_keys: Mapping[str, str] | None = None,
-        log: str = "",
-    ) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, text: str, output_keys: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
         self.code = code
-        self.message = message
-        self.manifest_summary = manifest_summary
         self.output_keys = dict(output_keys or {})
-        self.log = log
 
 
 @dataclass(frozen=True)
@@ -82,8 +61,8 @@ class TrainingSpec:
     buckets: name -> local folder of images and output     s3: where the other buckets are, None for nowhere
     output_prefix: may be empty, or end with a slash
     budget_seconds: wall time for reading, learning and export on this machine; None: as long as it helps
+    backbone_folder: an earlier model's, whose weights (but those of its labels) are the start; None: random
     threads: at most, None for one a core; the plan may choose one
-    backbone_folder: an earlier artefact whose weights are the start
     checkpoint_seconds: how much learning a power cut may cost
     """
 
@@ -130,8 +109,8 @@ class TrainingSpec:
                 raise InvalidTrainingSpec(f"unknown members of a training: {', '.join(sorted(unknown))}")
             value["buckets"] = {name: Path(folder) for name, folder in value["buckets"].items()}
             for name in ("work_folder", "train_manifest", "test_manifest", "backbone_folder"):
-                value[name] = None if value.get(name) is None else Path(value[name])
-            value["s3"] = None if value.get("s3") is None else S3Endpoint(**value["s3"])
+                value[name] = None if value[name] is None else Path(value[name])
+            value["s3"] = None if value["s3"] is None else S3Endpoint(**value["s3"])
             return cls(**value)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InvalidTrainingSpec(f"not the JSON of a training: {error}") from error
@@ -144,8 +123,11 @@ class TrainingSpec:
         told = hashlib.sha256()
         for manifest in (self.train_manifest, self.test_manifest):
             told.update(b"\0none" if manifest is None else manifest.read_bytes() + b"\0end")
-        deciding = [self.budget_seconds, self.seed, self.threads, str(self.backbone_folder)]
-        told.update(json.dumps(deciding).encode())
+        told.update(
+            json.dumps(
+                [self.budget_seconds, self.seed, self.threads, self.backbone_folder], default=str
+            ).encode()
+        )
         return told.hexdigest()
 
     def output_key(self, kind: str) -> str:
@@ -159,9 +141,9 @@ class TrainingSpec:
 class Progress:
     """Where a training stands.
 
-    stage: "waiting", "reading", "planning", "validating", "learning", "exporting"; part of parts
-        for the trainings of one stage (folds)     epoch, step: of this part, from 0     steps: of this part
-    train_loss: smoothed     validation_f1: 0..1, the last one measured, None before the first
+    stage: one of STAGES     part of parts: of the nets that are learned one after the other
+    epoch, step: of this part, from 0     steps: of this part     train_loss: smoothed
+    validation_f1: 0..1, the last one measured, None before the first
     seconds_left: of the whole training, an estimate, None before the plan
     memory_bytes: of the training process
     """
@@ -186,8 +168,7 @@ class TrainingOutcome:
     f1: mean of labels on the test images, thresholds from the training data; 0..1     f1_interval: 95 %
     test_tuned_f1: the same with thresholds chosen on the test images, as Custom Labels reports it
     summary_key, manifest_summary_key, output_keys (kind -> key): in the output bucket
-    seconds: wall time in the training process, over all its runs
-    unusable_*: lines left out     excluded_test_labels: not known to the training data
+    seconds: wall time in the training process, over all its runs     unusable_*: lines left out
     """
 
     artefact_folder: Path
@@ -203,8 +184,6 @@ class TrainingOutcome:
     testing_images: int
     unusable_training_lines: int
     unusable_testing_lines: int
-    excluded_test_labels: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `from_json` takes back."""
@@ -214,6 +193,5 @@ class TrainingOutcome:
     def from_json(cls, value: Mapping[str, Any]) -> TrainingOutcome:
         """From `to_json`."""
         low, high = value["f1_interval"]
-        tuples = {name: tuple(value[name]) for name in ("labels", "excluded_test_labels", "notes")}
-        folder = Path(value["artefact_folder"])
-        return cls(**{**value, **tuples, "f1_interval": (low, high), "artefact_folder": folder})
+        folder, labels = Path(value["artefact_folder"]), tuple(value["labels"])
+        return cls(**{**value, "artefact_folder": folder, "labels": labels, "f1_interval": (low, high)})

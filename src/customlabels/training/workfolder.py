@@ -1,35 +1,38 @@
 """The folder of one training: who may write in it, whose state it holds, how long it has been worked on.
 
-Layer: training; no torch.
+Layer: training; no torch. Its files are whole at every moment: written beside their place, synced, renamed.
+After a power cut there is the old file or the new one; what may be left over is a name ending in `.part`,
+which the next write replaces.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from customlabels.training.durable import read_json, write_json
 from customlabels.training.spec import TrainingSpec
 
-__all__ = ["WorkFolder"]
+__all__ = ["WorkFolder", "read_json", "sync", "write_bytes", "write_json"]
 
-LEARNING = ("*.npy", "*.json", "*.safetensors", "*.part")  # state of a training, at the top of its folder
+STATE = "state"  # below the work folder, where others keep files too
 
 
 class WorkFolder:
     """Paths and clock of a training; made by `claimed`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, spec: str) -> None:
+        self.path, self._spec, self._state = path, spec, path / "state.json"
         self.plan, self.outcome = path / "plan.json", path / "outcome.json"
         self.checkpoint, self.weights = path / "checkpoint.safetensors", path / "model.safetensors"
         self.artefact, self.unfinished = path / "artefact", path / "artefact.tmp"
         self.cache = path / "cache"
-        self._state = path / "state.json"
         self._before, self._began = 0.0, time.monotonic()
 
     @classmethod
@@ -42,8 +45,14 @@ class WorkFolder:
         spec.work_folder.mkdir(parents=True, exist_ok=True)
         with (spec.work_folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # let go by the system when the process ends, however it ends
-            folder = cls(spec.work_folder)
-            folder._take_over(spec.digest())
+            folder = cls(spec.work_folder / STATE, spec.digest())
+            state = read_json(folder._state)
+            if state is not None and state["spec"] == folder._spec:
+                folder._before = state["seconds"]
+            else:
+                shutil.rmtree(folder.path, ignore_errors=True)
+                folder.cache.mkdir(parents=True)
+                folder.save_clock()
             yield folder
 
     def seconds(self) -> float:
@@ -54,24 +63,33 @@ class WorkFolder:
         """Keep the time for a run that comes after this one."""
         write_json(self._state, {"spec": self._spec, "seconds": self.seconds()})
 
-    def course_files(self, name: str) -> tuple[Path, Path]:
-        """Held-out logits of a course, and its history, which is written last."""
-        return self.path / f"{name}.npy", self.path / f"{name}.json"
 
-    def forget_learning(self) -> None:
-        """Remove what was learned and planned; the decoded images stay."""
-        for pattern in LEARNING:
-            for file in self.path.glob(pattern):
-                file.unlink()
-        for folder in (self.artefact, self.unfinished):
-            shutil.rmtree(folder, ignore_errors=True)
-        self.save_clock()
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put a file in place."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(data)
+    sync(part)
+    part.replace(path)
+    sync(path.parent)
 
-    def _take_over(self, spec: str) -> None:
-        self._spec = spec
-        state = read_json(self._state)
-        if state is not None and state["spec"] == spec:
-            self._before = state["seconds"]
-            return
-        shutil.rmtree(self.cache, ignore_errors=True)
-        self.forget_learning()
+
+def write_json(path: Path, value: Any) -> None:
+    """Put a JSON document in place; NaN is refused."""
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+
+
+def read_json(path: Path) -> Any:
+    """The JSON document, None where there is no file."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def sync(place: Path) -> None:
+    """Make the content of a file, or the names in a folder, durable."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
