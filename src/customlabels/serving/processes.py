@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from customlabels.serving.frames import HEAD_SIZE, BrokenFrame, frame_start, lengths
-from customlabels.serving.refusals import StartFailed
+from customlabels.serving.refusals import StartFailed, StartKilled
 
 __all__ = ["Unit", "UnitDied"]
 
@@ -26,7 +26,12 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class UnitDied(Exception):
-    """The process ended, hung or spoke nonsense; the text says which, with its last words."""
+    """The process ended, hung or spoke nonsense; the text says which, with its last words.
+
+    killed: by a signal that was not ours
+    """
+
+    killed = False
 
 
 class Unit:
@@ -70,7 +75,8 @@ class Unit:
             said = await unit._receive(START_SECONDS)
         except UnitDied as error:
             await unit.end()
-            raise StartFailed(f"the unit did not come up: {error}") from error
+            refusal = StartKilled if error.killed else StartFailed
+            raise refusal(f"the unit did not come up: {error}") from error
         except BaseException:
             await unit.end()
             raise
@@ -96,9 +102,14 @@ class Unit:
             self._kill()
             raise UnitDied(f"no answer within {seconds:g} s") from error
         except (asyncio.IncompleteReadError, ConnectionError, BrokenFrame, ValueError) as error:
-            await self._wait_then_kill(1.0)  # a moment for its traceback and its own exit status
+            # A moment for its traceback and its own exit status.
+            ended, _ = await asyncio.wait({self.gone}, timeout=1.0)
+            killed = bool(ended) and self.gone.result() < 0
+            await self._wait_then_kill(0.0)
             last_words = self._said.decode(errors="replace").strip()
-            raise UnitDied(f"it ended with {self.gone.result()}: {last_words or 'no message'}") from error
+            death = UnitDied(f"it ended with {self.gone.result()}: {last_words or 'no message'}")
+            death.killed = killed
+            raise death from error
 
     async def end(self) -> None:
         """Let the process end by closing its socket, then by force; returns when it is gone."""

@@ -10,7 +10,7 @@ What is wrong with an image is told by the errors of `customlabels.images`.
 
 from customlabels.errors import CustomLabelsError
 
-__all__ = ["DetectionFailed", "NotServing", "Overloaded", "ServingError", "StartFailed"]
+__all__ = ["DetectionFailed", "NotServing", "Overloaded", "ServingError", "StartFailed", "StartKilled"]
 
 
 class ServingError(CustomLabelsError):
@@ -27,6 +27,10 @@ class Overloaded(ServingError):
 
 class StartFailed(ServingError):
     """A unit did not come up."""
+
+
+class StartKilled(StartFailed):
+    """A unit was killed from outside while it started; another may come up."""
 
 
 class DetectionFailed(ServingError):

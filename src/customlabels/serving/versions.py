@@ -19,7 +19,14 @@ import numpy as np
 from customlabels.images import ImageError, ImageTooLarge, InvalidImage, InvalidImageFormat
 from customlabels.inference import Found
 from customlabels.serving.processes import Unit, UnitDied
-from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded, ServingError, StartFailed
+from customlabels.serving.refusals import (
+    DetectionFailed,
+    NotServing,
+    Overloaded,
+    ServingError,
+    StartFailed,
+    StartKilled,
+)
 
 __all__ = ["RUNNING", "STARTING", "STOPPING", "UnitStatus", "Version", "VersionStatus"]
 
@@ -82,6 +89,7 @@ class _Slot:
     busy: bool = False
     served: int = 0
     failures: int = 0
+    failed_starts: int = 0
 
 
 def backoff_seconds(failures: int) -> float:
@@ -106,7 +114,7 @@ class Version:
 
     async def start(self) -> None:
         """Bring all units up; raises StartFailed, and then, or when cancelled, nothing is left running."""
-        opening = (self._fill(slot) for slot in self._slots)
+        opening = (self._fill_first(slot) for slot in self._slots)
         try:
             for failure in await asyncio.gather(*opening, return_exceptions=True):
                 if failure is not None:
@@ -189,8 +197,20 @@ class Version:
             except StartFailed as failure:
                 log.warning("a new unit of %s did not come up: %s", self._name, failure)
                 slot.failures = min(slot.failures + 1, FAILED_STARTS)
-                if slot.failures == FAILED_STARTS and self._none_up():
+                slot.failed_starts += 1
+                if slot.failed_starts >= FAILED_STARTS and self._none_up():
                     raise
+            else:
+                slot.failed_starts = 0
+
+    async def _fill_first(self, slot: _Slot) -> None:
+        """The first unit of a slot: one that is killed while it starts is replaced as later ones are."""
+        for _ in range(FAILED_STARTS - 1):
+            try:
+                return await self._fill(slot)
+            except StartKilled as failure:
+                log.warning("a first unit of %s did not come up: %s", self._name, failure)
+        await self._fill(slot)
 
     async def _fill(self, slot: _Slot) -> None:
         slot.unit = await Unit.open(self._folder)

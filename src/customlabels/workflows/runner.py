@@ -100,7 +100,7 @@ class Engine:
         """
         with self._records.write() as tx:
             if tx.dialect == "sqlite":
-                tasks.end_leases(tx)
+                tasks.end_leases(tx, self._clock())
 
     def start(self) -> None:
         """Begin to run executions."""

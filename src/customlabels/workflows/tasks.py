@@ -202,9 +202,18 @@ def renew(tx: Transaction, rows: Iterable[TaskRow], until: float) -> None:
         tx.execute(update(tasks).where(own, tasks.c.status == "STARTED").values(lease_until=until), values)
 
 
-def end_leases(tx: Transaction) -> None:
-    """Give back every lease: for the start of a server that is alone."""
-    tx.execute(update(tasks).where(tasks.c.status == "STARTED").values(lease_until=0.0))
+def end_leases(tx: Transaction, now: float) -> None:
+    """Give back every lease: for the start of a server that is alone.
+
+    Time without a server is no task's fault: it has its whole time again, so that it is asked again under its
+    own token, where a timeout would have the effect a second time under another.
+    """
+    again = {
+        "lease_until": 0.0,
+        "timeout_at": now + tasks.c.timeout_seconds,
+        "heartbeat_due": now + tasks.c.heartbeat_seconds,
+    }
+    tx.execute(update(tasks).where(tasks.c.status == "STARTED").values(again))
 
 
 def _cancelling(where: Any) -> Any:
