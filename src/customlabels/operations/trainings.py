@@ -155,7 +155,10 @@ class Training:
             for file in outcome.artefact_folder.iterdir():
                 _sync(file)
             outcome.artefact_folder.rename(target)
-            _sync(target.parent)
+        # Also where an earlier run was killed between its rename and this: the records may say
+        # TRAINING_COMPLETED only when no power cut can undo the rename, nor the making of `models`.
+        _sync(target.parent)
+        _sync(self._parts.home)
         return place
 
 
