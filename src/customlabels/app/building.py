@@ -49,9 +49,8 @@ __all__ = ["App", "build"]
 Value = TypeVar("Value")
 
 MANY = 10_000  # projects, and versions of one: rows cost little here, unlike hosted ones
-LOST_ATTEMPTS = (
-    1_000  # of a job whose server is killed again and again: each attempt goes on, none is in vain
-)
+# Of a job whose server is killed again and again: each attempt goes on, none is in vain.
+LOST_ATTEMPTS = 1_000
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,8 +165,6 @@ def _datasets(endpoint: Endpoint, project_arn: str) -> dict[str, dict[str, Any]]
 
 
 def _wait_complete(endpoint: Endpoint, arns: Sequence[str]) -> None:
-    import time
-
     for arn in arns:
         while True:
             described = endpoint.rekognition.describe_dataset(DatasetArn=arn)["DatasetDescription"]

@@ -8,9 +8,7 @@ before the version says TRAINING_COMPLETED; the work folder is swept afterwards.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from customlabels.operations.buckets import bucket_folders
 from customlabels.operations.parts import Parts
 from customlabels.operations.statuses import MESSAGES
 from customlabels.operations.sweeping import sweep_folders
-from customlabels.storage import StorageError, Transaction, schema
+from customlabels.storage import StorageError, Transaction, schema, sync, write_whole
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.workflows import Finish, Job, JobControl
 
@@ -55,7 +53,7 @@ class Training:
                 outcome = self._parts.train(spec, _reporter(control), control.cancelled)
             except TrainingCancelled as error:
                 return self.failed(job, error)  # as it was asked for: the job itself has not failed
-            _write_whole(told, [orjson.dumps(outcome.to_json())])
+            write_whole(told, [orjson.dumps(outcome.to_json())])
         evaluation = orjson.loads(self._parts.objects.read(spec.output_bucket, outcome.summary_key))
         folder = self._put_in_place(job.subject, outcome)
         results = _described_results(details, spec.output_bucket, outcome.output_keys) | {
@@ -133,13 +131,13 @@ class Training:
             return  # by an earlier run of this job: what the training began with
         if revision is not None:
             entries = every_entry(self._parts.records, revision)
-            _write_whole(file, (f"{entry.line}\n".encode() for entry in entries))
+            write_whole(file, (f"{entry.line}\n".encode() for entry in entries))
             return
         assert given is not None
         place = given["Assets"][0]["GroundTruthManifest"]["S3Object"]
         try:
             lines = self._parts.objects.lines(place["Bucket"], place["Name"])
-            _write_whole(file, (line + b"\n" for line in lines))
+            write_whole(file, (line + b"\n" for line in lines))
         except StorageError as error:
             raise TrainingFailed(
                 "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT",
@@ -153,12 +151,12 @@ class Training:
         if not target.exists():  # else moved by a run that was cut off right afterwards
             target.parent.mkdir(exist_ok=True)
             for file in outcome.artefact_folder.iterdir():
-                _sync(file)
+                sync(file)
             outcome.artefact_folder.rename(target)
         # Also where an earlier run was killed between its rename and this: the records may say
         # TRAINING_COMPLETED only when no power cut can undo the rename, nor the making of `models`.
-        _sync(target.parent)
-        _sync(self._parts.home)
+        sync(target.parent)
+        sync(self._parts.home)
         return place
 
 
@@ -173,25 +171,6 @@ def _reporter(control: JobControl) -> Any:
             control.report(asdict(progress))
 
     return report
-
-
-def _write_whole(file: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file whole or not at all."""
-    part = file.with_name(f".{file.name}.part")
-    with part.open("wb") as out:
-        out.writelines(chunks)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(file)
-
-
-def _sync(place: Path) -> None:
-    """Have a file or the names in a folder on the disk: the records must not be ahead of it."""
-    handle = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _described_results(details: dict[str, Any], bucket: str, keys: Any) -> dict[str, Any]:

@@ -83,7 +83,11 @@ class _Request:
 
 @dataclass(eq=False)
 class _Slot:
-    """The place of one unit; failures: starts in a row that came to nothing."""
+    """The place of one unit.
+
+    failures: ends and failed starts in a row without an answer between; how long to wait before the next unit
+    failed_starts: in a row; only these say that the version cannot be kept running
+    """
 
     unit: Unit | None = None
     busy: bool = False

@@ -9,6 +9,7 @@ from customlabels.storage.buckets import (
     S3Endpoint,
     StorageError,
 )
+from customlabels.storage.durable import sync, write_whole
 from customlabels.storage.migrations import NewerSchema
 from customlabels.storage.objects import Objects
 from customlabels.storage.records import Reading, Records, RecordsError, Transaction
@@ -27,4 +28,6 @@ __all__ = [
     "S3Endpoint",
     "StorageError",
     "Transaction",
+    "sync",
+    "write_whole",
 ]

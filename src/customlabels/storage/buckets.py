@@ -32,6 +32,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from customlabels.errors import CustomLabelsError
+from customlabels.storage.durable import sync
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -166,14 +167,14 @@ class FolderBucket(_Bucket):
                 os.replace(part, place)
             finally:
                 part.unlink(missing_ok=True)
-            _sync_folder(place.parent)
+            sync(place.parent)
 
     def delete(self, key: str) -> None:
         place = self.path(key)
         with self._told(key):
             if place.is_file():
                 place.unlink(missing_ok=True)
-                _sync_folder(place.parent)
+                sync(place.parent)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         with self._told(prefix):
@@ -207,7 +208,7 @@ class FolderBucket(_Bucket):
         if folder != self._root and not folder.is_dir():
             self._make(folder.parent)
             folder.mkdir(exist_ok=True)
-            _sync_folder(folder.parent)
+            sync(folder.parent)
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
@@ -222,14 +223,6 @@ def is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class S3Bucket(_Bucket):

@@ -18,8 +18,8 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.optim import Optimizer
 
+from customlabels.storage import write_whole
 from customlabels.training.network import Classifier
-from customlabels.training.workfolder import write_bytes
 
 __all__ = ["Learner", "read_checkpoint", "read_tensors", "write_checkpoint", "write_tensors"]
 
@@ -75,7 +75,7 @@ def read_checkpoint(path: Path, learner: Learner) -> bool:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
     """Put tensors in place, with a JSON object beside them in the same file."""
     solid = {key: value.detach().contiguous() for key, value in tensors.items()}
-    write_bytes(path, save(solid, metadata={"told": json.dumps(told)}))
+    write_whole(path, [save(solid, metadata={"told": json.dumps(told)})])
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from customlabels.datasets import split_ref
 from customlabels.errors import CustomLabelsError
 from customlabels.images import ImageLimits, Preprocessing, check_header, prepared
-from customlabels.storage import Objects
-from customlabels.training.workfolder import read_json, sync, write_json
+from customlabels.storage import Objects, sync
+from customlabels.training.workfolder import read_json, write_json
 
 __all__ = ["PictureSource", "Pictures"]
 

@@ -34,6 +34,7 @@ from customlabels.evaluation import (
 )
 from customlabels.images import Preprocessing
 from customlabels.inference import ModelCard, Predictor, write_card
+from customlabels.storage import sync
 from customlabels.training.calibration import probabilities, temperature_for
 from customlabels.training.checkpoints import read_tensors, write_tensors
 from customlabels.training.documents import Documents
@@ -42,7 +43,7 @@ from customlabels.training.network import Classifier, Served
 from customlabels.training.plan import Course
 from customlabels.training.planning import Ready
 from customlabels.training.spec import TrainingFailed, TrainingOutcome
-from customlabels.training.workfolder import WorkFolder, sync, write_json
+from customlabels.training.workfolder import WorkFolder, write_json
 
 __all__ = ["HeldOut", "release"]
 

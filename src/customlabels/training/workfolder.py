@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,9 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from customlabels.storage import write_whole
 from customlabels.training.spec import TrainingSpec
 
-__all__ = ["WorkFolder", "read_json", "sync", "write_bytes", "write_json"]
+__all__ = ["WorkFolder", "read_json", "write_json"]
 
 STATE = "state"  # below the work folder, where others keep files too
 
@@ -64,18 +64,9 @@ class WorkFolder:
         write_json(self._state, {"spec": self._spec, "seconds": self.seconds()})
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put a file in place."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(data)
-    sync(part)
-    part.replace(path)
-    sync(path.parent)
-
-
 def write_json(path: Path, value: Any) -> None:
     """Put a JSON document in place; NaN is refused."""
-    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+    write_whole(path, [json.dumps(value, indent=1, allow_nan=False).encode()])
 
 
 def read_json(path: Path) -> Any:
@@ -84,12 +75,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-
-
-def sync(place: Path) -> None:
-    """Make the content of a file, or the names in a folder, durable."""
-    handle = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
