@@ -13,6 +13,17 @@ from tests.inference.tiny_model import fragile_graph, write_model
 from tests.serving.living import BLUE, GREEN, RED, lives, pids, play, until
 
 from customlabels.serving import DetectionFailed, NotServing, StartFailed, Supervisor
+from customlabels.serving.versions import FAILED_STARTS
+
+KILLS_THE_FIRST_TWO = """
+import os, pathlib, signal
+for name in "12":
+    try:
+        pathlib.Path("{folder}", name).touch(exist_ok=False)
+    except FileExistsError:
+        continue
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_a_killed_unit_is_replaced_while_the_other_goes_on_answering(model: Path) -> None:
@@ -45,6 +56,39 @@ def test_the_request_that_a_dead_unit_held_is_answered_by_its_replacement(model:
 
         assert (await held)[0].name == "blue"
         assert (await waiting)[0].name == "red"
+
+    play(story)
+
+
+def test_a_unit_that_is_killed_while_it_starts_is_replaced(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(KILLS_THE_FIRST_TWO.format(folder=tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    async def story(supervisor: Supervisor) -> None:
+        await supervisor.start("v", model)
+
+        assert (await supervisor.detect("v", RED))[0].name == "red"
+        assert {"1", "2"} <= {path.name for path in tmp_path.iterdir()}
+
+    play(story)
+
+
+def test_units_that_die_while_they_are_idle_never_give_the_version_up(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customlabels.serving.versions.backoff_seconds", lambda failures: 0.01)
+
+    async def story(supervisor: Supervisor) -> None:
+        await supervisor.start("v", model)
+        for _ in range(FAILED_STARTS + 2):
+            (pid,) = pids(supervisor.status()[0])
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda pid=pid: pids(supervisor.status()[0]) not in ([], [pid]))
+
+        assert supervisor.status()[0].state == "RUNNING"
+        assert (await supervisor.detect("v", BLUE))[0].name == "blue"
 
     play(story)
 

@@ -156,6 +156,30 @@ def test_a_task_that_was_overdue_while_no_server_ran_times_out_and_is_not_run(re
     assert second.answers.seen == []
 
 
+def test_time_without_a_server_is_not_counted_against_a_task_that_was_under_way(records: Records) -> None:
+    with records.read() as reading:
+        if reading.dialect != "sqlite":
+            pytest.skip("only where the server is alone can it tell")
+    first = Stage(records)
+    first.engine.start()
+    arn = first.begin(chain(B={**BLOCK, "TimeoutSeconds": 60, "HeartbeatSeconds": 30}))
+    wait_until(lambda: first.answers.seen)
+    first.engine.close(timeout=0.0)
+    with records.write() as tx:
+        tx.execute(update(tasks).values(timeout_at=1.0, heartbeat_due=1.0))
+
+    second = Stage(records)
+    second.answers.go_on.set()
+    second.engine.recover()
+    second.engine.start()
+    execution = second.finish(arn)
+    second.engine.close()
+    first.answers.go_on.set()
+
+    assert execution.status == "SUCCEEDED"
+    assert [task.token for task in second.answers.seen] == [first.answers.seen[0].token]
+
+
 def test_closing_waits_for_running_tasks_and_keeps_their_results(records: Records) -> None:
     stage = Stage(records)
     stage.engine.start()
