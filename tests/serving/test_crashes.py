@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,12 +86,16 @@ def test_units_that_die_while_they_are_idle_never_give_the_version_up(
         for _ in range(FAILED_STARTS + 2):
             (pid,) = pids(supervisor.status()[0])
             os.kill(pid, signal.SIGKILL)
-            await until(lambda pid=pid: pids(supervisor.status()[0]) not in ([], [pid]))
+            await until(partial(_has_another_unit, supervisor, pid))
 
         assert supervisor.status()[0].state == "RUNNING"
         assert (await supervisor.detect("v", BLUE))[0].name == "blue"
 
     play(story)
+
+
+def _has_another_unit(supervisor: Supervisor, pid: int) -> bool:
+    return pids(supervisor.status()[0]) not in ([], [pid])
 
 
 def test_an_image_that_ends_every_unit_is_answered_with_an_error_after_two(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from customlabels.asl.documents import Document, Json, format_time
 from customlabels.asl.expressions import Scope
 from customlabels.asl.happenings import CancelTask, Command, Event, ExecutionStarted, Rules
-from customlabels.asl.machines import DataFlow, Machine, State
+from customlabels.asl.machines import Flow, Machine, State
 from customlabels.errors import InvalidInput
 
 VERSION = 1
@@ -30,6 +30,7 @@ class Thread:
     "waiting", "retrying" (until `wake`), "task", "started", "submitted" (until the task ends), "children"
     (until they end)
     last: id of the thread's last event    entered, entered_at: id and time of the state's entered event
+    before: id of the event before that one
     retries: matches by the retrier's index    item: index and value of a Map's item
     task: id of the open task's scheduling event    results: output texts of the children by index
     """
@@ -42,6 +43,7 @@ class Thread:
     parent: int | None = None
     index: int = 0
     phase: str = "enter"
+    before: int = 0
     entered: int = 0
     entered_at: float = 0.0
     variables: dict[str, Json] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class Leave:
 
     result: Document
     next: str | None
-    flow: DataFlow
+    flow: Flow
 
 
 class Run:
@@ -206,7 +208,7 @@ class Run:
         def context() -> Json:
             return self._context(thread, item or thread.item, token)
 
-        return Scope(Document(text=thread.input), context, thread.variables, self.chance)
+        return Scope(Document(text=thread.input), context, thread.variables, self.chance, self.now)
 
     def entered(self, thread: Thread, *, item: list[Json] | None = None, token: str | None = None) -> Scope:
         """The same over the effective input of the thread's state; raises Failure."""

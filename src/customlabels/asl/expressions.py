@@ -6,7 +6,7 @@ expression can see; the function raises Failure. Depth and size are bounded when
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
 from typing import Self, TypeAlias
@@ -34,19 +34,22 @@ NOT_FOUND = (
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression sees: the input, the context object, the variables, and chance.
+    """What an expression sees: the input, the context object, the variables, time and chance.
 
     chance is made by the interpreter from the seed, so that the same call gives the same numbers.
+    now: epoch seconds    outcome: what JSONata has in `$states` besides input and context
     """
 
     input: Document
     context: Callable[[], Json]
     variables: Mapping[str, Json]
     chance: Random
+    now: float = 0.0
+    outcome: Mapping[str, Json] = field(default_factory=dict)
 
-    def over(self, document: Document) -> Self:
-        """The same scope with another document as `$`."""
-        return type(self)(document, self.context, self.variables, self.chance)
+    def over(self, document: Document, **outcome: Json) -> Self:
+        """The same scope with another document as `$`, and what is to be seen besides."""
+        return type(self)(document, self.context, self.variables, self.chance, self.now, outcome)
 
     def read(self, path: Path) -> Json:
         """The value of a path; raises PathMissing."""

@@ -10,6 +10,7 @@ class Failure(Exception):
     alias: another name by which `ErrorEquals` finds it
     located: the cause begins with the state and the id of its entered event, which the interpreter adds
     fatal: no retrier or catcher sees it
+    query: it is a JSONata expression that failed, which is an event of its own; field: where it stands
     """
 
     def __init__(
@@ -20,16 +21,24 @@ class Failure(Exception):
         alias: str | None = None,
         located: bool = False,
         fatal: bool = False,
+        query: bool = False,
+        field: str | None = None,
     ) -> None:
         super().__init__(f"{error}: {cause}")
         self.error = error and error[:MAX_ERROR]
         self.cause = cause and cause[:MAX_CAUSE]
         self.alias, self.located, self.fatal = alias, located, fatal
+        self.query, self.field = query, field
 
 
 def runtime(text: str) -> Failure:
     """States.Runtime with the given text: a mistake of the definition, which nothing catches."""
     return Failure("States.Runtime", text, located=True, fatal=True)
+
+
+def query_failure(text: str, field: str | None) -> Failure:
+    """States.QueryEvaluationError of an expression in that field, or of a value that has none."""
+    return Failure("States.QueryEvaluationError", text, located=True, query=True, field=field)
 
 
 def intrinsic_failure(call: str, problem: str) -> Failure:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from customlabels.asl.documents import Json, is_number
 from customlabels.asl.expressions import Expression, Template, compile_expression, compile_template
+from customlabels.asl.jsonata import Query, compile_queries, is_query
 from customlabels.asl.paths import WHOLE, InvalidExpression, Path, compile_path
 from customlabels.errors import InvalidInput
 
@@ -20,17 +21,6 @@ T = TypeVar("T")
 D = TypeVar("D")
 VARIABLE = re.compile(r"[^\W\d]\w{0,79}")
 
-TOLERATED = ("Count", "CountPath", "Percentage", "PercentagePath")
-DISTRIBUTED = ("ItemReader", "ItemBatcher", "ResultWriter", "Label", "ExecutionType")
-NOT_YET = {
-    "JSONata query language": ("Arguments", "Output", "Items", "Condition"),
-    "distributed Map": (*DISTRIBUTED, *(f"ToleratedFailure{name}" for name in TOLERATED)),
-}
-REASONS = {
-    field: f": it belongs to the {feature}, which this engine does not run yet"
-    for feature, fields in NOT_YET.items()
-    for field in fields
-}
 NO_EXPRESSION = "The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call"
 
 
@@ -61,8 +51,9 @@ class Reader:
     One that is absent, or wrong, which is then a problem, reads as None if a method does not say otherwise.
     """
 
-    def __init__(self, source: Json, place: str, problems: list[Problem]) -> None:
-        self.place, self.problems = place, problems
+    def __init__(self, source: Json, place: str, problems: list[Problem], *, jsonata: bool = False) -> None:
+        """jsonata: expressions here are of that language; every reader within this one has the same."""
+        self.place, self.problems, self.jsonata = place, problems, jsonata
         self.source: dict[str, Json] = source if isinstance(source, dict) else {}
         self._unread = set(self.source) - {"Comment"}
         if not isinstance(source, dict):
@@ -78,7 +69,7 @@ class Reader:
         """Every field that nobody asked for is a problem, told once."""
         for field in self.source:
             if field in self._unread:
-                self.problem(f"Field '{field}' is not supported{REASONS.get(field, '')}", field)
+                self.problem(f"Field '{field}' is not supported", field)
         self._unread.clear()
 
     def has(self, field: str) -> bool:
@@ -92,7 +83,7 @@ class Reader:
 
     def inner(self, field: str) -> Reader:
         """A reader for the object in a field."""
-        return Reader(self.take(field), f"{self.place}/{field}", self.problems)
+        return Reader(self.take(field), f"{self.place}/{field}", self.problems, jsonata=self.jsonata)
 
     def each(self, field: str, *, required: bool = False) -> Iterator[Reader]:
         """A reader for each object in an array; `required`: there is one at least."""
@@ -102,7 +93,8 @@ class Reader:
         if required and self.has(field) and not sources:
             self.problem("Expected a non-empty array", field)
         for index, source in enumerate(sources):
-            reader = Reader(source, f"{self.place}/{field}[{index}]", self.problems)
+            place = f"{self.place}/{field}[{index}]"
+            reader = Reader(source, place, self.problems, jsonata=self.jsonata)
             yield reader
             reader.done()
 
@@ -136,6 +128,36 @@ class Reader:
     def boolean(self, field: str) -> bool:
         """A boolean; false when absent."""
         return self._typed(field, bool, "Boolean", False)
+
+    def query(self, field: str) -> Query | None:
+        """A JSONata expression; None, and no problem, for a value that holds none."""
+        value = self.source.get(field)
+        if not self.jsonata or not isinstance(value, str) or not is_query(value):
+            return None
+        self._unread.discard(field)
+        try:
+            return Query.compile(value, self._within(field))
+        except InvalidExpression as error:
+            self.problem(f"The JSONata expression is not valid: {error}", field)
+            return Query("null", field)  # stands for one that was refused
+
+    def queries(self, field: str) -> Template | None:
+        """A template with JSONata expressions."""
+        value = self.take(field)
+        if not self.has(field):
+            return None
+        at = self._within(field)
+        return compile_queries(
+            value,
+            at,
+            lambda place, text: self.problem(
+                f"The JSONata expression is not valid: {text}", field + place.removeprefix(at)
+            ),
+        )
+
+    def _within(self, field: str) -> str:
+        """The field's place in its state, which is how messages about an expression name it."""
+        return re.sub(r".*/States/[^/]*/", "", f"{self.place}/{field}")
 
     def whole(self, field: str, least: int, most: int, default: D) -> int | D:
         """A whole number between two bounds, or the default."""
@@ -216,10 +238,12 @@ class Reader:
         )
 
     def assignments(self) -> Template | None:
-        """`Assign`: a payload template whose top-level fields are names of variables."""
-        template = self.template("Assign", objects_only=True)
-        for key in self.take("Assign") if template is not None else ():
-            name = key.removesuffix(".$")
+        """`Assign`: a template whose top-level fields are names of variables."""
+        names = self._typed("Assign", dict, "Object", None)
+        if names is None:
+            return None
+        for key in names:
+            name = key if self.jsonata else key.removesuffix(".$")
             if not VARIABLE.fullmatch(name) or name == "states":
                 self.problem("The name of a variable has 1 to 80 letters, digits and _", f"Assign/{name}")
-        return template
+        return self.queries("Assign") if self.jsonata else self.template("Assign")

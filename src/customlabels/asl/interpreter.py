@@ -107,6 +107,7 @@ def _go_on(run: Run, thread: Thread) -> None:
     state = run.state(thread)
     if thread.phase == "enter":
         details = {"name": state.name, **reported("input", thread.input)}
+        thread.before = thread.last
         run.advance(thread, f"{state.kind}StateEntered", details)
         thread.entered, thread.entered_at = thread.last, run.now
         thread.retries, thread.retry_count = {}, 0
@@ -123,9 +124,9 @@ def _attempt(run: Run, thread: Thread, work: Callable[..., Leave | None], *news:
             return
         output = _leave(run, thread, step)
     except Failure as failure:
-        _fail(run, thread, _located(thread, failure))
+        _fail(run, thread, _noted(run, thread, failure))
     except InvalidInput as error:  # a value that grew beyond what can be read back
-        _fail(run, thread, _located(thread, runtime(str(error))))
+        _fail(run, thread, _noted(run, thread, runtime(str(error))))
     else:
         _move(run, thread, step.next, output)
 
@@ -160,11 +161,17 @@ def _move(run: Run, thread: Thread, following: str | None, output: str) -> None:
     _attempt(run, parent, works.child_ended, thread, output)
 
 
-def _located(thread: Thread, failure: Failure) -> Failure:
+def _noted(run: Run, thread: Thread, failure: Failure) -> Failure:
+    """The failure with its place in the cause; an expression that failed is an event of its own."""
     if not failure.located:
         return failure
     place = f"the state '{thread.state}' (entered at the event id #{thread.entered})"
     cause = f"An error occurred while executing {place}. {failure.cause}"
+    if failure.query:
+        # Before the state's work began the event follows what came before the state, but in a Wait.
+        at_once = thread.last == thread.entered and run.state(thread).kind != "Wait"
+        details = given(error=failure.error, cause=cause, location=failure.field, state=thread.state)
+        thread.last = run.emit("EvaluationFailed", thread.before if at_once else thread.last, details)
     return Failure(failure.error, cause, alias=failure.alias, fatal=failure.fatal)
 
 
@@ -187,7 +194,7 @@ def _fail(run: Run, thread: Thread, failure: Failure) -> None:
         try:
             output = _leave(run, thread, Leave(error, catcher.next, catcher.flow))
         except Failure as second:
-            failure = _located(thread, second)
+            failure = _noted(run, thread, second)
         else:
             _move(run, thread, catcher.next, output)
             return

@@ -8,13 +8,17 @@ the place of its workflow and its own name, so it needs no copy of the definitio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from customlabels.asl.choices import Condition
 from customlabels.asl.documents import Document, Json
 from customlabels.asl.expressions import Expression, Scope, Template, read_field
 from customlabels.asl.failures import Failure
+from customlabels.asl.jsonata import Query, QueryFlow
 from customlabels.asl.paths import WHOLE, Path, PathMissing, write_path
+
+Number: TypeAlias = int | Path | Query  # of a field: written out, or to be read when the state is entered
+Items: TypeAlias = Path | Query | Template | None  # of a Map; None is the state's input
 
 EMPTY = Document(text="{}", value={})
 MAX_SECONDS = 99_999_999  # of a wait or a timeout, as the service bounds them; not of a point in time
@@ -30,7 +34,7 @@ SERVICE = re.compile(
 
 @dataclass(frozen=True)
 class DataFlow:
-    """How data enters and leaves a state: the fields that move it. None stands for the JSON null.
+    """How data enters and leaves a state of JSONPath: the fields that move it. None is the JSON null.
 
     InputPath -> Parameters -> (the state's work) -> ResultSelector -> ResultPath -> OutputPath; Assign sees
     the result and the variables as they were. Every method may raise Failure. The interpreter knows no more
@@ -74,6 +78,9 @@ def _select(path: Path | None, scope: Scope) -> Document:
     return scope.input if path.text == "$" else Document(value=read_field(path, scope))
 
 
+Flow: TypeAlias = DataFlow | QueryFlow
+
+
 @dataclass(frozen=True)
 class Resource:
     """What a task runs. Whether the shell can run it is the shell's affair; here it only has a name.
@@ -100,19 +107,19 @@ class Resource:
 
 @dataclass(frozen=True)
 class WaitBody:
-    """Exactly one is set: seconds (a number or a path), or the point in time (epoch seconds or a path)."""
+    """Exactly one is set: seconds, or the point in time (epoch seconds where it is written out)."""
 
-    seconds: int | Path | None
-    until: float | Path | None
+    seconds: Number | None
+    until: float | Path | Query | None
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of a Choice: where to go, and what to assign, when its condition holds."""
+    """A rule of a Choice: where to go, and how data leaves, when its condition holds."""
 
     condition: Condition
     next: str | None
-    assign: Template | None
+    flow: Flow
 
 
 @dataclass(frozen=True)
@@ -125,22 +132,27 @@ class ChoiceBody:
 
 @dataclass(frozen=True)
 class TaskBody:
-    """timeout, heartbeat: seconds, or a path to them; credentials: the role that runs the task."""
+    """timeout, heartbeat: seconds; credentials: the role that runs the task."""
 
     resource: Resource
-    timeout: int | Path | None
-    heartbeat: int | Path | None
+    timeout: Number | None
+    heartbeat: Number | None
     credentials: Template | None
 
 
 @dataclass(frozen=True)
 class MapBody:
-    """processor: the place of a workflow; max_concurrency: 0 is without a limit."""
+    """processor: the place of a workflow; items: None is the state's input; max_concurrency: 0 is no limit.
+
+    tolerated_count, tolerated_percentage: of failed items of a distributed Map, None where it is not said
+    """
 
     processor: str
-    items: Path
+    items: Items
     selector: Template | None
-    max_concurrency: int | Path
+    max_concurrency: Number
+    tolerated_count: Number | None = None
+    tolerated_percentage: float | Path | Query | None = None
 
 
 @dataclass(frozen=True)
@@ -182,11 +194,11 @@ class Retrier:
 
 @dataclass(frozen=True)
 class Catcher:
-    """flow: ResultPath and Assign of the catcher, as a data flow of its own."""
+    """flow: ResultPath and Assign, or Output and Assign, of the catcher, as a data flow of its own."""
 
     errors: tuple[str, ...]
     next: str | None
-    flow: DataFlow
+    flow: Flow
 
 
 @dataclass(frozen=True)
@@ -199,7 +211,7 @@ class State(Generic[B]):
 
     name: str
     kind: str
-    flow: DataFlow
+    flow: Flow
     body: B
     next: str | None = None
     retriers: tuple[Retrier, ...] = ()

@@ -5,19 +5,23 @@ ties them together. Transitions are checked when all states of a workflow are kn
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any
 
 from customlabels.asl import machines
-from customlabels.asl.choices import read_condition
+from customlabels.asl.choices import Condition, read_condition
 from customlabels.asl.definitions import read_json_definition
 from customlabels.asl.documents import MAX_DEPTH, Document, Json, deeper_than, parse_time
-from customlabels.asl.expressions import Expression
+from customlabels.asl.expressions import Expression, Template
 from customlabels.asl.fields import InvalidDefinition, Problem, Reader
+from customlabels.asl.jsonata import Query, QueryFlow
 from customlabels.asl.machines import (
     MAX_SECONDS,
     Catcher,
     DataFlow,
+    Flow,
     Machine,
+    Number,
     Resource,
     Retrier,
     State,
@@ -28,10 +32,17 @@ from customlabels.errors import InvalidInput
 
 MAX_NAME = 80  # characters of a state's name
 
-JSONATA = "Only the query language 'JSONPath' is supported: JSONata is one that this engine does not run yet"
+LANGUAGES = ("JSONPath", "JSONata")
+DOWNGRADE = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"
 INLINE = "Only the mode 'INLINE' is supported: the distributed Map is one that this engine does not run yet"
 
-Workflows: TypeAlias = dict[str, Workflow]  # by place, as they are found
+
+@dataclass
+class Found:
+    """What is found on the way: workflows by their place. jsonata: the language of states that name none."""
+
+    jsonata: bool
+    workflows: dict[str, Workflow] = field(default_factory=dict)
 
 
 def parse(definition: str | dict[str, Json]) -> Machine:
@@ -45,19 +56,18 @@ def parse(definition: str | dict[str, Json]) -> Machine:
         raise InvalidDefinition([Problem("Definition must be a valid JSON object", None)])
     if deeper_than(definition, MAX_DEPTH):
         raise InvalidDefinition([Problem(f"More than {MAX_DEPTH} levels inside each other", None)])
-    workflows: Workflows = {}
     reader = Reader(definition, "", [])
     timeout = reader.whole("TimeoutSeconds", 1, MAX_SECONDS, None)
     reader.one_of("Version", ("1.0",), "Only the version '1.0' is supported")
-    _workflow(reader, workflows)
+    found = Found(reader.one_of("QueryLanguage", LANGUAGES) == "JSONata")
+    _workflow(reader, found)
     if reader.problems:
         raise InvalidDefinition(reader.problems)
-    return Machine(workflows, timeout)
+    return Machine(found.workflows, timeout)
 
 
-def _workflow(reader: Reader, workflows: Workflows) -> str:
+def _workflow(reader: Reader, found: Found) -> str:
     """Read StartAt and States of the root, a branch or a processor; returns its place."""
-    reader.one_of("QueryLanguage", ("JSONPath",), JSONATA)
     reader.require("States", "StartAt")
     start_at = reader.text("StartAt")
     sources = reader.take("States")
@@ -71,10 +81,11 @@ def _workflow(reader: Reader, workflows: Workflows) -> str:
         place = f"{reader.place}/States/{name}"
         if not name or len(name) > MAX_NAME:
             reader.problems.append(Problem(f"A state's name has 1 to {MAX_NAME} characters", place))
-        states[name] = _state(name, Reader(source, place, reader.problems), workflows)
+        state = Reader(source, place, reader.problems, jsonata=found.jsonata)
+        states[name] = _state(name, state, found)
     if sources and start_at is not None:
         _check_transitions(reader.place, start_at, states, reader.problems)
-    workflows[reader.place] = Workflow(start_at or "", states)
+    found.workflows[reader.place] = Workflow(start_at or "", states)
     return reader.place
 
 
@@ -113,18 +124,21 @@ def _targets(state: State[Any]) -> Iterator[tuple[str, str]]:
     return ((name, where) for name, where in named if name is not None)
 
 
-def _state(name: str, reader: Reader, workflows: Workflows) -> State[Any]:
+def _state(name: str, reader: Reader, found: Found) -> State[Any]:
     reader.require("Type")
     kind = reader.one_of("Type", STATES)
     if kind is None:
         return State(name, "Pass", DataFlow(), None)
+    language = reader.one_of("QueryLanguage", LANGUAGES)
+    if found.jsonata and language == "JSONPath":
+        reader.problem(DOWNGRADE, "QueryLanguage")
+    reader.jsonata = found.jsonata or language == "JSONata"
     read_body, shared = STATES[kind]
-    reader.one_of("QueryLanguage", ("JSONPath",), JSONATA)
     following = _transition(reader) if "Next" in shared else None
-    flow = _flow(reader, shared)
+    flow = _flow(reader, shared, told="result" if "ResultSelector" in shared else None)
     retriers = _retriers(reader) if "Retry" in shared else ()
     catchers = _catchers(reader) if "Catch" in shared else ()
-    body = read_body(reader, workflows) if read_body else None
+    body = read_body(reader, found) if read_body else None
     reader.done()
     return State(name, kind, flow, body, following, retriers, catchers)
 
@@ -136,7 +150,14 @@ def _transition(reader: Reader) -> str | None:
     return following
 
 
-def _flow(reader: Reader, shared: tuple[str, ...]) -> DataFlow:
+def _flow(reader: Reader, shared: tuple[str, ...], told: str | None = None) -> Flow:
+    if reader.jsonata:
+        return QueryFlow(
+            template=reader.queries("Arguments") if "Arguments" in shared else None,
+            output=reader.queries("Output") if "OutputPath" in shared or "Output" in shared else None,
+            assign=reader.assignments() if "Assign" in shared else None,
+            told=told,
+        )
     selects = "ResultSelector" in shared
     return DataFlow(
         input_path=reader.nullable_path("InputPath") if "InputPath" in shared else WHOLE,
@@ -168,7 +189,7 @@ def _catchers(reader: Reader) -> tuple[Catcher, ...]:
     catchers = tuple(
         Catcher(
             one.texts("ErrorEquals"),
-            flow=_flow(one, ("ResultPath", "Assign")),
+            flow=_flow(one, ("ResultPath", "Output", "Assign"), told="errorOutput"),
             next=one.text("Next", required=True),
         )
         for one in reader.each("Catch")
@@ -184,37 +205,62 @@ def _check_wildcards(reader: Reader, field: str, handled: list[tuple[str, ...]])
             reader.problem(message, f"{field}[{index}]/ErrorEquals")
 
 
-def _pass(reader: Reader, _workflows: Workflows) -> Document | None:
-    value = reader.take("Result")
-    return Document(value=value) if reader.has("Result") else None
+def _pass(reader: Reader, _found: Found) -> Document | None:
+    if reader.jsonata or not reader.has("Result"):
+        return None
+    return Document(value=reader.take("Result"))
 
 
-def _wait(reader: Reader, _workflows: Workflows) -> machines.WaitBody:
-    names = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
+def _wait(reader: Reader, _found: Found) -> machines.WaitBody:
+    names = ("Seconds", "Timestamp") if reader.jsonata else WAITS
     if sum(map(reader.has, names)) != 1:
         reader.problem(f"Exactly one of these fields is required: [{', '.join(names)}]")
+    moment: float | Path | Query | None = reader.query("Timestamp") or _moment(reader)
+    if moment is None and not reader.jsonata:
+        moment = reader.path("TimestampPath")
+    return machines.WaitBody(_number(reader, "Seconds", 0, MAX_SECONDS), moment)
+
+
+def _moment(reader: Reader) -> float | None:
     text = reader.text("Timestamp")
     moment = parse_time(text)
     if text is not None and moment is None:
         reader.problem("String does not match RFC3339 timestamp", "Timestamp")
-    seconds = reader.whole("Seconds", 0, MAX_SECONDS, None)
-    return machines.WaitBody(
-        seconds if seconds is not None else reader.path("SecondsPath"),
-        moment if moment is not None else reader.path("TimestampPath"),
-    )
+    return moment
 
 
-def _choice(reader: Reader, _workflows: Workflows) -> machines.ChoiceBody:
+def _choice(reader: Reader, _found: Found) -> machines.ChoiceBody:
     rules = tuple(
         machines.Rule(
-            next=one.text("Next", required=True), assign=one.assignments(), condition=read_condition(one)
+            next=one.text("Next", required=True), flow=_rule_flow(reader, one), condition=_condition(one)
         )
         for one in reader.each("Choices", required=True)
     )
     return machines.ChoiceBody(rules, reader.text("Default"))
 
 
-def _task(reader: Reader, _workflows: Workflows) -> machines.TaskBody:
+def _rule_flow(reader: Reader, rule: Reader) -> Flow:
+    if rule.jsonata:
+        return _flow(rule, ("Output", "Assign"))
+    return DataFlow(
+        input_path=reader.nullable_path("InputPath"),
+        output_path=reader.nullable_path("OutputPath"),
+        assign=rule.assignments(),
+    )
+
+
+def _condition(rule: Reader) -> Condition:
+    if not rule.jsonata:
+        return read_condition(rule)
+    rule.require("Condition")
+    query = rule.query("Condition")
+    if query is None:
+        constant = rule.boolean("Condition")
+        return lambda _scope: constant
+    return lambda scope: bool(query.typed(scope, "boolean"))
+
+
+def _task(reader: Reader, _found: Found) -> machines.TaskBody:
     arn = reader.text("Resource", required=True) or ""
     resource = Resource.of_arn(arn)
     if resource is None:
@@ -228,65 +274,104 @@ def _task(reader: Reader, _workflows: Workflows) -> machines.TaskBody:
     timeout, heartbeat = _seconds(reader, "TimeoutSeconds"), _seconds(reader, "HeartbeatSeconds")
     if isinstance(timeout, int) and isinstance(heartbeat, int) and heartbeat >= timeout:
         reader.problem("HeartbeatSeconds must be smaller than TimeoutSeconds", "HeartbeatSeconds")
-    credentials = reader.template("Credentials", objects_only=True)
-    if credentials is not None and not {"RoleArn", "RoleArn.$"} & set(reader.take("Credentials")):
-        reader.problem("The field 'RoleArn' is required but was missing", "Credentials")
+    credentials = _credentials(reader)
     return machines.TaskBody(resource, timeout, heartbeat, credentials)
 
 
-def _seconds(reader: Reader, name: str) -> int | Path | None:
-    reader.at_most_one(name, f"{name}Path")
-    seconds = reader.whole(name, 1, MAX_SECONDS, None)
-    return seconds if seconds is not None else reader.path(f"{name}Path")
+def _credentials(reader: Reader) -> Template | None:
+    if not isinstance(reader.source.get("Credentials"), dict):
+        return reader.template("Credentials", objects_only=True)
+    names = {"RoleArn"} if reader.jsonata else {"RoleArn", "RoleArn.$"}
+    if not names & set(reader.source["Credentials"]):
+        reader.problem("The field 'RoleArn' is required but was missing", "Credentials")
+    return reader.queries("Credentials") if reader.jsonata else reader.template("Credentials")
 
 
-def _parallel(reader: Reader, workflows: Workflows) -> tuple[str, ...]:
+def _seconds(reader: Reader, name: str) -> Number | None:
+    return _number(reader, name, 1, MAX_SECONDS)
+
+
+def _number(reader: Reader, name: str, least: int, most: int) -> Number | None:
+    """A number, or what gives one when the state is entered: an expression, or the path in another field."""
+    query = reader.query(name)
+    if query is not None:
+        return query
+    if not reader.jsonata:
+        reader.at_most_one(name, f"{name}Path")
+    number = reader.whole(name, least, most, None)
+    if number is not None or reader.jsonata:
+        return number
+    return reader.path(f"{name}Path")
+
+
+def _parallel(reader: Reader, found: Found) -> tuple[str, ...]:
     branches = reader.each("Branches", required=True)
-    return tuple(_workflow(branch, workflows) for branch in branches)
+    return tuple(_workflow(branch, found) for branch in branches)
 
 
-def _map(reader: Reader, workflows: Workflows) -> machines.MapBody:
+def _map(reader: Reader, found: Found) -> machines.MapBody:
     name = "Iterator" if reader.has("Iterator") else "ItemProcessor"
     reader.require(name)
     reader.at_most_one("ItemProcessor", "Iterator")
-    reader.at_most_one("ItemSelector", "Parameters")
-    reader.at_most_one("MaxConcurrency", "MaxConcurrencyPath")
+    if not reader.jsonata:
+        reader.at_most_one("ItemSelector", "Parameters")
     if reader.has(name):
         processor = reader.inner(name)
         if processor.has("ProcessorConfig"):
             config = processor.inner("ProcessorConfig")
             config.one_of("Mode", ("INLINE",), INLINE)
             config.done()
-        _workflow(processor, workflows)
-    limit = reader.whole("MaxConcurrency", 0, MAX_SECONDS, 0)
+        _workflow(processor, found)
+    if reader.jsonata:
+        items, selector = _queried_items(reader), reader.queries("ItemSelector")
+    else:
+        items = reader.path("ItemsPath") or WHOLE
+        selector = reader.template("ItemSelector") or reader.template("Parameters")
     return machines.MapBody(
-        f"{reader.place}/{name}",
-        reader.path("ItemsPath") or WHOLE,
-        reader.template("ItemSelector") or reader.template("Parameters"),
-        reader.path("MaxConcurrencyPath") or limit,
+        processor=f"{reader.place}/{name}",
+        items=items,
+        selector=selector,
+        max_concurrency=_number(reader, "MaxConcurrency", 0, MAX_SECONDS) or 0,
+        tolerated_count=_number(reader, "ToleratedFailureCount", 0, MAX_SECONDS),
+        tolerated_percentage=_number(reader, "ToleratedFailurePercentage", 0, 100),
     )
 
 
-def _fail(reader: Reader, _workflows: Workflows) -> machines.FailBody:
-    return machines.FailBody(_constant_or_path(reader, "Error"), _constant_or_path(reader, "Cause"))
+def _queried_items(reader: Reader) -> machines.Items:
+    query = reader.query("Items")
+    if query is not None or not reader.has("Items"):
+        return query
+    if not isinstance(reader.source["Items"], list):
+        reader.problem("Expected value of type Array", "Items")
+    return reader.queries("Items")
 
 
-def _constant_or_path(reader: Reader, name: str) -> Expression | None:
-    reader.at_most_one(name, f"{name}Path")
+def _fail(reader: Reader, _found: Found) -> machines.FailBody:
+    return machines.FailBody(_constant_or_given(reader, "Error"), _constant_or_given(reader, "Cause"))
+
+
+def _constant_or_given(reader: Reader, name: str) -> Expression | None:
+    query = reader.query(name)
+    if query is not None:
+        return query
     text = reader.text(name)
-    return (lambda _scope: text) if text is not None else reader.expression(f"{name}Path")
+    if reader.jsonata or text is not None:
+        reader.at_most_one(name, f"{name}Path")
+        return None if text is None else lambda _scope: text
+    return reader.expression(f"{name}Path")
 
 
 # What reads the fields of a type of state, None where it has none of its own, and those that it shares.
+WAITS = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
 PATHS = ("InputPath", "OutputPath")
 STEP = (*PATHS, "Assign", "Next")
 WORK = (*STEP, "ResultSelector", "ResultPath", "Retry", "Catch")
-STATES: dict[str, tuple[Callable[[Reader, Workflows], Any] | None, tuple[str, ...]]] = {
-    "Task": (_task, (*WORK, "Parameters")),
+STATES: dict[str, tuple[Callable[[Reader, Found], Any] | None, tuple[str, ...]]] = {
+    "Task": (_task, (*WORK, "Parameters", "Arguments")),
     "Pass": (_pass, (*STEP, "Parameters", "ResultPath")),
     "Wait": (_wait, STEP),
     "Choice": (_choice, (*PATHS, "Assign")),
-    "Parallel": (_parallel, (*WORK, "Parameters")),
+    "Parallel": (_parallel, (*WORK, "Parameters", "Arguments")),
     "Map": (_map, WORK),
     "Succeed": (None, PATHS),
     "Fail": (_fail, ()),

@@ -5,16 +5,16 @@ thread waits. It raises Failure where the state fails. A Parallel and a Map star
 results, and end them all when one fails.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from customlabels.asl import happenings, machines
 from customlabels.asl.documents import Document, Json, compact, is_number, parse_time, shown, size_of
 from customlabels.asl.execution import Leave, Run, Thread
 from customlabels.asl.expressions import Expression, Scope, read_field
-from customlabels.asl.failures import Failure, data_limit, runtime
+from customlabels.asl.failures import Failure, data_limit, query_failure, runtime
 from customlabels.asl.happenings import ScheduleTask, TaskHappening, given, reported
-from customlabels.asl.machines import Resource, State
+from customlabels.asl.jsonata import Query
+from customlabels.asl.machines import Number, Resource, State
 from customlabels.asl.paths import Path
 from customlabels.errors import InvalidInput
 
@@ -46,7 +46,9 @@ def wait(run: Run, thread: Thread, state: State[machines.WaitBody]) -> Leave | N
     return None
 
 
-def _seconds(source: float | Path, scope: Scope) -> float:
+def _seconds(source: Number, scope: Scope) -> float:
+    if isinstance(source, Query):
+        return _given_number("Seconds", source, scope, 0)
     if not isinstance(source, Path):
         return source
     value = read_field(source, scope, "The SecondsPath parameter does not reference an input value: {path}")
@@ -60,7 +62,21 @@ def _seconds(source: float | Path, scope: Scope) -> float:
     return float(value)
 
 
-def _moment(source: float | Path | None, scope: Scope) -> float:
+def _given_number(field: str, query: Query, scope: Scope, least: int) -> int:
+    value = query.typed(scope, "number")
+    if not isinstance(value, int) or not least <= value <= machines.MAX_SECONDS:
+        bounds = f"between {least} and {machines.MAX_SECONDS}"
+        raise query_failure(f"The {field} field must give a whole number {bounds}, not {value}", query.field)
+    return value
+
+
+def _moment(source: float | Path | Query | None, scope: Scope) -> float:
+    if isinstance(source, Query):
+        value = source(scope)
+        if (moment := parse_time(value)) is None:
+            problem = "cannot be parsed as an ISO-8601 extended offset date-time format string"
+            raise query_failure(f"The Timestamp field {problem}: {shown(value)}", source.field)
+        return moment
     if not isinstance(source, Path):
         return source or 0.0
     value = read_field(source, scope, "The TimestampPath parameter does not reference an input value: {path}")
@@ -74,11 +90,11 @@ def _moment(source: float | Path | None, scope: Scope) -> float:
 
 
 def choose(run: Run, thread: Thread, state: State[machines.ChoiceBody]) -> Leave:
-    """Choice: the first rule that holds; its Assign takes the place of the state's own."""
+    """Choice: the first rule that holds; its Assign and Output take the place of the state's own."""
     scope = run.entered(thread)
     for rule in state.body.rules:
         if rule.condition(scope):
-            return Leave(scope.input, rule.next, replace(state.flow, assign=rule.assign))
+            return Leave(scope.input, rule.next, rule.flow)
     if state.body.default is None:
         text = "Failed to transition out of the state. The state does not point to a next state."
         raise Failure("States.NoChoiceMatched", text, located=True)
@@ -92,14 +108,18 @@ def fail(run: Run, thread: Thread, state: State[machines.FailBody]) -> Leave:
 
 
 def _text(source: Expression | None, scope: Scope, field: str) -> str | None:
+    if isinstance(source, Query):
+        return str(source.typed(scope, "string"))
     value = None if source is None else source(scope)
     if source is not None and not isinstance(value, str):
         raise runtime(f"The {field} field must give a string, but it gives {compact(value)}")
     return value
 
 
-def whole_number(field: str, source: int | Path | None, scope: Scope, least: int) -> int | None:
-    """A number of a field, or of the path in `FieldPath`; raises Failure."""
+def whole_number(field: str, source: Number | None, scope: Scope, least: int) -> int | None:
+    """A number of a field, of the path in `FieldPath` or of an expression; raises Failure."""
+    if isinstance(source, Query):
+        return _given_number(field, source, scope, least)
     if not isinstance(source, Path):
         return source
     value = read_field(source, scope)
@@ -219,11 +239,22 @@ def _reset(thread: Thread, total: int) -> None:
 
 def _items(run: Run, thread: Thread, body: machines.MapBody) -> list[Json]:
     if thread.id not in run.items:
-        value = read_field(body.items, run.entered(thread))
-        if not isinstance(value, list):
-            raise runtime(f'Reference path "{body.items.text}" must point to array.')
-        run.items[thread.id] = value
+        run.items[thread.id] = _all_items(body.items, run.entered(thread))
     return run.items[thread.id]
+
+
+def _all_items(source: machines.Items, scope: Scope) -> list[Json]:
+    if isinstance(source, Path):
+        value = read_field(source, scope)
+        if not isinstance(value, list):
+            raise runtime(f'Reference path "{source.text}" must point to array.')
+    elif source is None:
+        value = scope.input.value
+        if not isinstance(value, list):
+            raise query_failure(f"Map state input must be an array but was: {compact(value)}", None)
+    else:
+        value = source.typed(scope, "array") if isinstance(source, Query) else source(scope)
+    return list(value)
 
 
 def _start_iteration(run: Run, thread: Thread, state: State[machines.MapBody], previous: int) -> None:
