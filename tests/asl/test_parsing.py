@@ -109,7 +109,7 @@ def test_the_message_joins_all_problems_of_one_pass() -> None:
         ({**TASK, "Arguments": {}}, "Arguments"),
         ({**TASK, "Retry": [{"ErrorEquals": ["E"], "Wait": 1}]}, "Retry[0]/Wait"),
         ({**PASS, "Output": "{% 1 %}"}, "Output"),
-        ({**PASS, "QueryLanguage": "JSONata"}, "QueryLanguage"),
+        ({**PASS, "QueryLanguage": "SQL"}, "QueryLanguage"),
         ({**PASS, "InputPath": "$.["}, "InputPath"),
         ({**PASS, "ResultPath": "$.a[*]"}, "ResultPath"),
         ({**PASS, "ResultPath": "$$.a"}, "ResultPath"),

@@ -185,7 +185,7 @@ def _fail(run: Run, thread: Thread, failure: Failure) -> None:
         run.drop(child)
     if _retries(run, thread, state, failure):
         return
-    if thread.phase == "children":
+    if state.kind in ("Parallel", "Map"):
         run.advance(thread, f"{state.kind}StateFailed")
     catcher = next((one for one in state.catchers if _matches(one.errors, failure, state)), None)
     if catcher is not None:

@@ -5,6 +5,7 @@ variables. The evaluator is a library's (jsonatapy); what reaches it is bounded 
 does by depth, size, and time last. Clock and chance are the decision's own, so that a redo gives the same.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from customlabels.asl.paths import InvalidExpression
 from customlabels.errors import InvalidInput
 
 MAX_LENGTH = 32_768  # characters of one expression
-MAX_STACK = 250  # calls inside calls
-MAX_SEQUENCE = 100_000  # values of one sequence
-MAX_MILLISECONDS = 5_000  # for what the other bounds let through
+BOUNDS = {
+    "max_stack_depth": 250,  # calls inside calls
+    "max_sequence_length": 100_000,
+    "timeout": 5_000,  # milliseconds, for what the other bounds let through
+}
 
 QUERY = re.compile(r"\{%(.*)%\}", re.DOTALL)
 # `code: text`, with the name that the library adds to a call of what is no function
@@ -96,7 +99,7 @@ class Query:
         )
 
     def _evaluate(self, text: str, scope: Scope) -> str | None:
-        bindings = dict(scope.variables)
+        bindings = {name: value for name, value in scope.variables.items() if name in text}
         if "states" in text:
             context = {"context": scope.context()} if "context" in text or "$states." not in text else {}
             bindings["states"] = {"input": scope.input.value, **context, **scope.outcome}
@@ -107,16 +110,19 @@ class Query:
                 compiled.register(name, partial(function, scope))
             for name, function in REPLACED.items():
                 compiled.register_override(name, partial(function, scope))
-            found: str | None = compiled.evaluate_json_or_none(
-                None,
-                bindings,
-                timeout=MAX_MILLISECONDS,
-                max_stack_depth=MAX_STACK,
-                max_sequence_length=MAX_SEQUENCE,
-            )
+            try:
+                found: str | None = compiled.evaluate_json_or_none(None, bindings, **BOUNDS)
+            except OverflowError:  # whole numbers beyond 64 bits: a JSONata number is a float anyway
+                floats = json.loads(json.dumps(bindings), parse_int=_number)
+                found = compiled.evaluate_json_or_none(None, floats, **BOUNDS)
         except (ValueError, OverflowError) as error:
             raise self._failure(f"threw an error during evaluation. {_told(error)}") from None
         return found
+
+
+def _number(text: str) -> float:
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else float(text)
 
 
 def _told(error: Exception) -> str:
