@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from customlabels.asl import (
+    MAP_RUN,
     Continue,
     Decision,
     Event,
@@ -20,9 +21,13 @@ from customlabels.asl import (
     Rules,
     ScheduleTask,
     TaskFailed,
+    TaskSucceeded,
     TimerDue,
+    child_inputs,
     decide,
+    exceeds,
     next_wakeup,
+    parse,
 )
 
 START = 1_700_000_000.0
@@ -61,6 +66,20 @@ class Shell:
     tasks: list[ScheduleTask] = field(default_factory=list)
     ended: Finish | None = None
 
+    def map_run(self, command: ScheduleTask) -> Happening:
+        """Carry out the plan of a distributed Map whose items are its own: each child is an execution."""
+        plan, execution = command.parameters, self.decisions[-1].state
+        inputs = child_inputs(self.machine, execution, command.task_id, 0, plan["Items"], self.now, "seed")
+        children = [
+            Shell(parse(plan["Definition"]), self.script, self.rules, self.now).run(text) for text in inputs
+        ]
+        failed = [child for child in children if child.status != "SUCCEEDED"]
+        if exceeds(len(failed), len(children), plan):
+            cause = "The specified tolerated failure threshold was exceeded"
+            return TaskFailed(command.task_id, "States.ExceedToleratedFailureThreshold", cause)
+        outputs = ",".join(str(child.output) for child in children if child.output is not None)
+        return TaskSucceeded(command.task_id, f"[{outputs}]")
+
     def tell(self, happening: Happening) -> Decision:
         """One decision; the snapshot goes through JSON text, as in a database row."""
         state = self.decisions[-1].state if self.decisions else None
@@ -86,7 +105,8 @@ class Shell:
             for command in decision.commands:
                 if isinstance(command, ScheduleTask):
                     self.tasks.append(command)
-                    waiting.append(list(self.script(command)))
+                    inline = command.resource == MAP_RUN and command.parameters["Items"] is not None
+                    waiting.append([self.map_run(command)] if inline else list(self.script(command)))
             if decision.ready:
                 happening = Continue()
             elif waiting:

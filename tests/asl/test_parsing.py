@@ -123,22 +123,6 @@ def test_no_field_is_ignored(state: dict[str, Any], place: str) -> None:
     assert any(problem.endswith(f" at /States/A/{place}") for problem in problems(machine(A=state)))
 
 
-def test_what_the_engine_does_not_run_yet_is_named() -> None:
-    inline = machine(I=PASS)
-    distributed = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **inline}
-    definition = machine(
-        A={"Type": "Map", "ItemProcessor": distributed, "ItemReader": {}, "Next": "B"},
-        B={**TASK, "Arguments": 1},
-    )
-
-    assert [problem.rsplit(" at ")[1] for problem in problems(definition)] == [
-        "/States/A/ItemProcessor/ProcessorConfig/Mode",
-        "/States/A/ItemProcessor/ProcessorConfig/ExecutionType",
-        "/States/A/ItemReader",
-        "/States/B/Arguments",
-    ]
-
-
 @pytest.mark.parametrize(
     "handlers",
     [

@@ -54,14 +54,16 @@ class Reached:
     refused: int
 
 
-# refused: definitions with a distributed Map, which the engine names and refuses
+# in distributed-map one history shows an input without the white space that its caller wrote
+# services: 16 read the items of a Map from S3, which needs a server
 FLOORS = {
     "pure": Reached(run=534, a=534, histories=234, b=234, refused=0),
-    "services": Reached(run=37, a=37, histories=37, b=37, refused=16),
+    "distributed-map": Reached(run=20, a=20, histories=20, b=19, refused=0),
+    "services": Reached(run=53, a=37, histories=53, b=37, refused=0),
     "nested-sfn": Reached(run=9, a=9, histories=9, b=9, refused=0),
     # two synchronous ones have no history to script their tasks by; one recording is older than RedriveCount;
     # in one, four timeouts at the same moment were recorded before the first was acted upon
-    "lambda": Reached(run=57, a=54, histories=54, b=52, refused=2),
+    "lambda": Reached(run=59, a=54, histories=56, b=52, refused=0),
     "activity": Reached(
         run=3, a=2, histories=3, b=2, refused=0
     ),  # one activity is deleted before it is scheduled

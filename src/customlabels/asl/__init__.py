@@ -10,7 +10,9 @@ snapshot to keep.
 """
 
 from customlabels.asl.definitions import read_definition
+from customlabels.asl.distributed import MAP_RUN, batched, child_inputs, exceeds
 from customlabels.asl.execution import Execution, next_wakeup
+from customlabels.asl.failures import Failure
 from customlabels.asl.fields import InvalidDefinition
 from customlabels.asl.happenings import (
     Abort,
@@ -31,10 +33,12 @@ from customlabels.asl.happenings import (
     TimerDue,
 )
 from customlabels.asl.interpreter import Decision, decide
+from customlabels.asl.items import inventory, items_of
 from customlabels.asl.machines import Machine
 from customlabels.asl.parsing import parse
 
 __all__ = [
+    "MAP_RUN",
     "Abort",
     "CancelTask",
     "Continue",
@@ -42,6 +46,7 @@ __all__ = [
     "Event",
     "Execution",
     "ExecutionStarted",
+    "Failure",
     "Finish",
     "Happening",
     "InvalidDefinition",
@@ -55,7 +60,12 @@ __all__ = [
     "TaskSucceeded",
     "TaskTimedOut",
     "TimerDue",
+    "batched",
+    "child_inputs",
     "decide",
+    "exceeds",
+    "inventory",
+    "items_of",
     "next_wakeup",
     "parse",
     "read_definition",

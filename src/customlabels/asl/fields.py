@@ -21,6 +21,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 VARIABLE = re.compile(r"[^\W\d]\w{0,79}")
 
+LABEL = "INVALID_LABEL"  # the code of a problem that the service tells in words of its own
 NO_EXPRESSION = "The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call"
 
 
@@ -39,8 +40,12 @@ class Problem:
 class InvalidDefinition(InvalidInput):
     """A definition that cannot be run; `problems` are all that were found, `code` that of the first."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(f"Invalid State Machine Definition: '{', '.join(map(str, problems))}'")
+    def __init__(self, problems: list[Problem], definition: str = "") -> None:
+        text = f"Invalid State Machine Definition: '{', '.join(map(str, problems))}'"
+        labels = [problem.message for problem in problems if problem.code == LABEL]
+        if labels:  # these are the words of the recorded answers, which tell of nothing else then
+            text = f"Error=ValueError Args={labels[:1]} in definition '{definition}'."
+        super().__init__(text)
         self.problems = tuple(problems)
         self.code = problems[0].code
 
@@ -167,6 +172,35 @@ class Reader:
         if not least <= value <= most:
             self.problem(f"Expected value between {least} and {most} (inclusive)", field)
         return value
+
+    def amount(self, field: str, least: int, most: int) -> int | Path | Query | None:
+        """A whole number, or what gives one when the state is entered: an expression, or a `FieldPath`."""
+        given = self.given(field)
+        if given is not None:
+            return given
+        number = self.whole(field, least, most, None)
+        return number if number is not None or self.jsonata else self.path(f"{field}Path")
+
+    def share(self, field: str) -> float | Path | Query | None:
+        """A percentage, or what gives one when the state is entered."""
+        given = self.given(field)
+        if given is not None or (not self.has(field) and self.jsonata):
+            return given
+        if not self.has(field):
+            return self.path(f"{field}Path")
+        percentage = self.number(field, 0, 0)
+        if percentage > 100:
+            self.problem("Expected value between 0 and 100 (inclusive)", field)
+        return percentage
+
+    def given(self, field: str) -> Query | None:
+        """The expression in a field that may have one, where no `FieldPath` stands beside it."""
+        query = self.query(field)
+        if query is not None:
+            return query
+        if not self.jsonata:
+            self.at_most_one(field, f"{field}Path")
+        return None
 
     def number(self, field: str, least: float, default: float) -> float:
         """A number with a lower bound, or the default."""

@@ -91,7 +91,8 @@ def _apply(run: Run, happening: Happening) -> None:
     elif isinstance(happening, happenings.TaskHappening):
         thread = next((one for one in run.threads.values() if one.task == happening.task_id), None)
         if thread is not None:
-            _attempt(run, thread, works.task_changed, happening)
+            is_map = run.state(thread).kind == "Map"
+            _attempt(run, thread, works.map_run_changed if is_map else works.task_changed, happening)
 
 
 def _wake(run: Run) -> None:

@@ -141,6 +141,40 @@ class TaskBody:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """Where items come from, or results go: a call, and how to read or write what it moves."""
+
+    resource: str
+    parameters: Template | None
+    config: Json
+    most_items: Number | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How many items make the input of one child, and what they all get."""
+
+    input: Template | None
+    most_items: Number | None
+    most_bytes: Number | None
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """What a Map has when its iterations are executions of their own.
+
+    definition: of such an execution, as JSON text    label: None where a name is made up
+    """
+
+    definition: str
+    execution_type: str
+    label: str | None
+    reader: Outside | None
+    batch: Batch | None
+    writer: Outside | None
+
+
+@dataclass(frozen=True)
 class MapBody:
     """processor: the place of a workflow; items: None is the state's input; max_concurrency: 0 is no limit.
 
@@ -153,6 +187,7 @@ class MapBody:
     max_concurrency: Number
     tolerated_count: Number | None = None
     tolerated_percentage: float | Path | Query | None = None
+    distributed: Distributed | None = None
 
 
 @dataclass(frozen=True)

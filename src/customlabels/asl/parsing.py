@@ -11,7 +11,8 @@ from typing import Any
 from customlabels.asl import machines
 from customlabels.asl.choices import Condition, read_condition
 from customlabels.asl.definitions import read_json_definition
-from customlabels.asl.documents import MAX_DEPTH, Document, Json, deeper_than, parse_time
+from customlabels.asl.distribution import read_distributed
+from customlabels.asl.documents import MAX_DEPTH, Document, Json, compact, deeper_than, parse_time
 from customlabels.asl.expressions import Expression, Template
 from customlabels.asl.fields import InvalidDefinition, Problem, Reader
 from customlabels.asl.jsonata import Query, QueryFlow
@@ -34,7 +35,7 @@ MAX_NAME = 80  # characters of a state's name
 
 LANGUAGES = ("JSONPath", "JSONata")
 DOWNGRADE = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"
-INLINE = "Only the mode 'INLINE' is supported: the distributed Map is one that this engine does not run yet"
+MODES = ("INLINE", "DISTRIBUTED")
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Found:
 
 def parse(definition: str | dict[str, Json]) -> Machine:
     """The machine of a definition; raises InvalidDefinition with every problem found."""
+    text = definition if isinstance(definition, str) else compact(definition)
     if isinstance(definition, str) and definition.strip():
         try:
             definition = read_json_definition(definition)
@@ -62,7 +64,7 @@ def parse(definition: str | dict[str, Json]) -> Machine:
     found = Found(reader.one_of("QueryLanguage", LANGUAGES) == "JSONata")
     _workflow(reader, found)
     if reader.problems:
-        raise InvalidDefinition(reader.problems)
+        raise InvalidDefinition(reader.problems, text)
     return Machine(found.workflows, timeout)
 
 
@@ -218,7 +220,7 @@ def _wait(reader: Reader, _found: Found) -> machines.WaitBody:
     moment: float | Path | Query | None = reader.query("Timestamp") or _moment(reader)
     if moment is None and not reader.jsonata:
         moment = reader.path("TimestampPath")
-    return machines.WaitBody(_number(reader, "Seconds", 0, MAX_SECONDS), moment)
+    return machines.WaitBody(reader.amount("Seconds", 0, MAX_SECONDS), moment)
 
 
 def _moment(reader: Reader) -> float | None:
@@ -288,20 +290,7 @@ def _credentials(reader: Reader) -> Template | None:
 
 
 def _seconds(reader: Reader, name: str) -> Number | None:
-    return _number(reader, name, 1, MAX_SECONDS)
-
-
-def _number(reader: Reader, name: str, least: int, most: int) -> Number | None:
-    """A number, or what gives one when the state is entered: an expression, or the path in another field."""
-    query = reader.query(name)
-    if query is not None:
-        return query
-    if not reader.jsonata:
-        reader.at_most_one(name, f"{name}Path")
-    number = reader.whole(name, least, most, None)
-    if number is not None or reader.jsonata:
-        return number
-    return reader.path(f"{name}Path")
+    return reader.amount(name, 1, MAX_SECONDS)
 
 
 def _parallel(reader: Reader, found: Found) -> tuple[str, ...]:
@@ -315,11 +304,13 @@ def _map(reader: Reader, found: Found) -> machines.MapBody:
     reader.at_most_one("ItemProcessor", "Iterator")
     if not reader.jsonata:
         reader.at_most_one("ItemSelector", "Parameters")
+    said = None
     if reader.has(name):
         processor = reader.inner(name)
-        if processor.has("ProcessorConfig"):
-            config = processor.inner("ProcessorConfig")
-            config.one_of("Mode", ("INLINE",), INLINE)
+        config = processor.inner("ProcessorConfig") if processor.has("ProcessorConfig") else None
+        if config is not None:
+            if config.one_of("Mode", MODES) == "DISTRIBUTED":
+                said = read_distributed(reader, processor, config, found.jsonata)
             config.done()
         _workflow(processor, found)
     if reader.jsonata:
@@ -331,9 +322,10 @@ def _map(reader: Reader, found: Found) -> machines.MapBody:
         processor=f"{reader.place}/{name}",
         items=items,
         selector=selector,
-        max_concurrency=_number(reader, "MaxConcurrency", 0, MAX_SECONDS) or 0,
-        tolerated_count=_number(reader, "ToleratedFailureCount", 0, MAX_SECONDS),
-        tolerated_percentage=_number(reader, "ToleratedFailurePercentage", 0, 100),
+        max_concurrency=reader.amount("MaxConcurrency", 0, MAX_SECONDS) or 0,
+        tolerated_count=reader.amount("ToleratedFailureCount", 0, MAX_SECONDS),
+        tolerated_percentage=reader.share("ToleratedFailurePercentage"),
+        distributed=said,
     )
 
 

@@ -6,8 +6,10 @@ results, and end them all when one fails.
 """
 
 from typing import Any
+from uuid import UUID
 
 from customlabels.asl import happenings, machines
+from customlabels.asl.distributed import MAP_RUN, plan, run_limit
 from customlabels.asl.documents import Document, Json, compact, is_number, parse_time, shown, size_of
 from customlabels.asl.execution import Leave, Run, Thread
 from customlabels.asl.expressions import Expression, Scope, read_field
@@ -219,7 +221,10 @@ def start_parallel(run: Run, thread: Thread, state: State[tuple[str, ...]]) -> N
 
 
 def start_map(run: Run, thread: Thread, state: State[machines.MapBody]) -> Leave | None:
-    """Start as many iterations as may run at once."""
+    """Start as many iterations as may run at once, or plan the executions that are to be them."""
+    if state.body.distributed is not None:
+        _start_map_run(run, thread, state)
+        return None
     items = _items(run, thread, state.body)
     limit = whole_number("MaxConcurrency", state.body.max_concurrency, run.entered(thread), 0)
     run.advance(thread, "MapStateStarted", {"length": len(items)})
@@ -229,6 +234,40 @@ def start_map(run: Run, thread: Thread, state: State[machines.MapBody]) -> Leave
         return Leave(Document(text="[]"), state.next, state.flow)
     for _ in range(min(limit or MAX_INLINE, len(items))):
         _start_iteration(run, thread, state, thread.last)
+    return None
+
+
+def _start_map_run(run: Run, thread: Thread, state: State[machines.MapBody]) -> None:
+    said = state.body.distributed
+    assert said is not None
+    scope = run.entered(thread)
+    items = None if said.reader else _items(run, thread, state.body)
+    run_limit(state.body, scope)  # a limit that is none is told before anything starts
+    run.advance(thread, "MapStateStarted", {"length": len(items or [])})
+    identity = (said.label or _name(run), _name(run))
+    parameters = plan(run, state.body, scope, items, identity)
+    run.advance(thread, "MapRunStarted", {"mapRunArn": parameters["Arn"]})
+    thread.phase, thread.task = "task", thread.last
+    run.commands.append(ScheduleTask(thread.last, state.name, MAP_RUN, parameters))
+
+
+def _name(run: Run) -> str:
+    return str(UUID(int=run.chance.getrandbits(128), version=4))
+
+
+def map_run_changed(
+    run: Run, thread: Thread, state: State[machines.MapBody], happening: TaskHappening
+) -> Leave | None:
+    """Note what happened to the thread's map run; raises Failure where it failed."""
+    if isinstance(happening, happenings.TaskSucceeded):
+        thread.task = None
+        run.advance(thread, "MapRunSucceeded")
+        run.emit("MapStateSucceeded", thread.last)  # which is nobody's predecessor
+        return Leave(Document(text=happening.output), state.next, state.flow)
+    if isinstance(happening, happenings.TaskFailed):
+        thread.task = None
+        run.advance(thread, "MapRunFailed", given(error=happening.error, cause=happening.cause))
+        raise Failure(happening.error, happening.cause)
     return None
 
 
