@@ -55,6 +55,9 @@ class Settings:
     database_url: str = ""  # default: SQLite in the home; a postgresql:// address for PostgreSQL
     access_keys: Mapping[str, AccessKey] = field(default_factory=dict)
     s3: S3Settings | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)  # of services elsewhere: `SQS` -> its address
+    endpoint_access_key: str = "local"  # for all of them; emulators take any
+    endpoint_secret_key: str = "local"  # noqa: S105
     wait_scale: float = 1.0  # of the Wait states: 0 tries a definition in seconds
     idle_seconds: float = 20.0  # a detached server without work ends after this long
     concurrent_trainings: int = 1  # two cores: a second training at once would only slow the first
@@ -94,6 +97,9 @@ class Settings:
             "functions_file": _path(environment.get("CUSTOMLABELS_FUNCTIONS")),
             "access_keys": _access_keys(home / "access-keys.json"),
             "s3": _s3(environment),
+            "endpoints": _endpoints(environment),
+            "endpoint_access_key": environment.get("AWS_ACCESS_KEY_ID"),
+            "endpoint_secret_key": environment.get("AWS_SECRET_ACCESS_KEY"),
         }
         values |= {name: value for name, value in overrides.items() if value is not None}
         given = {name: value for name, value in values.items() if value is not None}
@@ -154,6 +160,14 @@ def _access_keys(file: Path) -> dict[str, AccessKey]:
         raise SettingsError(
             f'{file}: expected {{"AKID": {{"secret": "...", "account": "12 digits"}}}}: {error}'
         ) from error
+
+
+def _endpoints(environment: Mapping[str, str]) -> dict[str, str]:
+    # Only those that name their service: AWS_ENDPOINT_URL is where clients find this very server.
+    prefix = "AWS_ENDPOINT_URL_"
+    return {
+        name.removeprefix(prefix): url for name, url in environment.items() if name.startswith(prefix) and url
+    }
 
 
 def _s3(environment: Mapping[str, str]) -> S3Settings | None:

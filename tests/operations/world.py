@@ -35,7 +35,15 @@ from customlabels.serving import NotServing, StartFailed, UnitStatus, VersionSta
 from customlabels.storage import Objects, Records
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.wire import Caller, Invocation, check_output, load_services, validate
-from customlabels.workflows import Executions, JobHandler, JobPace, Jobs, StateMachines
+from customlabels.workflows import (
+    Activities,
+    Callbacks,
+    Executions,
+    JobHandler,
+    JobPace,
+    Jobs,
+    StateMachines,
+)
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 CALLER = Caller(ACCOUNT, REGION, None)
@@ -172,6 +180,7 @@ class World:
         self.loop = Loop()
         self.records = Records.open(f"sqlite:///{self.home / 'records.db'}")
         self.objects = Objects(folder_of(self.records))
+        self.rules = Rules()
         self.trainer = QuickTrainer()
         self.trainer.gate.set()
         self.units = FakeUnits()
@@ -188,8 +197,10 @@ class World:
             records=self.records,
             objects=self.objects,
             jobs=self.jobs,
-            executions=Executions(self.records, Rules(), time.time),
+            executions=Executions(self.records, self.rules, time.time),
             machines=StateMachines(self.records, time.time, lambda: uuid.uuid4().hex),
+            callbacks=Callbacks(self.records, time.time),
+            activities=Activities(self.records, self.rules, time.time),
             units=self.units,
             train=self.trainer,
             run_on_loop=self.loop.run,

@@ -21,6 +21,7 @@ from customlabels.operations import (
     Dispatcher,
     Limits,
     Parts,
+    Remote,
     ServiceTasks,
     folder_of,
     job_handlers,
@@ -42,7 +43,16 @@ from customlabels.wire import (
     load_services,
     not_found,
 )
-from customlabels.workflows import Engine, Executions, JobHandler, JobPace, Jobs, StateMachines
+from customlabels.workflows import (
+    Activities,
+    Callbacks,
+    Engine,
+    Executions,
+    JobHandler,
+    JobPace,
+    Jobs,
+    StateMachines,
+)
 
 __all__ = ["App", "build"]
 
@@ -104,7 +114,8 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     records = Records.open(settings.records_url)
     owner = f"{os.getpid()}-{uuid.uuid4().hex}"
     rules = Rules(wait_scale=settings.wait_scale)
-    s3 = S3Endpoint(**vars(settings.s3)) if settings.s3 else None
+    given = settings.s3
+    s3 = S3Endpoint(given.endpoint_url, given.access_key, given.secret_key, given.region) if given else None
     handlers: dict[str, JobHandler] = {}
     pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
@@ -115,6 +126,8 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         jobs=jobs,
         executions=Executions(records, rules, time.time),
         machines=StateMachines(records, time.time, _new_id),
+        callbacks=Callbacks(records, time.time),
+        activities=Activities(records, rules, time.time),
         units=units,
         train=train,
         run_on_loop=_RunOnLoop(loop),
@@ -127,7 +140,9 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     handlers |= job_handlers(parts)
     services = load_services(models_folder())
     dispatcher = Dispatcher(parts, time.time)
-    engine = Engine(records, ServiceTasks(dispatcher, services, functions), rules, time.time, owner)
+    remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
+    tasks = ServiceTasks(dispatcher, services, functions, remote)
+    engine = Engine(records, tasks, rules, time.time, owner)
     keys = {name: Key(key.secret, key.account) for name, key in settings.access_keys.items()}
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
     # With access keys set, who may see pages is a login's matter, which this build does not have.

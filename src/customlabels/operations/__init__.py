@@ -8,7 +8,9 @@ HTTP port, `ServiceTasks` for executions; `job_handlers` are for `workflows.Jobs
 from pathlib import Path
 
 from customlabels.operations import (
+    activities,
     buckets,
+    callbacks,
     datasets,
     detection,
     executions,
@@ -22,11 +24,13 @@ from customlabels.operations import (
 )
 from customlabels.operations.buckets import folder_of
 from customlabels.operations.dispatch import Dispatcher, table
+from customlabels.operations.functions import Function, FunctionContext
 from customlabels.operations.hosting import Hosting, note_failures, revive
 from customlabels.operations.importing import Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
+from customlabels.operations.remote import Remote
 from customlabels.operations.sweeping import Sweep
-from customlabels.operations.tasks import Function, FunctionContext, ServiceTasks
+from customlabels.operations.tasks import ServiceTasks
 from customlabels.operations.trainings import Training
 from customlabels.workflows import JobHandler
 
@@ -37,6 +41,7 @@ __all__ = [
     "Launcher",
     "Limits",
     "Parts",
+    "Remote",
     "ServiceTasks",
     "Units",
     "folder_of",
@@ -49,7 +54,9 @@ __all__ = [
 
 # Each of these enters its handlers into the table when it is imported.
 HANDLERS = (
+    activities,
     buckets,
+    callbacks,
     datasets,
     detection,
     executions,

@@ -10,6 +10,7 @@ from customlabels.operations.arns import Arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import require_own_machine
 from customlabels.operations.pages import page_start, page_token
+from customlabels.workflows import Execution, Run
 
 __all__: list[str] = []
 
@@ -24,8 +25,19 @@ def start_execution(call: Call) -> Response:
     # A task that starts a run without a name starts the same one when it is run again.
     name = params.get("name") or str(uuid.UUID(hex=call.token[:32]) if call.token else uuid.uuid4())
     details = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
-    run = call.parts.executions.start(params["stateMachineArn"], name, params.get("input", "{}"), details)
-    return {"executionArn": run.arn, "startDate": run.started_at}
+
+    def answer(run: Run | Execution) -> Response:
+        return {"executionArn": run.arn, "startDate": run.started_at}
+
+    # A task that is run again is answered as the first time, also where the run has ended by then.
+    run = call.parts.executions.start(
+        params["stateMachineArn"],
+        name,
+        params.get("input", "{}"),
+        details,
+        keep=lambda tx, begun: call.keep(tx, answer(begun)),
+    )
+    return answer(run)
 
 
 @operation("stepfunctions", "DescribeExecution")

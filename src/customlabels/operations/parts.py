@@ -12,7 +12,7 @@ from customlabels.inference import Found
 from customlabels.serving import VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
-from customlabels.workflows import Executions, Jobs, StateMachines
+from customlabels.workflows import Activities, Callbacks, Executions, Jobs, StateMachines
 
 __all__ = ["Launcher", "Limits", "Parts", "Units"]
 
@@ -89,6 +89,8 @@ class Parts:
     jobs: Jobs
     executions: Executions
     machines: StateMachines
+    callbacks: Callbacks
+    activities: Activities
     units: Units
     train: Launcher
     run_on_loop: RunOnLoop

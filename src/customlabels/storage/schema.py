@@ -180,7 +180,49 @@ state_machines = Table(
     Column("revision_id", Text, nullable=False),
     Column("details", Text, nullable=False, default="{}"),  # JSON: logging, tracing, in wire names
     Column("created_at", Float, nullable=False),
+    Column("updated_at", Float),  # null until the first update
+    Column("last_version", Integer, nullable=False, server_default="0"),  # numbers are never given twice
     UniqueConstraint("account", "region", "name"),
+)
+
+# A revision of a machine that was published under a number; never changed.
+machine_versions = Table(
+    "machine_versions",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("machine_arn", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("description", Text),
+    Column("revision_id", Text, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("role_arn", Text, nullable=False),
+    Column("details", Text, nullable=False),  # JSON, as the machine's
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("machine_arn", "number"),
+)
+
+# A name for one or two versions, with the share of the executions that each gets.
+machine_aliases = Table(
+    "machine_aliases",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("machine_arn", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("routes", Text, nullable=False),  # JSON: version ARN and weight in percent, in the given order
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("machine_arn", "name"),
+)
+
+activities = Table(
+    "activities",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
 )
 
 executions = Table(
@@ -202,6 +244,9 @@ executions = Table(
     Column("started_at", Float, nullable=False),
     Column("stopped_at", Float),
     Column("details", Text, nullable=False, default="{}"),  # JSON: trace header and the like
+    Column("stopping", Text),  # JSON: error and cause of a stop that the engine is to carry out
+    Column("redrive_count", Integer, nullable=False, server_default="0"),
+    Column("redriven_at", Float),
     UniqueConstraint("machine_arn", "name"),
     Index(None, "ready_at"),
     Index(None, "machine_arn", "started_at"),
@@ -227,7 +272,8 @@ tasks = Table(
     Column("event_id", Integer, nullable=False),  # of TaskScheduled
     Column("resource", Text, nullable=False),
     Column("parameters", Text, nullable=False),  # JSON
-    # SCHEDULED | STARTED | SUCCEEDED | FAILED | TIMED_OUT | CANCELLED
+    # SCHEDULED | OFFERED (to workers) | STARTED | WAITING (for an answer from outside) | ANSWERED
+    # | SUCCEEDED | FAILED | TIMED_OUT | CANCELLED
     Column("status", Text, nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
     Column("owner", Text),
@@ -237,8 +283,12 @@ tasks = Table(
     Column("timeout_at", Float),
     Column("heartbeat_due", Float),
     Column("created_at", Float, nullable=False),
+    Column("answer", Text),  # JSON: output, or error and cause, as it came from outside
+    Column("awaits", Text),  # the ARN of the execution whose end is the answer
     UniqueConstraint("execution_arn", "event_id"),
     Index(None, "status", "created_at"),
+    Index(None, "resource", "status", "created_at"),
+    Index(None, "awaits"),
 )
 
 # Bodies too large for the row that names them, by digest.

@@ -1,5 +1,7 @@
 """Durable runs of any definition, and long work: what survives a stop of the server."""
 
+from customlabels.workflows.activities import Activities, Activity
+from customlabels.workflows.callbacks import Callbacks
 from customlabels.workflows.executions import Executions
 from customlabels.workflows.job_handlers import (
     Abandoned,
@@ -11,14 +13,18 @@ from customlabels.workflows.job_handlers import (
     Progress,
 )
 from customlabels.workflows.jobs import Jobs
-from customlabels.workflows.journal import Execution, Listed
+from customlabels.workflows.journal import Execution, Listed, Run
 from customlabels.workflows.machines import StateMachine, StateMachines
+from customlabels.workflows.redriving import redrive_status
 from customlabels.workflows.runner import Engine, EnginePace
 from customlabels.workflows.task_errors import sdk_error_cause, sdk_error_name
-from customlabels.workflows.tasks import TaskFailure, TaskRequest, TaskRunner
+from customlabels.workflows.task_runs import Submitted, TaskFailure, TaskRequest, TaskRunner
 
 __all__ = [
     "Abandoned",
+    "Activities",
+    "Activity",
+    "Callbacks",
     "Engine",
     "EnginePace",
     "Execution",
@@ -31,11 +37,14 @@ __all__ = [
     "Jobs",
     "Listed",
     "Progress",
+    "Run",
     "StateMachine",
     "StateMachines",
+    "Submitted",
     "TaskFailure",
     "TaskRequest",
     "TaskRunner",
+    "redrive_status",
     "sdk_error_cause",
     "sdk_error_name",
 ]

@@ -21,13 +21,14 @@ from customlabels.asl import (
     Rules,
     ScheduleTask,
     TaskStarted,
+    TaskSubmitted,
     decide,
     next_wakeup,
     parse,
 )
 from customlabels.asl import Execution as Snapshot
 from customlabels.workflows.journal import Advance, End, Run
-from customlabels.workflows.tasks import TaskRow, token_of
+from customlabels.workflows.tasks import TaskRow, is_activity, token_of
 
 __all__ = ["Advancing", "broken_off", "first_happening"]
 
@@ -84,6 +85,18 @@ class Advancing:
         ended = replace(task, status=status, lease_until=None, timeout_at=None, heartbeat_due=None)
         self._advance.changed.append((task, ended))
 
+    def submit_task(self, task: TaskRow, output: str, awaits: str | None) -> None:
+        """Feed the answer to the call of a task that goes on elsewhere."""
+        if self._advance.end or task.token in self._advance.cancelled:
+            return
+        self.feed(TaskSubmitted(task.id, output))
+        self._advance.changed.append((task, task.waiting(awaits, self._now)))
+
+    def hand_out(self, task: TaskRow, worker: str | None) -> None:
+        """Feed that a worker took an activity's task."""
+        self.feed(TaskStarted(task.id, worker))
+        self._advance.changed.append((task, task.begun("WAITING", self._now, None, None)))
+
     def begin_tasks(self, waiting: list[TaskRow], begin: Callable[[TaskRow], TaskRow | None]) -> None:
         """Begin tasks that waited, and those scheduled just now, as far as `begin` has a place for them.
 
@@ -91,7 +104,7 @@ class Advancing:
         """
         advance = self._advance
         for task in [*waiting, *advance.added]:
-            if advance.end or task.token in advance.cancelled:
+            if advance.end or task.token in advance.cancelled or task.status == "OFFERED":
                 continue
             started = begin(task)
             if started is None:
@@ -124,6 +137,7 @@ class Advancing:
             timeout_seconds=command.timeout_seconds,
             heartbeat_seconds=command.heartbeat_seconds,
             created_at=self._now,
+            status="OFFERED" if is_activity(command.resource) else "SCHEDULED",
         )
 
 

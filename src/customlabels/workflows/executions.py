@@ -9,11 +9,12 @@ start was not answered may be there too, and the same start again is answered wi
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from typing import Any
 
 from customlabels.asl import Abort, Event, Rules
 from customlabels.errors import InvalidInput, ServiceError
-from customlabels.storage import Records
+from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal
 from customlabels.workflows.advancing import Advancing, first_happening
 from customlabels.workflows.dialects import Clock
@@ -32,9 +33,16 @@ class Executions:
         self._clock = clock
 
     def start(
-        self, machine_arn: str, name: str, text: str, details: dict[str, Any] | None = None
+        self,
+        machine_arn: str,
+        name: str,
+        text: str,
+        details: dict[str, Any] | None = None,
+        keep: Callable[[Transaction, Run], None] | None = None,
     ) -> Execution:
         """Begin an execution with the input `text` (JSON); the same start while it runs gives the same one.
+
+        keep: writes the caller's own answer in the transaction that begins it.
 
         Raises ServiceError InvalidName, StateMachineDoesNotExist, InvalidExecutionInput, or
         ExecutionAlreadyExists where the name was used with another input or its execution has ended.
@@ -57,6 +65,8 @@ class Executions:
             ) from None
         with self._records.write() as tx:
             begun = journal.begin(tx, advancing.result(), details or {})
+            if begun and keep is not None:
+                keep(tx, run)
         return self.describe(arn) if begun else _same(self.describe(arn), text)
 
     def describe(self, arn: str) -> Execution:

@@ -26,7 +26,9 @@ from customlabels.workflows.tasks import TaskRow
 
 __all__ = ["Advance", "End", "Execution", "Listed", "Run"]
 
-TOPIC = "executions"
+TOPIC = "executions"  # something happened to executions or to their tasks
+OFFERS = "offers"  # an activity has a new task
+ENDS = "ends"  # executions ended
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Execution:
     cause: str | None = None
     stopped_at: float | None = None
     details: dict[str, Any] = field(default_factory=dict)  # kept for the caller as they are (trace header)
+    redrive_count: int = 0
+    redriven_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Run:
-    """A running execution as an advance needs it. state: the snapshot, None before the first advance."""
+    """A running execution as an advance needs it.
+
+    state: the snapshot, None before the first advance    stopping: a stop to be carried out, JSON
+    """
 
     arn: str
     machine_arn: str
@@ -73,6 +80,7 @@ class Run:
     started_at: float
     seq: int = 0
     state: str | None = None
+    stopping: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,10 @@ def begin(tx: Transaction, first: Advance, details: dict[str, Any]) -> bool:
 
 def apply(tx: Transaction, advances: list[Advance], now: float) -> list[Advance]:
     """Write those advances whose runs and tasks are still as they were read; the others must be redone."""
-    current = {row.arn: row.seq for row in tx.execute(_LOCKED, {"arns": [a.run.arn for a in advances]})}
+    # Together with their children: whose end is awaited cannot end unseen between here and the commit.
+    awaited = [new.awaits for advance in advances for _read, new in advance.changed if new.awaits]
+    arns = [advance.run.arn for advance in advances] + awaited
+    current = {row.arn: row.seq for row in tx.execute(_LOCKED, {"arns": arns})}
     kept = tasks.still_as_read(tx, (read for advance in advances for read, _new in advance.changed))
     good = [
         advance
@@ -135,9 +146,29 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
         tx.execute(insert(events), happened)
     tasks.add(tx, [row for advance in advances for row in advance.added])
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
-    tasks.cancel(tx, [token for advance in advances for token in advance.cancelled])
-    tasks.cancel_all(tx, [advance.run.arn for advance in advances if advance.end])
+    cancelled = [token for advance in advances for token in advance.cancelled]
+    ended = [advance.run.arn for advance in advances if advance.end]
+    _stop(tx, tasks.awaited_by(tx, cancelled, ended))
+    tasks.cancel(tx, cancelled)
+    tasks.cancel_all(tx, ended)
+    tasks.end_awaiting(tx, ended)
+    if any(row.status == "OFFERED" for advance in advances for row in advance.added):
+        tx.notify(OFFERS)
+    if ended:
+        tx.notify(ENDS)
     tx.notify(TOPIC)
+
+
+def _stop(tx: Transaction, arns: list[str]) -> None:
+    """Have the engine stop executions that nobody waits for any more.
+
+    Their number goes up, so that an advance which does not know of the stop is made again.
+    """
+    if arns:
+        running = and_(executions.c.arn.in_(arns), executions.c.status == "RUNNING")
+        tx.execute(
+            update(executions).where(running).values(seq=executions.c.seq + 1, ready_at=0, stopping="{}")
+        )
 
 
 _ADVANCE = update(executions).where(executions.c.arn == bindparam("of_arn"))

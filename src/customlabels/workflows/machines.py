@@ -42,6 +42,8 @@ class StateMachine:
     status: str = "ACTIVE"
     revision_id: str = ""
     created_at: float = 0.0  # epoch seconds
+    updated_at: float | None = None
+    last_version: int = 0  # the highest number that was ever published
 
 
 _BY_ARN = select(state_machines).where(state_machines.c.arn == bindparam("arn"))
