@@ -9,21 +9,25 @@ from pathlib import Path
 
 from customlabels.operations import (
     buckets,
+    copies,
     datasets,
     detection,
     executions,
+    listings,
     machines,
     objects,
     options,
     overview,
+    policies,
     projects,
     tagging,
     versions,
 )
 from customlabels.operations.buckets import folder_of
+from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.hosting import Hosting, note_failures, revive
-from customlabels.operations.importing import Importing
+from customlabels.operations.importing import Distributing, Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
 from customlabels.operations.sweeping import Sweep
 from customlabels.operations.tasks import Function, FunctionContext, ServiceTasks
@@ -50,13 +54,16 @@ __all__ = [
 # Each of these enters its handlers into the table when it is imported.
 HANDLERS = (
     buckets,
+    copies,
     datasets,
     detection,
     executions,
+    listings,
     machines,
     objects,
     options,
     overview,
+    policies,
     projects,
     tagging,
     versions,
@@ -73,8 +80,10 @@ def job_handlers(parts: Parts) -> dict[str, JobHandler]:
     importing, hosting = Importing(parts), Hosting(parts)
     return {
         "train": Training(parts),
+        "copy": Copying(parts),
         "import": importing,
         "change": importing,
+        "distribute": Distributing(parts),
         "start": hosting,
         "stop": hosting,
         "sweep": Sweep(parts),
