@@ -11,22 +11,26 @@ from customlabels.operations import (
     activities,
     buckets,
     callbacks,
+    copies,
     datasets,
     detection,
     executions,
+    listings,
     machines,
     objects,
     options,
     overview,
+    policies,
     projects,
     tagging,
     versions,
 )
 from customlabels.operations.buckets import folder_of
+from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.functions import Function, FunctionContext
 from customlabels.operations.hosting import Hosting, note_failures, revive
-from customlabels.operations.importing import Importing
+from customlabels.operations.importing import Distributing, Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
 from customlabels.operations.remote import Remote
 from customlabels.operations.sweeping import Sweep
@@ -57,13 +61,16 @@ HANDLERS = (
     activities,
     buckets,
     callbacks,
+    copies,
     datasets,
     detection,
     executions,
+    listings,
     machines,
     objects,
     options,
     overview,
+    policies,
     projects,
     tagging,
     versions,
@@ -80,8 +87,10 @@ def job_handlers(parts: Parts) -> dict[str, JobHandler]:
     importing, hosting = Importing(parts), Hosting(parts)
     return {
         "train": Training(parts),
+        "copy": Copying(parts),
         "import": importing,
         "change": importing,
+        "distribute": Distributing(parts),
         "start": hosting,
         "stop": hosting,
         "sweep": Sweep(parts),

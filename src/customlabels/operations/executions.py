@@ -83,7 +83,7 @@ def get_execution_history(call: Call) -> Response:
     """The events of a run, oldest first or in reverse."""
     params = call.params
     arn = _own_execution(call)
-    after = page_start(call.operation, params, params.get("nextToken"), "InvalidToken")
+    after = page_start(call, params, params.get("nextToken"), "InvalidToken")
     size = params.get("maxResults") or 100
     found = call.parts.executions.history(arn, size + 1, after, params.get("reverseOrder", False))
     events = [event.to_api() for event in found[:size]]
@@ -91,7 +91,7 @@ def get_execution_history(call: Call) -> Response:
         events = [_without_data(event) for event in events]
     answer: Response = {"events": events}
     if len(found) > size:
-        answer["nextToken"] = page_token(call.operation, params, found[size - 1].id)
+        answer["nextToken"] = page_token(call, params, found[size - 1].id)
     return answer
 
 
@@ -102,7 +102,7 @@ def list_executions(call: Call) -> Response:
     if "stateMachineArn" not in params:
         raise ServiceError("ValidationException", "stateMachineArn is needed; Map Runs are not offered")
     require_own_machine(call, params["stateMachineArn"])
-    start = page_start(call.operation, params, params.get("nextToken"), "InvalidToken")
+    start = page_start(call, params, params.get("nextToken"), "InvalidToken")
     if params.get("redriveFilter") == "REDRIVEN":
         return {"executions": []}
     size = params.get("maxResults") or 100
@@ -125,7 +125,7 @@ def list_executions(call: Call) -> Response:
     answer: Response = {"executions": runs}
     if len(found) > size:
         last = found[size - 1]
-        answer["nextToken"] = page_token(call.operation, params, [last.started_at, last.arn])
+        answer["nextToken"] = page_token(call, params, [last.started_at, last.arn])
     return answer
 
 

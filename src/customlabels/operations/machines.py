@@ -68,7 +68,7 @@ def describe_state_machine(call: Call) -> Response:
 def list_state_machines(call: Call) -> Response:
     """The machines of this account and region, newest first."""
     params = call.params
-    start = page_start(call.operation, params, params.get("nextToken"), "InvalidToken")
+    start = page_start(call, params, params.get("nextToken"), "InvalidToken")
     size = params.get("maxResults") or 100
     after = tuple(start) if start else None
     found = call.parts.machines.list(call.caller.account, call.caller.region, size + 1, after)
@@ -84,7 +84,7 @@ def list_state_machines(call: Call) -> Response:
     answer: Response = {"stateMachines": machines}
     if len(found) > size:
         last = found[size - 1]
-        answer["nextToken"] = page_token(call.operation, params, [last.created_at, last.arn])
+        answer["nextToken"] = page_token(call, params, [last.created_at, last.arn])
     return answer
 
 

@@ -69,7 +69,7 @@ def list_objects(call: Call) -> Response:
     if params.get("Delimiter"):
         raise ServiceError("NotImplemented", "Delimiter: listing by folders is not offered; use Prefix")
     request = {name: value for name, value in params.items() if name not in ("ContinuationToken", "MaxKeys")}
-    start = page_start(call.operation, request, params.get("ContinuationToken"), "InvalidArgument")
+    start = page_start(call, request, params.get("ContinuationToken"), "InvalidArgument")
     after = start or params.get("StartAfter", "")
     size = params.get("MaxKeys", 1000)
     with _told():
@@ -89,7 +89,7 @@ def list_objects(call: Call) -> Response:
         "Contents": contents,
     }
     if more and contents:
-        answer["NextContinuationToken"] = page_token(call.operation, request, contents[-1]["Key"])
+        answer["NextContinuationToken"] = page_token(call, request, contents[-1]["Key"])
     return answer
 
 

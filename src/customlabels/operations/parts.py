@@ -65,6 +65,8 @@ class Limits:
 
     projects: int = 100
     versions: int = 100  # of one project
+    policies: int = 100  # of one project
+    trainings: int = 100  # of one account, waiting or running
     running_versions: int = 10  # 2 on AWS, where each costs money by the hour
     inference_units: int = 5  # of one version
     image_bytes: int = 4 * 2**20  # of an image in a request

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -55,6 +56,14 @@ answers = Table(
     Column("created_at", Float, nullable=False),
 )
 
+# Keys of this home that no client ever sees; each is made by the migration that needs it.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
 # ---------------------------------------------------------------- projects, datasets, versions
 
 projects = Table(
@@ -67,6 +76,17 @@ projects = Table(
     Column("status", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("account", "region", "name"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("project_arn", Text, ForeignKey("projects.arn"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # as given
+    Column("revision_id", Text, nullable=False),  # another one after each change
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
 )
 
 # The lines of a dataset at one moment. Staged in small batches, then put in place by one pointer in
@@ -93,6 +113,33 @@ entries = Table(
     Column("is_labeled", Integer, nullable=False),  # 0 | 1
     Column("errors", Text),  # JSON, null when there are none
     UniqueConstraint("revision_id", "source_ref"),
+    Index(None, "revision_id", "is_labeled", "position"),
+    Index(
+        "ix_entries_with_errors",
+        "revision_id",
+        "position",
+        sqlite_where=text("errors IS NOT NULL"),
+        postgresql_where=text("errors IS NOT NULL"),
+    ),
+)
+
+# The source refs of successive entries in one text: to look through it costs a twentieth of looking at rows.
+ref_blocks = Table(
+    "ref_blocks",
+    metadata,
+    Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("first", Integer, primary_key=True),  # positions
+    Column("last", Integer, nullable=False),
+    Column("refs", Text, nullable=False),
+)
+
+# Lines that were left out: of a revision by its id, of an operation that failed by its dataset's ARN.
+dropped_lines = Table(
+    "dropped_lines",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),  # the line's number in what was handed over
+    Column("code", Text, nullable=False),
 )
 
 entry_labels = Table(
@@ -136,7 +183,10 @@ versions = Table(
     Column("f1_score", Float),
     Column("folder", Text),  # the artefact, relative to the home
     Column("details", Text, nullable=False, default="{}"),  # JSON: request and results in wire names
+    Column("evaluation", Text),  # JSON: the evaluation summary, too large to be read with each listing
+    Column("source_arn", Text),  # of a copy: the version that it is a copy of
     UniqueConstraint("project_arn", "name"),
+    Index(None, "project_arn", "created_at", "arn"),
 )
 
 # ---------------------------------------------------------------- jobs: long work of any kind
