@@ -44,7 +44,7 @@ def describe_activity(call: Call) -> Response:
 def list_activities(call: Call) -> Response:
     """The activities of this account and region, by name."""
     params, caller = call.params, call.caller
-    after = page_start(call.operation, params, params.get("nextToken"), "InvalidToken")
+    after = page_start(call, params, params.get("nextToken"), "InvalidToken")
     size = params.get("maxResults") or 100
     found = call.parts.activities.list(caller.account, caller.region, size + 1, after)
     answer: Response = {
@@ -54,7 +54,7 @@ def list_activities(call: Call) -> Response:
         ]
     }
     if len(found) > size:
-        answer["nextToken"] = page_token(call.operation, params, found[size - 1].arn)
+        answer["nextToken"] = page_token(call, params, found[size - 1].arn)
     return answer
 
 
