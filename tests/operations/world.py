@@ -42,6 +42,7 @@ from customlabels.workflows import (
     JobHandler,
     JobPace,
     Jobs,
+    MapRuns,
     StateMachines,
 )
 
@@ -201,6 +202,7 @@ class World:
             machines=StateMachines(self.records, time.time, lambda: uuid.uuid4().hex),
             callbacks=Callbacks(self.records, time.time),
             activities=Activities(self.records, self.rules, time.time),
+            map_runs=MapRuns(self.records, self.objects, self.rules, time.time),
             units=self.units,
             train=self.trainer,
             run_on_loop=self.loop.run,

@@ -51,6 +51,8 @@ from customlabels.workflows import (
     JobHandler,
     JobPace,
     Jobs,
+    MapRunner,
+    MapRuns,
     StateMachines,
 )
 
@@ -81,6 +83,7 @@ class App:
         self._reviving = asyncio.create_task(revive(self.parts))
         await asyncio.to_thread(self._take_up)
         self.engine.start()
+        self.parts.map_runs.start()
         self.jobs.start()
 
     def _take_up(self) -> None:
@@ -99,6 +102,7 @@ class App:
         self._reviving.cancel()
         await asyncio.gather(self._reviving, return_exceptions=True)
         await asyncio.to_thread(self.engine.close)
+        await asyncio.to_thread(self.parts.map_runs.close)
         await asyncio.to_thread(self.jobs.close)
         await self.units.close()
         await asyncio.to_thread(self.dispatcher.close)
@@ -120,14 +124,17 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
     units = Supervisor(note_failures(records))
+    objects = Objects(folder_of(records), s3)
+    map_runs = MapRuns(records, objects, rules, time.time)
     parts = Parts(
         records=records,
-        objects=Objects(folder_of(records), s3),
+        objects=objects,
         jobs=jobs,
         executions=Executions(records, rules, time.time),
         machines=StateMachines(records, time.time, _new_id),
         callbacks=Callbacks(records, time.time),
         activities=Activities(records, rules, time.time),
+        map_runs=map_runs,
         units=units,
         train=train,
         run_on_loop=_RunOnLoop(loop),
@@ -142,7 +149,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     dispatcher = Dispatcher(parts, time.time)
     remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
     tasks = ServiceTasks(dispatcher, services, functions, remote)
-    engine = Engine(records, tasks, rules, time.time, owner)
+    engine = Engine(records, MapRunner(map_runs, tasks), rules, time.time, owner)
     keys = {name: Key(key.secret, key.account) for name, key in settings.access_keys.items()}
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
     # With access keys set, who may see pages is a login's matter, which this build does not have.

@@ -9,8 +9,9 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import Arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import require_own_machine
+from customlabels.operations.map_runs import children_of_map_run
 from customlabels.operations.pages import page_start, page_token
-from customlabels.workflows import Execution, Run
+from customlabels.workflows import Execution, Listed, Run
 
 __all__: list[str] = []
 
@@ -54,6 +55,7 @@ def describe_execution(call: Call) -> Response:
         "error": run.error,
         "cause": run.cause,
         "traceHeader": run.details.get("traceHeader"),
+        "mapRunArn": run.details.get("mapRunArn"),
         "redriveCount": 0,
         "redriveStatus": "NOT_REDRIVABLE",
         "redriveStatusReason": "Redrive is not offered by this server; start a new execution",
@@ -99,17 +101,13 @@ def get_execution_history(call: Call) -> Response:
 def list_executions(call: Call) -> Response:
     """The runs of a machine, newest first."""
     params = call.params
-    if "stateMachineArn" not in params:
-        raise ServiceError("ValidationException", "stateMachineArn is needed; Map Runs are not offered")
-    require_own_machine(call, params["stateMachineArn"])
-    start = page_start(call, params, params.get("nextToken"), "InvalidToken")
+    if ("stateMachineArn" in params) == ("mapRunArn" in params):
+        raise ServiceError("ValidationException", "one of stateMachineArn and mapRunArn is needed")
     if params.get("redriveFilter") == "REDRIVEN":
         return {"executions": []}
-    size = params.get("maxResults") or 100
-    after = tuple(start) if start else None
-    found = call.parts.executions.list(params["stateMachineArn"], params.get("statusFilter"), size + 1, after)
+    found, place = children_of_map_run(call) if "mapRunArn" in params else _of_machine(call)
     runs = []
-    for run in found[:size]:
+    for run in found:
         ended = {} if run.stopped_at is None else {"stopDate": run.stopped_at}
         runs.append(
             {
@@ -121,12 +119,21 @@ def list_executions(call: Call) -> Response:
                 "redriveCount": 0,
             }
             | ended
+            | ({"mapRunArn": params["mapRunArn"]} if "mapRunArn" in params else {})
         )
-    answer: Response = {"executions": runs}
-    if len(found) > size:
-        last = found[size - 1]
-        answer["nextToken"] = page_token(call, params, [last.started_at, last.arn])
-    return answer
+    return {"executions": runs} | ({"nextToken": page_token(call, params, place)} if place else {})
+
+
+def _of_machine(call: Call) -> tuple[list[Listed], Any]:
+    """The runs of a machine on this page, and where the next page begins or None."""
+    params = call.params
+    require_own_machine(call, params["stateMachineArn"])
+    start = page_start(call, params, params.get("nextToken"), "InvalidToken")
+    size = params.get("maxResults") or 100
+    after = tuple(start) if start else None
+    found = call.parts.executions.list(params["stateMachineArn"], params.get("statusFilter"), size + 1, after)
+    place = [found[size - 1].started_at, found[size - 1].arn] if len(found) > size else None
+    return found[:size], place
 
 
 @operation("stepfunctions", "StopExecution")

@@ -12,7 +12,7 @@ from customlabels.inference import Found
 from customlabels.serving import VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
-from customlabels.workflows import Activities, Callbacks, Executions, Jobs, StateMachines
+from customlabels.workflows import Activities, Callbacks, Executions, Jobs, MapRuns, StateMachines
 
 __all__ = ["Launcher", "Limits", "Parts", "Units"]
 
@@ -93,6 +93,7 @@ class Parts:
     machines: StateMachines
     callbacks: Callbacks
     activities: Activities
+    map_runs: MapRuns
     units: Units
     train: Launcher
     run_on_loop: RunOnLoop

@@ -15,6 +15,8 @@ from customlabels.workflows.job_handlers import (
 from customlabels.workflows.jobs import Jobs
 from customlabels.workflows.journal import Execution, Listed, Run
 from customlabels.workflows.machines import StateMachine, StateMachines
+from customlabels.workflows.map_runner import MapRunner, MapRuns
+from customlabels.workflows.map_runs import MapRun, Tally
 from customlabels.workflows.redriving import redrive_status
 from customlabels.workflows.runner import Engine, EnginePace
 from customlabels.workflows.task_errors import sdk_error_cause, sdk_error_name
@@ -36,11 +38,15 @@ __all__ = [
     "JobPace",
     "Jobs",
     "Listed",
+    "MapRun",
+    "MapRunner",
+    "MapRuns",
     "Progress",
     "Run",
     "StateMachine",
     "StateMachines",
     "Submitted",
+    "Tally",
     "TaskFailure",
     "TaskRequest",
     "TaskRunner",

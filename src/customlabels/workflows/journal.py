@@ -19,7 +19,7 @@ from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from customlabels.asl import Event
 from customlabels.storage import Reading, Transaction
-from customlabels.storage.schema import events, executions
+from customlabels.storage.schema import events, executions, map_children
 from customlabels.workflows import tasks
 from customlabels.workflows.dialects import insert_once
 from customlabels.workflows.tasks import TaskRow
@@ -148,7 +148,7 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
     cancelled = [token for advance in advances for token in advance.cancelled]
     ended = [advance.run.arn for advance in advances if advance.end]
-    _stop(tx, tasks.awaited_by(tx, cancelled, ended))
+    stop(tx, tasks.awaited_by(tx, cancelled, ended))
     tasks.cancel(tx, cancelled)
     tasks.cancel_all(tx, ended)
     tasks.end_awaiting(tx, ended)
@@ -159,7 +159,7 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
     tx.notify(TOPIC)
 
 
-def _stop(tx: Transaction, arns: list[str]) -> None:
+def stop(tx: Transaction, arns: list[str]) -> None:
     """Have the engine stop executions that nobody waits for any more.
 
     Their number goes up, so that an advance which does not know of the stop is made again.
@@ -256,13 +256,21 @@ def find(reading: Reading, arn: str) -> Execution | None:
 
 
 def newest(
-    reading: Reading, machine_arn: str, status: str | None, limit: int, after: tuple[float, str] | None
+    reading: Reading,
+    machine_arn: str,
+    status: str | None,
+    limit: int,
+    after: tuple[float, str] | None,
+    of_map_run: str | None = None,
 ) -> list[Listed]:
     """Up to `limit` executions of a machine, newest first, from `after` (started_at, arn) on."""
     columns = [executions.c[name] for name in Listed.__dataclass_fields__]
     chosen = select(*columns).where(executions.c.machine_arn == machine_arn)
     if status is not None:
         chosen = chosen.where(executions.c.status == status)
+    if of_map_run is not None:
+        own = select(map_children.c.execution_arn).where(map_children.c.map_run_arn == of_map_run)
+        chosen = chosen.where(executions.c.arn.in_(own))
     if after is not None:
         same_time = and_(executions.c.started_at == after[0], executions.c.arn > after[1])
         chosen = chosen.where(or_(executions.c.started_at < after[0], same_time))
