@@ -12,12 +12,15 @@ from customlabels.operations import (
     datasets,
     detection,
     executions,
+    listings,
     machines,
     objects,
     options,
     overview,
     projects,
+    s3_buckets,
     tagging,
+    uploading,
     versions,
 )
 from customlabels.operations.buckets import folder_of
@@ -53,12 +56,15 @@ HANDLERS = (
     datasets,
     detection,
     executions,
+    listings,
     machines,
     objects,
     options,
     overview,
     projects,
+    s3_buckets,
     tagging,
+    uploading,
     versions,
 )
 
