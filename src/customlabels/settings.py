@@ -116,6 +116,11 @@ class Settings:
             return False
 
     @property
+    def operator(self) -> str:
+        """The account of the person whose machine this is: that of the first access key."""
+        return next((key.account for key in self.access_keys.values()), self.account)
+
+    @property
     def records_url(self) -> str:
         """The database's address."""
         return self.database_url or f"sqlite:///{self.home / 'records.db'}"

@@ -38,6 +38,8 @@ from customlabels.wire import (
     Caller,
     Invocation,
     Key,
+    S3App,
+    S3Signatures,
     Signatures,
     WireApp,
     load_services,
@@ -124,7 +126,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
     units = Supervisor(note_failures(records))
-    objects = Objects(folder_of(records), s3)
+    objects = Objects(folder_of(records), s3, settings.home / "attributes")
     map_runs = MapRuns(records, objects, rules, time.time)
     parts = Parts(
         records=records,
@@ -142,6 +144,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         version=__version__,
         started_at=time.time(),
         s3=s3,
+        operator=settings.operator if settings.access_keys else None,
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
@@ -154,7 +157,9 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
     # With access keys set, who may see pages is a login's matter, which this build does not have.
     pages = not_found if keys else _console(dispatcher, Caller(settings.account, settings.region))
-    asgi = WireApp(services, dispatcher.acall, signatures, fallback=pages)
+    s3_signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
+    s3_app = S3App(services.shape_only("s3"), dispatcher.acall, s3_signatures, fallback=pages)
+    asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app)
     return App(asgi, records, engine, jobs, units, dispatcher, parts)
 
 

@@ -53,7 +53,7 @@ class Endpoint:
     @property
     def account(self) -> str:
         """The account in which this program's requests are made."""
-        return next((key.account for key in self.settings.access_keys.values()), self.settings.account)
+        return self.settings.operator
 
     @property
     def machine_arn(self) -> str:

@@ -23,7 +23,10 @@ from customlabels.operations import (
     overview,
     policies,
     projects,
+    s3_buckets,
+    s3_listings,
     tagging,
+    uploading,
     versions,
 )
 from customlabels.operations.buckets import folder_of
@@ -67,6 +70,7 @@ HANDLERS = (
     detection,
     executions,
     listings,
+    s3_listings,
     machines,
     map_runs,
     objects,
@@ -74,7 +78,9 @@ HANDLERS = (
     overview,
     policies,
     projects,
+    s3_buckets,
     tagging,
+    uploading,
     versions,
 )
 

@@ -84,6 +84,7 @@ class Parts:
 
     home: the folder of everything; models and work folders lie in it     s3: where unregistered buckets are
     version, started_at: of this server, for those who ask     clock: epoch seconds
+    operator: the account whose registered folders are; None where no access keys tell accounts apart
     """
 
     records: Records
@@ -101,5 +102,6 @@ class Parts:
     version: str
     started_at: float
     s3: S3Endpoint | None = None
+    operator: str | None = None
     clock: Callable[[], float] = time.time
     limits: Limits = field(default_factory=Limits)
