@@ -100,6 +100,24 @@ def test_what_is_not_there_is_refused(world: World, name: str, params: dict[str,
     assert world.refusal(name, "stepfunctions", **params) == code
 
 
+def test_items_in_a_bucket_of_another_account_are_not_read(engine: World) -> None:
+    foreign = engine.parts.home / "buckets" / "444455556666" / "theirs"
+    foreign.mkdir(parents=True)
+    (foreign / "k").write_text("[1]")
+    engine.customlabels("PutBucket", Name="theirs", Folder=str(foreign))
+    reader = {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "Parameters": {"Bucket": "theirs", "Key": "k"},
+        "ReaderConfig": {"InputType": "JSON"},
+    }
+    state = STATE | {"ItemReader": reader}
+
+    done = ended(engine, run(engine, "{}", json.dumps({"StartAt": "M", "States": {"M": state}})))
+
+    assert (done["status"], done["error"]) == ("FAILED", "States.ItemReaderFailed")
+    assert "may not use bucket theirs" in str(done["cause"])
+
+
 def test_items_and_results_go_through_the_buckets_of_the_home(engine: World) -> None:
     (engine.folder / OUTPUT / "items.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
     state = STATE | {

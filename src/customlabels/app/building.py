@@ -23,6 +23,7 @@ from customlabels.operations import (
     Parts,
     Remote,
     ServiceTasks,
+    account_may_use,
     folder_of,
     job_handlers,
     models_folder,
@@ -127,7 +128,9 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
     units = Supervisor(note_failures(records))
     objects = Objects(folder_of(records), s3, settings.home / "attributes")
-    map_runs = MapRuns(records, objects, rules, time.time)
+    map_runs = MapRuns(
+        records, objects, rules, time.time, lambda account, bucket: account_may_use(parts, account, bucket)
+    )
     parts = Parts(
         records=records,
         objects=objects,

@@ -29,6 +29,7 @@ from customlabels.operations import (
     uploading,
     versions,
 )
+from customlabels.operations.access import account_may_use
 from customlabels.operations.buckets import folder_of
 from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
@@ -52,6 +53,7 @@ __all__ = [
     "Remote",
     "ServiceTasks",
     "Units",
+    "account_may_use",
     "folder_of",
     "job_handlers",
     "models_folder",

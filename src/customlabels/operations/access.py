@@ -13,7 +13,7 @@ from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call
 from customlabels.operations.parts import Parts
 
-__all__ = ["bucket_folder", "may_use", "owner_of", "require_operator"]
+__all__ = ["account_may_use", "bucket_folder", "may_use", "owner_of", "require_operator"]
 
 
 def bucket_folder(parts: Parts, account: str, name: str) -> Path:
@@ -32,6 +32,11 @@ def may_use(call: Call, bucket: str, expected_owner: str | None = None) -> bool:
     """Whether the bucket is the caller's, and its owner the one that is expected."""
     owner = owner_of(call.parts, call.parts.objects.folder(bucket)) or call.caller.account
     return call.caller.account == owner and expected_owner in (None, owner)
+
+
+def account_may_use(parts: Parts, account: str, bucket: str) -> bool:
+    """The same for what an account's executions read and write by themselves."""
+    return owner_of(parts, parts.objects.folder(bucket)) in (None, account)
 
 
 def require_operator(call: Call) -> None:

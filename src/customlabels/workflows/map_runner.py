@@ -14,7 +14,7 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -53,9 +53,16 @@ class MapRunner:
 class MapRuns:
     """The map runs of a database, from `start` to `close`."""
 
-    def __init__(self, records: Records, objects: Objects, rules: Rules, clock: Clock) -> None:
-        """objects: where items come from and results go; clock: epoch seconds."""
-        self._records, self._objects = records, objects
+    def __init__(
+        self,
+        records: Records,
+        objects: Objects,
+        rules: Rules,
+        clock: Clock,
+        may_use: Callable[[str, str], bool] = lambda _account, _bucket: True,
+    ) -> None:
+        """objects: where items come from and results go    may_use: whether an account may use a bucket"""
+        self._records, self._objects, self._may_use = records, objects, may_use
         self._rules, self._clock = rules, clock
         self._bell, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="map runs", daemon=True)
@@ -118,9 +125,9 @@ class MapRuns:
                 return Submitted(None)
             map_runs.clear(tx, run.arn)
         try:
-            self._stage(
-                run, task, iter(items) if items is not None else item_sources.read(self._objects, plan)
-            )
+            self._require_buckets(plan, task.account)
+            found = item_sources.read(self._objects, plan) if items is None else iter(items)
+            self._stage(run, task, found)
         except (Failure, InvalidInput, StorageError) as error:
             name = error.error if isinstance(error, Failure) else "States.ItemReaderFailed"
             with self._records.write() as tx:
@@ -130,6 +137,12 @@ class MapRuns:
         with self._records.write() as tx:
             map_runs.change(tx, run.arn, map_runs.READING, status=map_runs.RUNNING)
         return Submitted(None)
+
+    def _require_buckets(self, plan: dict[str, Any], account: str) -> None:
+        for role, error in (("Reader", "States.ItemReaderFailed"), ("Writer", "States.ResultWriterFailed")):
+            bucket = ((plan[role] or {}).get("Parameters") or {}).get("Bucket")
+            if bucket is not None and not self._may_use(account, bucket):
+                raise Failure(error, f"account {account} may not use bucket {bucket}")
 
     def _stage(self, run: MapRun, task: TaskRequest, items: Iterator[Any]) -> None:
         inputs: Iterator[str] = self._inputs(run, task, items)
