@@ -35,7 +35,7 @@ from customlabels.serving import NotServing, StartFailed, UnitStatus, VersionSta
 from customlabels.storage import Objects, Records
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.wire import Caller, Invocation, check_output, load_services, validate
-from customlabels.workflows import Executions, JobHandler, JobPace, Jobs, StateMachines
+from customlabels.workflows import Executions, JobHandler, JobPace, Jobs, StateMachines, run_task
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 CALLER = Caller(ACCOUNT, REGION, None)
@@ -193,6 +193,9 @@ class World:
             units=self.units,
             train=self.trainer,
             run_on_loop=self.loop.run,
+            services=SERVICES,
+            rules=Rules(wait_scale=0, wait_floor_seconds=0),
+            run_task=lambda task: run_task(self.tasks, task),
             home=self.home,
             version="0.1.0",
             started_at=time.time(),

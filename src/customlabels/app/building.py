@@ -42,7 +42,7 @@ from customlabels.wire import (
     load_services,
     not_found,
 )
-from customlabels.workflows import Engine, Executions, JobHandler, JobPace, Jobs, StateMachines
+from customlabels.workflows import Engine, Executions, JobHandler, JobPace, Jobs, StateMachines, run_task
 
 __all__ = ["App", "build"]
 
@@ -109,6 +109,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
     units = Supervisor(note_failures(records))
+    services = load_services(models_folder())
     parts = Parts(
         records=records,
         objects=Objects(folder_of(records), s3),
@@ -118,6 +119,9 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         units=units,
         train=train,
         run_on_loop=_RunOnLoop(loop),
+        services=services,
+        rules=rules,
+        run_task=lambda task: run_task(tasks, task),  # which reach the handlers, which get these parts
         home=settings.home,
         version=__version__,
         started_at=time.time(),
@@ -125,9 +129,9 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
-    services = load_services(models_folder())
     dispatcher = Dispatcher(parts, time.time)
-    engine = Engine(records, ServiceTasks(dispatcher, services, functions), rules, time.time, owner)
+    tasks = ServiceTasks(dispatcher, services, functions)
+    engine = Engine(records, tasks, rules, time.time, owner)
     keys = {name: Key(key.secret, key.account) for name, key in settings.access_keys.items()}
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
     # With access keys set, who may see pages is a login's matter, which this build does not have.

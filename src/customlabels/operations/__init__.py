@@ -18,6 +18,7 @@ from customlabels.operations import (
     overview,
     projects,
     tagging,
+    testing,
     versions,
 )
 from customlabels.operations.buckets import folder_of
@@ -59,6 +60,7 @@ HANDLERS = (
     overview,
     projects,
     tagging,
+    testing,
     versions,
 )
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from customlabels.asl import Rules
 from customlabels.inference import Found
 from customlabels.serving import VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
-from customlabels.workflows import Executions, Jobs, StateMachines
+from customlabels.wire import Services
+from customlabels.workflows import Executions, Jobs, Outcome, StateMachines, TaskRequest
 
 __all__ = ["Launcher", "Limits", "Parts", "Units"]
 
@@ -81,6 +83,8 @@ class Parts:
     """The parts of one server.
 
     home: the folder of everything; models and work folders lie in it     s3: where unregistered buckets are
+    services: the models of all services    rules: of every state
+    run_task: runs a task outside of any execution
     version, started_at: of this server, for those who ask     clock: epoch seconds
     """
 
@@ -92,6 +96,9 @@ class Parts:
     units: Units
     train: Launcher
     run_on_loop: RunOnLoop
+    services: Services
+    rules: Rules
+    run_task: Callable[[TaskRequest], Outcome]
     home: Path
     version: str
     started_at: float

@@ -15,7 +15,7 @@ from customlabels.workflows.journal import Execution, Listed
 from customlabels.workflows.machines import StateMachine, StateMachines
 from customlabels.workflows.runner import Engine, EnginePace
 from customlabels.workflows.task_errors import sdk_error_cause, sdk_error_name
-from customlabels.workflows.tasks import TaskFailure, TaskRequest, TaskRunner
+from customlabels.workflows.tasks import Outcome, TaskFailure, TaskRequest, TaskRunner, run_task
 
 __all__ = [
     "Abandoned",
@@ -30,12 +30,14 @@ __all__ = [
     "JobPace",
     "Jobs",
     "Listed",
+    "Outcome",
     "Progress",
     "StateMachine",
     "StateMachines",
     "TaskFailure",
     "TaskRequest",
     "TaskRunner",
+    "run_task",
     "sdk_error_cause",
     "sdk_error_name",
 ]

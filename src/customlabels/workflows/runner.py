@@ -255,7 +255,7 @@ class Engine:
 
     def _launch(self, task: TaskRow) -> None:
         def run() -> None:
-            self._finished.append((task, run_task(self._runner, task)))
+            self._finished.append((task, run_task(self._runner, task.request())))
             self._bell.set()
 
         threading.Thread(target=run, name=f"task {task.resource}", daemon=True).start()

@@ -101,16 +101,14 @@ def token_of(execution_arn: str, task_id: int) -> str:
     return hashlib.sha256(f"{execution_arn} task {task_id}".encode()).hexdigest()
 
 
-def run_task(runner: TaskRunner, task: TaskRow) -> Outcome:
+def run_task(runner: TaskRunner, task: TaskRequest) -> Outcome:
     """One run, with every way to fail turned into an error that the States Language knows."""
     try:
-        output = json.dumps(
-            runner.run(task.request()), separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        output = json.dumps(runner.run(task), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except TaskFailure as failure:
         return Outcome(error=failure.error[:MAX_ERROR], cause=failure.cause[:MAX_CAUSE])
     except Exception as error:
-        log.exception("a task of %s failed unexpectedly", task.resource)
+        log.exception("a task of %s failed unexpectedly", task.resource_arn)
         return Outcome(error="States.TaskFailed", cause=f"{type(error).__name__}: {error}"[:MAX_CAUSE])
     return Outcome(output=output)
 
