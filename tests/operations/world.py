@@ -45,6 +45,7 @@ from customlabels.workflows import (
     Jobs,
     MapRuns,
     StateMachines,
+    run_task,
 )
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -213,6 +214,9 @@ class World:
             units=self.units,
             train=self.trainer,
             run_on_loop=self.loop.run,
+            services=SERVICES,
+            rules=Rules(wait_scale=0, wait_floor_seconds=0),
+            run_task=lambda task: run_task(self.tasks, task),
             home=self.home,
             version="0.1.0",
             started_at=time.time(),

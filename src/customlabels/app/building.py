@@ -57,6 +57,7 @@ from customlabels.workflows import (
     MapRunner,
     MapRuns,
     StateMachines,
+    run_task,
 )
 
 __all__ = ["App", "build"]
@@ -131,6 +132,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     map_runs = MapRuns(
         records, objects, rules, time.time, lambda account, bucket: account_may_use(parts, account, bucket)
     )
+    services = load_services(models_folder())
     parts = Parts(
         records=records,
         objects=objects,
@@ -143,6 +145,9 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         units=units,
         train=train,
         run_on_loop=_RunOnLoop(loop),
+        services=services,
+        rules=rules,
+        run_task=lambda task: run_task(tasks, task),  # which reach the handlers, which get these parts
         home=settings.home,
         version=__version__,
         started_at=time.time(),
@@ -151,7 +156,6 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
-    services = load_services(models_folder())
     dispatcher = Dispatcher(parts, time.time)
     remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
     tasks = ServiceTasks(dispatcher, services, functions, remote)

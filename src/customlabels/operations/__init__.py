@@ -26,6 +26,7 @@ from customlabels.operations import (
     s3_buckets,
     s3_listings,
     tagging,
+    testing,
     uploading,
     versions,
 )
@@ -83,6 +84,7 @@ HANDLERS = (
     s3_buckets,
     tagging,
     uploading,
+    testing,
     versions,
 )
 

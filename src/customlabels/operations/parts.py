@@ -8,11 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from customlabels.asl import Rules
 from customlabels.inference import Found
 from customlabels.serving import VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
-from customlabels.workflows import Activities, Callbacks, Executions, Jobs, MapRuns, StateMachines
+from customlabels.wire import Services
+from customlabels.workflows import (
+    Activities,
+    Callbacks,
+    Executions,
+    Jobs,
+    MapRuns,
+    Outcome,
+    StateMachines,
+    TaskRequest,
+)
 
 __all__ = ["Launcher", "Limits", "Parts", "Units"]
 
@@ -83,6 +94,8 @@ class Parts:
     """The parts of one server.
 
     home: the folder of everything; models and work folders lie in it     s3: where unregistered buckets are
+    services: the models of all services    rules: of every state
+    run_task: runs a task outside of any execution
     version, started_at: of this server, for those who ask     clock: epoch seconds
     operator: the account whose registered folders are; None where no access keys tell accounts apart
     """
@@ -98,6 +111,9 @@ class Parts:
     units: Units
     train: Launcher
     run_on_loop: RunOnLoop
+    services: Services
+    rules: Rules
+    run_task: Callable[[TaskRequest], Outcome]
     home: Path
     version: str
     started_at: float

@@ -20,7 +20,14 @@ from customlabels.workflows.map_runs import MapRun, Tally
 from customlabels.workflows.redriving import redrive_status
 from customlabels.workflows.runner import Engine, EnginePace
 from customlabels.workflows.task_errors import sdk_error_cause, sdk_error_name
-from customlabels.workflows.task_runs import Submitted, TaskFailure, TaskRequest, TaskRunner
+from customlabels.workflows.task_runs import (
+    Outcome,
+    Submitted,
+    TaskFailure,
+    TaskRequest,
+    TaskRunner,
+    run_task,
+)
 
 __all__ = [
     "Abandoned",
@@ -41,6 +48,7 @@ __all__ = [
     "MapRun",
     "MapRunner",
     "MapRuns",
+    "Outcome",
     "Progress",
     "Run",
     "StateMachine",
@@ -51,6 +59,7 @@ __all__ = [
     "TaskRequest",
     "TaskRunner",
     "redrive_status",
+    "run_task",
     "sdk_error_cause",
     "sdk_error_name",
 ]
