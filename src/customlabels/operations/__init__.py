@@ -23,7 +23,7 @@ from customlabels.operations import (
     uploading,
     versions,
 )
-from customlabels.operations.buckets import folder_of
+from customlabels.operations.buckets import folder_of, sweep_buckets
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.hosting import Hosting, note_failures, revive
 from customlabels.operations.importing import Importing
@@ -47,6 +47,7 @@ __all__ = [
     "models_folder",
     "note_failures",
     "revive",
+    "sweep_buckets",
     "table",
 ]
 
