@@ -27,10 +27,17 @@ class SettingsError(InvalidInput):
 
 @dataclass(frozen=True)
 class AccessKey:
-    """A secret and the account that it opens."""
+    """A secret, the account that it opens, and for a temporary key the token that goes with it."""
 
     secret: str
     account: str
+    session_token: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.account.isascii() and self.account.isdigit() and len(self.account) == 12):
+            raise ValueError(f"account {self.account!r}: an account is 12 digits")
+        if not self.secret:
+            raise ValueError("a secret is empty")
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ def _path(text: str | None) -> Path | None:
 def _access_keys(file: Path) -> dict[str, AccessKey]:
     try:
         found = json.loads(file.read_text("utf-8"))
-        return {name: AccessKey(str(key["secret"]), str(key["account"])) for name, key in found.items()}
+        return {name: _access_key(key) for name, key in found.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -173,6 +180,12 @@ def _endpoints(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name.removeprefix(prefix): url for name, url in environment.items() if name.startswith(prefix) and url
     }
+
+
+def _access_key(found: dict[str, object]) -> AccessKey:
+    if unknown := found.keys() - {"secret", "account", "session_token"}:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    return AccessKey(str(found["secret"]), str(found["account"]), str(found.get("session_token", "")))
 
 
 def _s3(environment: Mapping[str, str]) -> S3Settings | None:

@@ -1,5 +1,6 @@
 """Requests signed for S3 by botocore are recognised; anything changed on the way is not."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -148,3 +149,47 @@ def test_without_keys_everybody_is_the_same_account() -> None:
     assert everybody.verified(signed(S3SigV4Auth), NOW).caller == Caller(
         "123456789012", "eu-west-1", "AKIDEXAMPLE"
     )
+
+
+def published() -> S3Request:
+    """The request with a body in signed chunks that AWS's documentation works through."""
+    names = (
+        "content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length"
+    )
+    scope = "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request"
+    signature = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"
+    signed_names = f"SignedHeaders={names};x-amz-storage-class"
+    headers = {
+        "authorization": f"AWS4-HMAC-SHA256 Credential={scope},{signed_names},Signature={signature}",
+        "content-encoding": "aws-chunked",
+        "content-length": "66824",
+        "host": "s3.amazonaws.com",
+        "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "x-amz-date": "20130524T000000Z",
+        "x-amz-decoded-content-length": "66560",
+        "x-amz-storage-class": "REDUCED_REDUNDANCY",
+    }
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return S3Request("PUT", b"/examplebucket/chunkObject.txt", b"", pairs)
+
+
+def test_the_chunks_of_awss_own_example_are_verified_one_after_the_other() -> None:
+    key = Key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "111122223333")
+    keys = {"AKIAIOSFODNN7EXAMPLE": key}
+    signatures = S3Signatures(keys, default_account="123456789012", default_region="us-east-1")
+    moment = datetime(2013, 5, 24, tzinfo=UTC).timestamp()
+    chunks = [
+        (65536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
+        (1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
+        (0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
+    ]
+
+    seal = signatures.verified(published(), moment).seal
+    assert seal
+    for size, signature in chunks:
+        seal.chunk(hashlib.sha256(b"a" * size).hexdigest(), signature)
+
+    swapped = signatures.verified(published(), moment).seal
+    assert swapped
+    with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
+        swapped.chunk(hashlib.sha256(b"a" * 1024).hexdigest(), chunks[1][1])

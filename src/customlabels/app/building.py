@@ -29,6 +29,7 @@ from customlabels.operations import (
     models_folder,
     note_failures,
     revive,
+    sweep_buckets,
 )
 from customlabels.serving import Supervisor
 from customlabels.settings import Settings
@@ -91,6 +92,7 @@ class App:
         self.jobs.start()
 
     def _take_up(self) -> None:
+        sweep_buckets(self.parts)
         self.engine.recover()
         self.jobs.recover()
 
@@ -160,13 +162,15 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
     tasks = ServiceTasks(dispatcher, services, functions, remote)
     engine = Engine(records, MapRunner(map_runs, tasks), rules, time.time, owner)
-    keys = {name: Key(key.secret, key.account) for name, key in settings.access_keys.items()}
+    keys = {
+        name: Key(key.secret, key.account, key.session_token) for name, key in settings.access_keys.items()
+    }
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
     # With access keys set, who may see pages is a login's matter, which this build does not have.
     pages = not_found if keys else _console(dispatcher, Caller(settings.account, settings.region))
     s3_signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
     s3_app = S3App(services.shape_only("s3"), dispatcher.acall, s3_signatures, fallback=pages)
-    asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app)
+    asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
     return App(asgi, records, engine, jobs, units, dispatcher, parts)
 
 

@@ -31,7 +31,7 @@ from customlabels.operations import (
     versions,
 )
 from customlabels.operations.access import account_may_use
-from customlabels.operations.buckets import folder_of
+from customlabels.operations.buckets import folder_of, sweep_buckets
 from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.functions import Function, FunctionContext
@@ -60,6 +60,7 @@ __all__ = [
     "models_folder",
     "note_failures",
     "revive",
+    "sweep_buckets",
     "table",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ from sqlalchemy import Row, delete, insert, select
 
 from customlabels.operations.access import may_use, owner_of, require_operator
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, invalid_parameter, not_found
+from customlabels.operations.uploading import uploads_in
 from customlabels.storage import BucketNotFound, Reading, Records, StorageError, Transaction, schema
 
-__all__ = ["bucket_folders", "folder_of"]
+__all__ = ["bucket_folders", "folder_of", "sweep_buckets"]
+
+log = logging.getLogger(__name__)
 
 buckets, entries = schema.buckets, schema.entries
 
@@ -29,10 +34,23 @@ def folder_of(records: Records) -> Callable[[str], Path | None]:
     return folder
 
 
-def bucket_folders(records: Records) -> dict[str, Path]:
-    """Every registered bucket with its folder."""
-    with records.read() as reading:
-        return {row.name: Path(row.folder) for row in reading.execute(select(buckets))}
+def bucket_folders(parts: Parts, account: str) -> dict[str, Path]:
+    """Every bucket that `account` may use, with its folder."""
+    with parts.records.read() as reading:
+        found = {row.name: Path(row.folder) for row in reading.execute(select(buckets))}
+    return {name: folder for name, folder in found.items() if owner_of(parts, folder) in (None, account)}
+
+
+def sweep_buckets(parts: Parts) -> None:
+    """Remove what interrupted writes of an earlier server left in the buckets' folders."""
+    with parts.records.read() as reading:
+        names = list(reading.execute(select(buckets.c.name)).scalars())
+    for name in names:
+        try:
+            parts.objects.sweep(name)
+        except StorageError as error:  # a disk that is not connected today
+            log.warning("not swept: %s", error)
+    uploads_in(parts.home).sweep()
 
 
 @operation("customlabels", "PutBucket")

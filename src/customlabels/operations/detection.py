@@ -7,6 +7,7 @@ from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.images import ImageTooLarge, InvalidImage, InvalidImageFormat
+from customlabels.operations.access import may_use
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.refusals import invalid_parameter, invalid_s3_object
 from customlabels.operations.rows import version_row
@@ -66,6 +67,8 @@ def _object(call: Call, place: dict[str, Any]) -> bytes:
         raise invalid_s3_object("S3Object needs Bucket and Name")
     if "Version" in place:
         raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
+    if not may_use(call, place["Bucket"]):
+        raise invalid_s3_object(f"account {call.caller.account} may not use bucket {place['Bucket']}")
     try:
         return call.parts.objects.read(
             place["Bucket"], place["Name"], limit=call.parts.limits.object_image_bytes

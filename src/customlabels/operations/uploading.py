@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from customlabels.errors import ServiceError
@@ -27,7 +28,7 @@ from customlabels.operations.s3_terms import (
 from customlabels.storage import Part, Upload, Uploads
 from customlabels.wire import ALGORITHMS
 
-__all__ = ["uploads_of"]
+__all__ = ["uploads_in", "uploads_of"]
 
 LARGEST_PAGE = 1000
 MOST_PARTS = 10_000
@@ -35,9 +36,14 @@ SMALLEST_PART = 5 * 2**20  # bytes, of every part but the last
 SUMS = tuple(f"Checksum{name}" for name in ALGORITHMS)
 
 
+def uploads_in(home: Path) -> Uploads:
+    """The open uploads of a home."""
+    return Uploads(home / "uploads")
+
+
 def uploads_of(call: Call) -> Uploads:
-    """The open uploads of this home."""
-    return Uploads(call.parts.home / "uploads")
+    """The open uploads of this server."""
+    return uploads_in(call.parts.home)
 
 
 @operation("s3", "CreateMultipartUpload")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -132,9 +133,13 @@ class Uploads:
         """Forget an upload and its parts."""
         place = self._folder / upload.id
         (place / ABOUT).unlink(missing_ok=True)  # first: what is left after a kill is no upload any more
-        for file in place.iterdir():
-            file.unlink(missing_ok=True)
-        place.rmdir()
+        shutil.rmtree(place)
+
+    def sweep(self) -> None:
+        """Remove what is left of uploads that had ended."""
+        for place in self._folder.iterdir() if self._folder.is_dir() else ():
+            if not (place / ABOUT).exists():
+                shutil.rmtree(place)
 
     def _parts(self, upload: Upload) -> FolderBucket:
         return FolderBucket(upload.id, self._folder / upload.id)

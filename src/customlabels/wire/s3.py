@@ -27,6 +27,7 @@ from botocore.model import OperationModel
 
 from customlabels.errors import ServiceError
 from customlabels.wire.checking import validate
+from customlabels.wire.hosts import FOREIGN_HOST, has_own_host
 from customlabels.wire.http import Application, Dispatch, Invocation, Limits, Receive, Send, not_found
 from customlabels.wire.payloads import Payload, promise_of
 from customlabels.wire.rest import Address, Routes, answer_of, body_member, members_of
@@ -131,6 +132,8 @@ class S3App:
     def verified(self, request: S3Request) -> Verified:
         """The caller; raises ServiceError."""
         if self._signatures.is_open:
+            if not has_own_host({"headers": request.headers}):
+                raise ServiceError("AccessDenied", FOREIGN_HOST)
             origin = request.named.get("origin", "")
             if origin and urlsplit(origin).netloc != request.named.get("host"):
                 raise ServiceError("AccessDenied", f"a page of {origin[:200]} may not ask this server")
