@@ -1,6 +1,6 @@
 """Datasets: labelled images by their manifest lines; read, checked, staged, copied and counted."""
 
-from customlabels.datasets.attributes import LineError, line_error
+from customlabels.datasets.attributes import Box, LineError, line_error
 from customlabels.datasets.checking import check
 from customlabels.datasets.findings import Findings, Problem
 from customlabels.datasets.manifests import (
@@ -30,6 +30,7 @@ from customlabels.datasets.revisions import (
 from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
+    "Box",
     "Dropped",
     "Entry",
     "Filters",
