@@ -95,6 +95,7 @@ class QuickTrainer:
             manifest_summary_key=keys["ManifestSummary"],
             output_keys=keys,
             seconds=1.6,
+            kind="single-label",
             labels=("cat", "dog"),
             training_images=lines,
             testing_images=4,
