@@ -183,7 +183,7 @@ class World:
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.loop = Loop()
         self.records = Records.open(f"sqlite:///{self.home / 'records.db'}")
-        self.objects = Objects(folder_of(self.records))
+        self.objects = Objects(folder_of(self.records), None, self.home / "attributes")
         self.rules = Rules()
         self.trainer = QuickTrainer()
         self.trainer.gate.set()
