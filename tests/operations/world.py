@@ -43,6 +43,7 @@ from customlabels.workflows import (
     JobPace,
     Jobs,
     StateMachines,
+    Versions,
 )
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -199,6 +200,7 @@ class World:
             jobs=self.jobs,
             executions=Executions(self.records, self.rules, time.time),
             machines=StateMachines(self.records, time.time, lambda: uuid.uuid4().hex),
+            versions=Versions(self.records, time.time),
             callbacks=Callbacks(self.records, time.time),
             activities=Activities(self.records, self.rules, time.time),
             units=self.units,

@@ -52,6 +52,7 @@ from customlabels.workflows import (
     JobPace,
     Jobs,
     StateMachines,
+    Versions,
 )
 
 __all__ = ["App", "build"]
@@ -126,6 +127,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         jobs=jobs,
         executions=Executions(records, rules, time.time),
         machines=StateMachines(records, time.time, _new_id),
+        versions=Versions(records, time.time),
         callbacks=Callbacks(records, time.time),
         activities=Activities(records, rules, time.time),
         units=units,

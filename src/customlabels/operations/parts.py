@@ -12,7 +12,7 @@ from customlabels.inference import Found
 from customlabels.serving import VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
-from customlabels.workflows import Activities, Callbacks, Executions, Jobs, StateMachines
+from customlabels.workflows import Activities, Callbacks, Executions, Jobs, StateMachines, Versions
 
 __all__ = ["Launcher", "Limits", "Parts", "Units"]
 
@@ -91,6 +91,7 @@ class Parts:
     jobs: Jobs
     executions: Executions
     machines: StateMachines
+    versions: Versions
     callbacks: Callbacks
     activities: Activities
     units: Units
