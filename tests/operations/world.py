@@ -45,6 +45,7 @@ from customlabels.workflows import (
     Jobs,
     MapRuns,
     StateMachines,
+    Versions,
     run_task,
 )
 
@@ -203,6 +204,7 @@ class World:
             jobs=self.jobs,
             executions=Executions(self.records, self.rules, time.time),
             machines=StateMachines(self.records, time.time, lambda: uuid.uuid4().hex),
+            versions=Versions(self.records, time.time),
             callbacks=Callbacks(self.records, time.time),
             activities=Activities(self.records, self.rules, time.time),
             map_runs=MapRuns(

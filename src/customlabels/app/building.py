@@ -58,6 +58,7 @@ from customlabels.workflows import (
     MapRunner,
     MapRuns,
     StateMachines,
+    Versions,
     run_task,
 )
 
@@ -141,6 +142,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         jobs=jobs,
         executions=Executions(records, rules, time.time),
         machines=StateMachines(records, time.time, _new_id),
+        versions=Versions(records, time.time),
         callbacks=Callbacks(records, time.time),
         activities=Activities(records, rules, time.time),
         map_runs=map_runs,

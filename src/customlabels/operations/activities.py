@@ -5,8 +5,9 @@ from __future__ import annotations
 from customlabels.errors import ServiceError
 from customlabels.operations.arns import activity_arn
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.pages import page_start, page_token
 from customlabels.operations.states_arns import arn_of_kind, own_arn
+from customlabels.operations.states_pages import one_page
+from customlabels.operations.states_tags import given_tags
 from customlabels.operations.tagging import drop_tags, put_tags
 from customlabels.storage import Transaction
 from customlabels.workflows import Activity
@@ -24,9 +25,8 @@ def create_activity(call: Call) -> Response:
     name, caller = call.params["name"], call.caller
     if call.params.get("encryptionConfiguration", {}).get("type", "AWS_OWNED_KEY") != "AWS_OWNED_KEY":
         raise ServiceError("InvalidEncryptionConfiguration", "encryption by a customer's key is not offered")
-    arn = activity_arn(caller, name)
+    arn, tags = activity_arn(caller, name), given_tags(call.params.get("tags", []))
     activity = call.parts.activities.create(Activity(arn, caller.account, caller.region, name))
-    tags = {tag["key"]: tag["value"] for tag in call.params.get("tags", [])}
     if tags:
         with call.parts.records.write() as tx:
             put_tags(tx, arn, tags)
@@ -37,25 +37,25 @@ def create_activity(call: Call) -> Response:
 def describe_activity(call: Call) -> Response:
     """An activity's name and time."""
     activity = call.parts.activities.describe(_own(call))
-    return {"activityArn": activity.arn, "name": activity.name, "creationDate": activity.created_at}
+    return {
+        "activityArn": activity.arn,
+        "name": activity.name,
+        "creationDate": activity.created_at,
+        "encryptionConfiguration": {"type": "AWS_OWNED_KEY"},
+    }
 
 
 @operation("stepfunctions", "ListActivities")
 def list_activities(call: Call) -> Response:
     """The activities of this account and region, by name."""
-    params, caller = call.params, call.caller
-    after = page_start(call, params, params.get("nextToken"), "InvalidToken")
-    size = params.get("maxResults") or 100
-    found = call.parts.activities.list(caller.account, caller.region, size + 1, after)
-    answer: Response = {
-        "activities": [
-            {"activityArn": each.arn, "name": each.name, "creationDate": each.created_at}
-            for each in found[:size]
-        ]
-    }
-    if len(found) > size:
-        answer["nextToken"] = page_token(call, params, found[size - 1].arn)
-    return answer
+    caller, activities = call.caller, call.parts.activities
+    return one_page(
+        call,
+        "activities",
+        lambda size, after: activities.list(caller.account, caller.region, size, after),
+        lambda each: {"activityArn": each.arn, "name": each.name, "creationDate": each.created_at},
+        lambda each: each.arn,
+    )
 
 
 @operation("stepfunctions", "DeleteActivity")

@@ -43,7 +43,6 @@ class Integration:
     prefix: str
     service: str
     other: str
-    actions: frozenset[str]
     headers: Mapping[str, str] | None
     body: Callable[[Answered], bytes] = _json_body
     prepare: Callable[[dict[str, Any], TaskRequest], dict[str, Any]] = _as_given
@@ -144,20 +143,16 @@ INTEGRATIONS: Mapping[str, Integration] = {
         "StepFunctions",
         "AWSStepFunctions",
         "AWSStepFunctionsException",
-        frozenset({"startExecution"}),
         _headers(JSON),
         body=_started,
         prepare=_with_input,
     ),
-    "sqs": Integration(
-        "sqs", "SQS", "AmazonSQS", "AmazonSQSException", frozenset({"sendMessage"}), _headers(JSON)
-    ),
+    "sqs": Integration("sqs", "SQS", "AmazonSQS", "AmazonSQSException", _headers(JSON)),
     "sns": Integration(
         "sns",
         "SNS",
         "AmazonSNS",
         "AmazonSNSException",
-        frozenset({"publish"}),
         _headers("text/xml"),
         body=_published,
     ),
@@ -166,7 +161,6 @@ INTEGRATIONS: Mapping[str, Integration] = {
         "DynamoDB",
         "AmazonDynamoDBv2",
         "AmazonDynamoDBException",
-        frozenset({"getItem", "putItem", "updateItem", "deleteItem"}),
         {"Server": "Server", **_headers(JSON, "Connection"), "x-amz-crc32": ""},
     ),
     "events": Integration(
@@ -174,7 +168,6 @@ INTEGRATIONS: Mapping[str, Integration] = {
         "EventBridge",
         "AmazonCloudWatchEvents",
         "AmazonEventBridgeException",
-        frozenset({"putEvents"}),
         None,
         prepare=_with_own_resources,
         failed=_failed_entry,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.pages import page_start, page_token
 from customlabels.operations.states_arns import own_arn
+from customlabels.operations.states_pages import one_page
 from customlabels.workflows import Listed, MapRun
 
 __all__ = ["children_of_map_run"]
@@ -26,17 +27,16 @@ COUNTED = {
 @operation("stepfunctions", "ListMapRuns")
 def list_map_runs(call: Call) -> Response:
     """The map runs of an execution, newest first."""
-    params = call.params
-    arn: str = params["executionArn"]
+    arn: str = call.params["executionArn"]
     missing = ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
     call.parts.executions.describe(own_arn(call, arn, "execution", missing))
-    start = page_start(call, params, params.get("nextToken"), "InvalidToken")
-    size = params.get("maxResults") or 100
-    found = call.parts.map_runs.of_execution(arn, size + 1, tuple(start) if start else None)
-    answer: Response = {"mapRuns": [_listed(run) for run in found[:size]]}
-    if len(found) > size:
-        answer["nextToken"] = page_token(call, params, [found[size - 1].started_at, found[size - 1].arn])
-    return answer
+    return one_page(
+        call,
+        "mapRuns",
+        lambda size, after: call.parts.map_runs.of_execution(arn, size, tuple(after) if after else None),
+        _listed,
+        lambda run: [run.started_at, run.arn],
+    )
 
 
 @operation("stepfunctions", "DescribeMapRun")
@@ -77,16 +77,12 @@ def update_map_run(call: Call) -> Response:
     return {}
 
 
-def children_of_map_run(call: Call) -> tuple[list[Listed], Any]:
-    """The page of ListExecutions for a map run: its children, and where the next page begins or None."""
-    params = call.params
-    run = _own(call)
-    start = page_start(call, params, params.get("nextToken"), "InvalidToken")
-    size = params.get("maxResults") or 100
-    after = tuple(start) if start else None
-    found = call.parts.map_runs.children(run, params.get("statusFilter"), size + 1, after)
-    place = [found[size - 1].started_at, found[size - 1].arn] if len(found) > size else None
-    return found[:size], place
+def children_of_map_run(call: Call) -> Callable[[int, Any], list[Listed]]:
+    """For ListExecutions: what looks up so many children of the map run from a place on."""
+    run, status = _own(call), call.params.get("statusFilter")
+    return lambda size, after: call.parts.map_runs.children(
+        run, status, size, tuple(after) if after else None
+    )
 
 
 def _own(call: Call) -> MapRun:

@@ -23,6 +23,7 @@ from customlabels.workflows import (
     Outcome,
     StateMachines,
     TaskRequest,
+    Versions,
 )
 
 __all__ = ["Launcher", "Limits", "Parts", "Units"]
@@ -105,6 +106,7 @@ class Parts:
     jobs: Jobs
     executions: Executions
     machines: StateMachines
+    versions: Versions
     callbacks: Callbacks
     activities: Activities
     map_runs: MapRuns

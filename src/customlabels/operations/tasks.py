@@ -19,7 +19,14 @@ from customlabels.operations.integrations import INTEGRATIONS
 from customlabels.operations.remote import Remote, client_name
 from customlabels.operations.service_calls import UNREACHED, Refused, ServiceCalls
 from customlabels.wire import Services
-from customlabels.workflows import Submitted, TaskFailure, TaskRequest, sdk_error_cause, sdk_error_name
+from customlabels.workflows import (
+    OPTIMISED,
+    Submitted,
+    TaskFailure,
+    TaskRequest,
+    sdk_error_cause,
+    sdk_error_name,
+)
 
 __all__ = ["ServiceTasks"]
 
@@ -87,7 +94,7 @@ class ServiceTasks:
         if (service, action) == ("lambda", "invoke"):
             return self._functions.invoke(task.parameters, task.token, str(uuid.uuid4()))
         integration = INTEGRATIONS.get(service)
-        if integration is None or action not in integration.actions:
+        if integration is None or action not in OPTIMISED[service]:
             raise _not_offered(task)
         parameters = integration.prepare(task.parameters, task)
         try:

@@ -2,7 +2,7 @@
 
 from customlabels.workflows.activities import Activities, Activity
 from customlabels.workflows.callbacks import Callbacks
-from customlabels.workflows.executions import Executions
+from customlabels.workflows.executions import Executions, not_of_this_type
 from customlabels.workflows.job_handlers import (
     Abandoned,
     Finish,
@@ -14,7 +14,13 @@ from customlabels.workflows.job_handlers import (
 )
 from customlabels.workflows.jobs import Jobs
 from customlabels.workflows.journal import Execution, Listed, Run
-from customlabels.workflows.machines import StateMachine, StateMachines
+from customlabels.workflows.machines import (
+    OPTIMISED,
+    StateMachine,
+    StateMachines,
+    machine_missing,
+    problems_of,
+)
 from customlabels.workflows.map_runner import MapRunner, MapRuns
 from customlabels.workflows.map_runs import MapRun, Tally
 from customlabels.workflows.redriving import redrive_status
@@ -28,11 +34,15 @@ from customlabels.workflows.task_runs import (
     TaskRunner,
     run_task,
 )
+from customlabels.workflows.variables import variable_references
+from customlabels.workflows.versions import Alias, Target, Version, Versions
 
 __all__ = [
+    "OPTIMISED",
     "Abandoned",
     "Activities",
     "Activity",
+    "Alias",
     "Callbacks",
     "Engine",
     "EnginePace",
@@ -55,11 +65,18 @@ __all__ = [
     "StateMachines",
     "Submitted",
     "Tally",
+    "Target",
     "TaskFailure",
     "TaskRequest",
     "TaskRunner",
+    "Version",
+    "Versions",
+    "machine_missing",
+    "not_of_this_type",
+    "problems_of",
     "redrive_status",
     "run_task",
     "sdk_error_cause",
     "sdk_error_name",
+    "variable_references",
 ]

@@ -9,8 +9,6 @@ to the worker was lost, the task ends by its own timeout or heartbeat, as on AWS
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,13 +20,12 @@ from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import activities
 from customlabels.workflows import journal, tasks
 from customlabels.workflows.advancing import Advancing
+from customlabels.workflows.bells import Bells
 from customlabels.workflows.dialects import Clock, insert_once
 from customlabels.workflows.machines import check_name
 from customlabels.workflows.tasks import TaskRow
 
 __all__ = ["Activities", "Activity"]
-
-LOOK_SECONDS = 1.0  # bells are hints: how late a missed one can make a worker
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,7 @@ class Activities:
         self._records = records
         self._rules = rules
         self._clock = clock
-        self._bells: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
-        records.subscribe(journal.OFFERS, self._ring)
+        self._bells = Bells(records, journal.OFFERS)
 
     def create(self, activity: Activity) -> Activity:
         """Write a new activity; one of the same name is answered as it is. ServiceError InvalidName."""
@@ -104,24 +100,7 @@ class Activities:
         self, arn: str, worker: str | None, keep: Callable[[Transaction, TaskRow], None], seconds: float
     ) -> TaskRow | None:
         """As `take`, waiting up to `seconds` for a task; costs no thread while it waits."""
-        loop, bell = asyncio.get_running_loop(), asyncio.Event()
-        end = loop.time() + seconds
-        self._bells.add((loop, bell))
-        try:
-            while True:
-                bell.clear()  # before looking: what is offered from here on is heard
-                task = await asyncio.to_thread(self.take, arn, worker, keep)
-                left = end - loop.time()
-                if task is not None or left <= 0:
-                    return task
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), min(left, LOOK_SECONDS))
-        finally:
-            self._bells.discard((loop, bell))
-
-    def _ring(self) -> None:
-        for loop, bell in tuple(self._bells):
-            loop.call_soon_threadsafe(bell.set)
+        return await self._bells.until(lambda: self.take(arn, worker, keep), seconds)
 
 
 def _activity(reading: Reading, arn: str) -> Activity:

@@ -28,21 +28,34 @@ from customlabels.asl import (
 )
 from customlabels.asl import Execution as Snapshot
 from customlabels.workflows.journal import Advance, End, Run
+from customlabels.workflows.redriving import point_of_failure
 from customlabels.workflows.tasks import TaskRow, is_activity, token_of
 
-__all__ = ["Advancing", "broken_off", "first_happening"]
+__all__ = ["Advancing", "broken_off", "first_happening", "machine_of", "read_snapshot", "snapshot_text"]
 
 
 @lru_cache(maxsize=64)
-def _machine(definition: str) -> Machine:
+def machine_of(definition: str) -> Machine:
+    """The machine of a definition that was checked when it was written."""
     return parse(definition)
+
+
+def snapshot_text(snapshot: Snapshot) -> str:
+    """A snapshot as it is stored."""
+    return json.dumps(snapshot.to_json(), separators=(",", ":"))
+
+
+def read_snapshot(text: str) -> Snapshot:
+    """The snapshot of a text; InvalidInput for another version's."""
+    return Snapshot.from_json(json.loads(text))
 
 
 def first_happening(run: Run) -> ExecutionStarted:
     """The start of a run."""
     machine_name = run.machine_arn.rpartition(":")[2]
+    name = run.name.partition(":")[0]  # of an express execution a number of its own follows
     return ExecutionStarted(
-        run.input, run.arn, run.name, run.role_arn, run.machine_arn, machine_name, run.started_at
+        run.input, run.arn, name, run.role_arn, run.machine_arn, machine_name, run.started_at
     )
 
 
@@ -54,8 +67,9 @@ class Advancing:
         self._run = run
         self._now = now
         self._rules = replace(rules, token_of=partial(token_of, run.arn))
-        self._machine = _machine(run.definition)
-        self._snapshot = None if run.state is None else Snapshot.from_json(json.loads(run.state))
+        self._machine = machine_of(run.definition)
+        self._snapshot = None if run.state is None else read_snapshot(run.state)
+        self._kept: Snapshot | None = None  # of an end that is not the good one: from before it
         self._advance = Advance(run, run.seq, run.state)
 
     def feed(self, happening: Happening) -> None:
@@ -66,6 +80,9 @@ class Advancing:
         # The same run at the same number draws the same chances, also when a power cut makes us decide again.
         seed = f"{advance.run.arn}#{advance.seq}"
         decision = decide(self._machine, self._snapshot, happening, self._now, seed, self._rules)
+        if decision.state.status not in ("RUNNING", "SUCCEEDED"):
+            conditions = (self._now, seed, self._rules)
+            self._kept = point_of_failure(self._machine, self._snapshot, happening, decision, conditions)
         self._snapshot = decision.state
         advance.seq += 1
         advance.events += decision.events
@@ -122,8 +139,8 @@ class Advancing:
         # 0 asks for "at once"; the time of asking keeps the runs in the order of their turns.
         due = next_wakeup(self._snapshot)
         advance.ready_at = self._now if due == 0 else due
-        redrivable = advance.end is None or advance.end.status != "SUCCEEDED"
-        advance.state = json.dumps(self._snapshot.to_json(), separators=(",", ":")) if redrivable else None
+        kept = self._kept if advance.end else self._snapshot
+        advance.state = None if kept is None else snapshot_text(kept)
         return advance
 
     def _task(self, command: ScheduleTask) -> TaskRow:

@@ -15,6 +15,7 @@ from customlabels.errors import ServiceError
 from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal, tasks
 from customlabels.workflows.dialects import Clock
+from customlabels.workflows.json_texts import json_problem
 from customlabels.workflows.tasks import TaskRow, takes_answers
 
 __all__ = ["Callbacks"]
@@ -35,10 +36,9 @@ class Callbacks:
         Raises ServiceError InvalidToken, TaskDoesNotExist, TaskTimedOut or InvalidOutput.
         """
         _require_form(token)
-        try:
-            json.loads(output)
-        except ValueError as error:
-            raise ServiceError("InvalidOutput", f"Invalid Output: '{error}'") from None
+        problem = json_problem(output)
+        if problem is not None:
+            raise ServiceError("InvalidOutput", f"Invalid Output: '{problem}'")
         self._answer(token, {"output": output})
 
     def fail(self, token: str, error: str | None, cause: str | None) -> None:

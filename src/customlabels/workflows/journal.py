@@ -19,7 +19,7 @@ from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from customlabels.asl import Event
 from customlabels.storage import Reading, Transaction
-from customlabels.storage.schema import events, executions, map_children
+from customlabels.storage.schema import events, executions
 from customlabels.workflows import tasks
 from customlabels.workflows.dialects import insert_once
 from customlabels.workflows.tasks import TaskRow
@@ -50,11 +50,12 @@ class Execution:
     details: dict[str, Any] = field(default_factory=dict)  # kept for the caller as they are (trace header)
     redrive_count: int = 0
     redriven_at: float | None = None
+    is_kept: bool = False  # there is a snapshot to go on from
 
 
 @dataclass(frozen=True)
 class Listed:
-    """An execution in a list: without its texts, which may be large."""
+    """An execution in a list: without its input and output, which may be large."""
 
     arn: str
     machine_arn: str
@@ -62,6 +63,9 @@ class Listed:
     status: str
     started_at: float
     stopped_at: float | None
+    details: dict[str, Any]
+    redrive_count: int
+    redriven_at: float | None
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,35 @@ def apply(tx: Transaction, advances: list[Advance], now: float) -> list[Advance]
         tx.execute(_ADVANCE, [{"of_arn": a.run.arn} | _advanced(a, now) for a in good])
         _append(tx, good)
     return good
+
+
+def redrive(tx: Transaction, before: Execution, going_on: str, event: Event) -> bool:
+    """Let an ended execution run again from the snapshot `going_on`; False where it is not as it was read."""
+    unchanged = and_(
+        executions.c.arn == before.arn,
+        executions.c.status == before.status,
+        executions.c.redrive_count == before.redrive_count,
+    )
+    running = _advanced(Advance(Run(before.arn, "", "", "", "", "", 0.0), 0, going_on, event.timestamp), 0.0)
+    changes = running | {
+        "seq": executions.c.seq + 1,
+        "redrive_count": before.redrive_count + 1,
+        "redriven_at": event.timestamp,
+        "stopping": None,
+    }
+    if not tx.execute(update(executions).where(unchanged).values(changes)).rowcount:
+        return False
+    tx.execute(insert(events), [_event_values(before.arn, event)])
+    tx.notify(TOPIC)
+    return True
+
+
+def kept_state(reading: Reading, arn: str) -> str | None:
+    """The snapshot of an execution."""
+    state: str | None = reading.execute(
+        select(executions.c.state).where(executions.c.arn == arn)
+    ).scalar_one_or_none()
+    return state
 
 
 def _append(tx: Transaction, advances: list[Advance]) -> None:
@@ -220,9 +253,10 @@ _NEXT_READY = select(func.min(executions.c.ready_at))
 _RUNS = select(*(executions.c[name] for name in Run.__dataclass_fields__)).where(
     _AMONG, executions.c.status == "RUNNING"
 )
-_DESCRIBED = select(*(executions.c[name] for name in Execution.__dataclass_fields__)).where(
-    executions.c.arn == bindparam("arn")
-)
+_DESCRIBED = select(
+    *(executions.c[name] for name in Execution.__dataclass_fields__ if name != "is_kept"),
+    executions.c.state.is_not(None).label("is_kept"),
+).where(executions.c.arn == bindparam("arn"))
 
 
 def due(reading: Reading, now: float, limit: int) -> list[str]:
@@ -261,21 +295,27 @@ def newest(
     status: str | None,
     limit: int,
     after: tuple[float, str] | None,
-    of_map_run: str | None = None,
+    via: str | None,
+    redriven: bool | None,
 ) -> list[Listed]:
-    """Up to `limit` executions of a machine, newest first, from `after` (started_at, arn) on."""
+    """Up to `limit` executions of a machine, newest first, from `after` (started_at, arn) on.
+
+    via: only those started by this version, alias or map run    redriven: only those that were, or were not
+    """
     columns = [executions.c[name] for name in Listed.__dataclass_fields__]
     chosen = select(*columns).where(executions.c.machine_arn == machine_arn)
     if status is not None:
         chosen = chosen.where(executions.c.status == status)
-    if of_map_run is not None:
-        own = select(map_children.c.execution_arn).where(map_children.c.map_run_arn == of_map_run)
-        chosen = chosen.where(executions.c.arn.in_(own))
+    if via is not None:
+        chosen = chosen.where(executions.c.details.contains(json.dumps(via), autoescape=True))
+    if redriven is not None:
+        chosen = chosen.where(executions.c.redrive_count > 0 if redriven else executions.c.redrive_count == 0)
     if after is not None:
         same_time = and_(executions.c.started_at == after[0], executions.c.arn > after[1])
         chosen = chosen.where(or_(executions.c.started_at < after[0], same_time))
     ordered = chosen.order_by(executions.c.started_at.desc(), executions.c.arn).limit(limit)
-    return [Listed(**row._asdict()) for row in reading.execute(ordered)]
+    rows = reading.execute(ordered)
+    return [Listed(**{**row._asdict(), "details": json.loads(row.details)}) for row in rows]
 
 
 def history(reading: Reading, arn: str, limit: int, after: int | None, reverse: bool) -> list[Event]:

@@ -102,7 +102,7 @@ class MapRuns:
     ) -> list[Listed]:
         """Up to `limit` executions of a map run, newest first."""
         with self._records.read() as reading:
-            return journal.newest(reading, run.plan["MachineArn"], status, limit, after, of_map_run=run.arn)
+            return journal.newest(reading, run.plan["MachineArn"], status, limit, after, run.arn, None)
 
     def update(self, arn: str, limits: dict[str, Any]) -> bool:
         """Change max_concurrency, tolerated_count or tolerated_percentage; whether the map run runs."""

@@ -33,7 +33,7 @@ def _described(child: Execution, *, as_values: bool) -> dict[str, Any]:
     def data(text: str | None) -> Any:
         return json.loads(text) if as_values and text is not None else text
 
-    status, reason = redrive_status(child)
+    status, reason = redrive_status(child, child.stopped_at or 0.0)
     described = {
         "Cause": child.cause,
         "Error": child.error,
