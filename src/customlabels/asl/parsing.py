@@ -147,7 +147,7 @@ def _state(name: str, reader: Reader, found: Found) -> State[Any]:
         return State(name, "Pass", DataFlow(), None)
     language = reader.one_of("QueryLanguage", LANGUAGES)
     if found.jsonata and language == "JSONPath":
-        reader.problem(DOWNGRADE, "QueryLanguage")
+        reader.problem(DOWNGRADE)
     reader.jsonata = found.jsonata or language == "JSONata"
     read_body, shared = STATES[kind]
     following = _transition(reader) if "Next" in shared else None
