@@ -35,7 +35,16 @@ from customlabels.serving import NotServing, StartFailed, UnitStatus, VersionSta
 from customlabels.storage import Objects, Records
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.wire import Caller, Invocation, check_output, load_services, validate
-from customlabels.workflows import Executions, JobHandler, JobPace, Jobs, StateMachines, run_task
+from customlabels.workflows import (
+    Executions,
+    JobHandler,
+    JobPace,
+    Jobs,
+    MockedTasks,
+    StateMachines,
+    TaskRunner,
+    run_task,
+)
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 CALLER = Caller(ACCOUNT, REGION, None)
@@ -197,13 +206,14 @@ class World:
             rules=Rules(wait_scale=0, wait_floor_seconds=0),
             run_task=lambda task: run_task(self.tasks, task),
             home=self.home,
+            mock_file=self.folder / "mocks.json",
             version="0.1.0",
             started_at=time.time(),
             limits=limits or Limits(),
         )
         self.handlers.update(job_handlers(self.parts))
         self.dispatcher = Dispatcher(self.parts, time.time)
-        self.tasks = ServiceTasks(self.dispatcher, SERVICES, {})
+        self.tasks: TaskRunner = MockedTasks(self.records, ServiceTasks(self.dispatcher, SERVICES, {}))
         self._started = False
         self.customlabels("PutBucket", Name=IMAGES, Folder=str(folder / IMAGES))
         self.customlabels("PutBucket", Name=OUTPUT, Folder=str(folder / OUTPUT))

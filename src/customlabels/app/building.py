@@ -11,12 +11,14 @@ import time
 import uuid
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from customlabels import __version__
 from customlabels.app.functions import functions_of
 from customlabels.asl import Rules
 from customlabels.console import console_app
+from customlabels.errors import InvalidInput
 from customlabels.operations import (
     Dispatcher,
     Limits,
@@ -42,7 +44,17 @@ from customlabels.wire import (
     load_services,
     not_found,
 )
-from customlabels.workflows import Engine, Executions, JobHandler, JobPace, Jobs, StateMachines, run_task
+from customlabels.workflows import (
+    Engine,
+    Executions,
+    JobHandler,
+    JobPace,
+    Jobs,
+    MockedTasks,
+    StateMachines,
+    read_mocks,
+    run_task,
+)
 
 __all__ = ["App", "build"]
 
@@ -98,9 +110,10 @@ class App:
 def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     """Build everything that one server is made of; nothing runs yet.
 
-    Raises NewerSchema, RecordsError and SettingsError, with the home unchanged.
+    Raises NewerSchema, RecordsError, SettingsError and InvalidInput, with the home unchanged.
     """
     functions = functions_of(settings.functions_file)
+    _check_mocks(settings.mock_file)
     records = Records.open(settings.records_url)
     owner = f"{os.getpid()}-{uuid.uuid4().hex}"
     rules = Rules(wait_scale=settings.wait_scale)
@@ -126,11 +139,12 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         version=__version__,
         started_at=time.time(),
         s3=s3,
+        mock_file=settings.mock_file,
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
     dispatcher = Dispatcher(parts, time.time)
-    tasks = ServiceTasks(dispatcher, services, functions)
+    tasks = MockedTasks(records, ServiceTasks(dispatcher, services, functions))
     engine = Engine(records, tasks, rules, time.time, owner)
     keys = {name: Key(key.secret, key.account) for name, key in settings.access_keys.items()}
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
@@ -145,6 +159,16 @@ def _console(dispatcher: Dispatcher, caller: Caller) -> Application:
         return await dispatcher.acall(Invocation(service, operation, dict(members), caller, _new_id()))
 
     return console_app(ask)
+
+
+def _check_mocks(file: Path | None) -> None:
+    """Tell at the start what the first test case would stumble over; raises InvalidInput."""
+    if file is None:
+        return
+    try:
+        read_mocks(file.read_text("utf-8"))
+    except (InvalidInput, OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file}: {error}") from error
 
 
 def _new_id() -> str:

@@ -9,6 +9,7 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import Arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import require_own_machine
+from customlabels.operations.mocking import mock_details
 from customlabels.operations.pages import page_start, page_token
 
 __all__: list[str] = []
@@ -20,11 +21,14 @@ DATA = ("input", "output", "parameters")  # members of an event's details that h
 def start_execution(call: Call) -> Response:
     """Begin a run; the same start again, while it runs, is answered with the same run."""
     params = call.params
-    require_own_machine(call, params["stateMachineArn"])
+    machine, _, case = params["stateMachineArn"].partition("#")
+    require_own_machine(call, machine)
     # A task that starts a run without a name starts the same one when it is run again.
     name = params.get("name") or str(uuid.UUID(hex=call.token[:32]) if call.token else uuid.uuid4())
-    details = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
-    run = call.parts.executions.start(params["stateMachineArn"], name, params.get("input", "{}"), details)
+    details: dict[str, Any] = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
+    if case:
+        details |= mock_details(call, machine, case)
+    run = call.parts.executions.start(machine, name, params.get("input", "{}"), details)
     return {"executionArn": run.arn, "startDate": run.started_at}
 
 

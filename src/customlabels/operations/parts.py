@@ -84,7 +84,7 @@ class Parts:
 
     home: the folder of everything; models and work folders lie in it     s3: where unregistered buckets are
     services: the models of all services    rules: of every state
-    run_task: runs a task outside of any execution
+    run_task: runs a task outside of any execution    mock_file: the mock configuration of test cases
     version, started_at: of this server, for those who ask     clock: epoch seconds
     """
 
@@ -103,5 +103,6 @@ class Parts:
     version: str
     started_at: float
     s3: S3Endpoint | None = None
+    mock_file: Path | None = None
     clock: Callable[[], float] = time.time
     limits: Limits = field(default_factory=Limits)

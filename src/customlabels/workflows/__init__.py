@@ -13,11 +13,13 @@ from customlabels.workflows.job_handlers import (
 from customlabels.workflows.jobs import Jobs
 from customlabels.workflows.journal import Execution, Listed
 from customlabels.workflows.machines import StateMachine, StateMachines
+from customlabels.workflows.mocks import MOCKS, MockedTasks, check_case, read_mocks
 from customlabels.workflows.runner import Engine, EnginePace
 from customlabels.workflows.task_errors import sdk_error_cause, sdk_error_name
 from customlabels.workflows.tasks import Outcome, TaskFailure, TaskRequest, TaskRunner, run_task
 
 __all__ = [
+    "MOCKS",
     "Abandoned",
     "Engine",
     "EnginePace",
@@ -30,6 +32,7 @@ __all__ = [
     "JobPace",
     "Jobs",
     "Listed",
+    "MockedTasks",
     "Outcome",
     "Progress",
     "StateMachine",
@@ -37,6 +40,8 @@ __all__ = [
     "TaskFailure",
     "TaskRequest",
     "TaskRunner",
+    "check_case",
+    "read_mocks",
     "run_task",
     "sdk_error_cause",
     "sdk_error_name",

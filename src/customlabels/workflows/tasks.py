@@ -42,6 +42,7 @@ class TaskRequest:
     account: str
     region: str
     timeout: float | None  # seconds; the engine stops waiting by itself, this is for the runner's own calls
+    execution_arn: str = ""
 
 
 class TaskFailure(Exception):
@@ -91,9 +92,8 @@ class TaskRow:
     def request(self) -> TaskRequest:
         """What the runner is asked."""
         _arn, _aws, _states, region, account, *_names = self.execution_arn.split(":")
-        return TaskRequest(
-            self.resource, json.loads(self.parameters), self.token, account, region, self.timeout_seconds
-        )
+        parameters, arn = json.loads(self.parameters), self.execution_arn
+        return TaskRequest(self.resource, parameters, self.token, account, region, self.timeout_seconds, arn)
 
 
 def token_of(execution_arn: str, task_id: int) -> str:
