@@ -70,6 +70,7 @@ class Settings:
     concurrent_trainings: int = 1  # two cores: a second training at once would only slow the first
     running_versions: int = 10  # each unit is a process of about 100 MB
     functions_file: Path | None = None  # Python functions that Task states reach by `lambda:invoke`
+    mock_file: Path | None = None  # answers for Task states, in the format of AWS's Step Functions Local
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -102,6 +103,7 @@ class Settings:
             "wait_scale": _number(environment, "CUSTOMLABELS_WAIT_SCALE", float),
             "idle_seconds": _number(environment, "CUSTOMLABELS_IDLE_SECONDS", float),
             "functions_file": _path(environment.get("CUSTOMLABELS_FUNCTIONS")),
+            "mock_file": _path(environment.get("SFN_MOCK_CONFIG")),  # the name that AWS's program knows
             "access_keys": _access_keys(home / "access-keys.json"),
             "s3": _s3(environment),
             "endpoints": _endpoints(environment),

@@ -44,7 +44,9 @@ from customlabels.workflows import (
     JobPace,
     Jobs,
     MapRuns,
+    MockedTasks,
     StateMachines,
+    TaskRunner,
     Versions,
     run_task,
 )
@@ -221,13 +223,14 @@ class World:
             rules=Rules(wait_scale=0, wait_floor_seconds=0),
             run_task=lambda task: run_task(self.tasks, task),
             home=self.home,
+            mock_file=self.folder / "mocks.json",
             version="0.1.0",
             started_at=time.time(),
             limits=limits or Limits(),
         )
         self.handlers.update(job_handlers(self.parts))
         self.dispatcher = Dispatcher(self.parts, time.time)
-        self.tasks = ServiceTasks(self.dispatcher, SERVICES, {})
+        self.tasks: TaskRunner = MockedTasks(self.records, ServiceTasks(self.dispatcher, SERVICES, {}))
         self._started = False
         self.customlabels("PutBucket", Name=IMAGES, Folder=str(folder / IMAGES))
         self.customlabels("PutBucket", Name=OUTPUT, Folder=str(folder / OUTPUT))

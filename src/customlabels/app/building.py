@@ -11,12 +11,14 @@ import time
 import uuid
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from customlabels import __version__
 from customlabels.app.functions import functions_of
 from customlabels.asl import Rules
 from customlabels.console import console_app
+from customlabels.errors import InvalidInput
 from customlabels.operations import (
     Dispatcher,
     Limits,
@@ -57,8 +59,10 @@ from customlabels.workflows import (
     Jobs,
     MapRunner,
     MapRuns,
+    MockedTasks,
     StateMachines,
     Versions,
+    read_mocks,
     run_task,
 )
 
@@ -119,9 +123,10 @@ class App:
 def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     """Build everything that one server is made of; nothing runs yet.
 
-    Raises NewerSchema, RecordsError and SettingsError, with the home unchanged.
+    Raises NewerSchema, RecordsError, SettingsError and InvalidInput, with the home unchanged.
     """
     functions = functions_of(settings.functions_file)
+    _check_mocks(settings.mock_file)
     records = Records.open(settings.records_url)
     owner = f"{os.getpid()}-{uuid.uuid4().hex}"
     rules = Rules(wait_scale=settings.wait_scale)
@@ -157,12 +162,13 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         started_at=time.time(),
         s3=s3,
         operator=settings.operator if settings.access_keys else None,
+        mock_file=settings.mock_file,
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
     dispatcher = Dispatcher(parts, time.time)
     remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
-    tasks = ServiceTasks(dispatcher, services, functions, remote)
+    tasks = MockedTasks(records, ServiceTasks(dispatcher, services, functions, remote))
     engine = Engine(records, MapRunner(map_runs, tasks), rules, time.time, owner)
     keys = {
         name: Key(key.secret, key.account, key.session_token) for name, key in settings.access_keys.items()
@@ -181,6 +187,16 @@ def _console(dispatcher: Dispatcher, caller: Caller) -> Application:
         return await dispatcher.acall(Invocation(service, operation, dict(members), caller, _new_id()))
 
     return console_app(ask)
+
+
+def _check_mocks(file: Path | None) -> None:
+    """Tell at the start what the first test case would stumble over; raises InvalidInput."""
+    if file is None:
+        return
+    try:
+        read_mocks(file.read_text("utf-8"))
+    except (InvalidInput, OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file}: {error}") from error
 
 
 def _new_id() -> str:

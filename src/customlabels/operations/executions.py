@@ -10,6 +10,7 @@ from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import configuration, own_machine
 from customlabels.operations.map_runs import children_of_map_run
+from customlabels.operations.mocking import mock_details
 from customlabels.operations.states_arns import own_arn
 from customlabels.operations.states_pages import one_page
 from customlabels.workflows import (
@@ -167,13 +168,16 @@ def stop_execution(call: Call) -> Response:
 
 def _start(call: Call) -> Execution:
     params = call.params
-    arn = own_machine(call, params["stateMachineArn"])
+    named, _, case = params["stateMachineArn"].partition("#")
+    arn = own_machine(call, named)
     # A task that starts a run without a name starts the same one when it is run again.
     own_id = str(uuid.UUID(hex=call.token[:32]) if call.token else uuid.uuid4())
     name = params.get("name") or own_id
     if call.parts.versions.find(arn).machine.type == "EXPRESS":
         name = f"{name}:{own_id}"
-    details = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
+    details: dict[str, Any] = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
+    if case:
+        details |= mock_details(call, arn, case)
 
     def keep(tx: Any, run: Run) -> None:
         # A task that is run again is answered as the first time, also where the run has ended by then.

@@ -96,7 +96,7 @@ class Parts:
 
     home: the folder of everything; models and work folders lie in it     s3: where unregistered buckets are
     services: the models of all services    rules: of every state
-    run_task: runs a task outside of any execution
+    run_task: runs a task outside of any execution    mock_file: the mock configuration of test cases
     version, started_at: of this server, for those who ask     clock: epoch seconds
     operator: the account whose registered folders are; None where no access keys tell accounts apart
     """
@@ -121,5 +121,6 @@ class Parts:
     started_at: float
     s3: S3Endpoint | None = None
     operator: str | None = None
+    mock_file: Path | None = None
     clock: Callable[[], float] = time.time
     limits: Limits = field(default_factory=Limits)

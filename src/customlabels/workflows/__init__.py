@@ -23,6 +23,7 @@ from customlabels.workflows.machines import (
 )
 from customlabels.workflows.map_runner import MapRunner, MapRuns
 from customlabels.workflows.map_runs import MapRun, Tally
+from customlabels.workflows.mocks import MOCKS, MockedTasks, check_case, read_mocks
 from customlabels.workflows.redriving import redrive_status
 from customlabels.workflows.runner import Engine, EnginePace
 from customlabels.workflows.task_errors import sdk_error_cause, sdk_error_name
@@ -38,6 +39,7 @@ from customlabels.workflows.variables import variable_references
 from customlabels.workflows.versions import Alias, Target, Version, Versions
 
 __all__ = [
+    "MOCKS",
     "OPTIMISED",
     "Abandoned",
     "Activities",
@@ -58,6 +60,7 @@ __all__ = [
     "MapRun",
     "MapRunner",
     "MapRuns",
+    "MockedTasks",
     "Outcome",
     "Progress",
     "Run",
@@ -71,9 +74,11 @@ __all__ = [
     "TaskRunner",
     "Version",
     "Versions",
+    "check_case",
     "machine_missing",
     "not_of_this_type",
     "problems_of",
+    "read_mocks",
     "redrive_status",
     "run_task",
     "sdk_error_cause",

@@ -289,6 +289,13 @@ def find(reading: Reading, arn: str) -> Execution | None:
     return None if row is None else Execution(**{**row._asdict(), "details": json.loads(row.details)})
 
 
+def details(reading: Reading, arn: str) -> dict[str, Any]:
+    """What is kept for the caller of the execution `arn`; empty where there is no such execution."""
+    text = reading.execute(select(executions.c.details).where(executions.c.arn == arn)).scalar()
+    found: dict[str, Any] = {} if text is None else json.loads(text)
+    return found
+
+
 def newest(
     reading: Reading,
     machine_arn: str,

@@ -26,6 +26,7 @@ from customlabels.workflows.advancing import Advancing, first_happening
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.journal import Listed, Run
 from customlabels.workflows.map_runs import Child, MapRun, Tally
+from customlabels.workflows.mocks import MOCKS
 from customlabels.workflows.task_runs import Submitted, TaskFailure, TaskRequest, TaskRunner
 
 __all__ = ["MapRunner", "MapRuns"]
@@ -195,9 +196,12 @@ class MapRuns:
         with self._records.read() as reading:
             waiting = map_runs.pending(reading, arn, STARTS)
             run = map_runs.find(reading, arn)
-        if run is None:
+            parent = journal.find(reading, run.execution_arn) if run else None
+        if run is None or parent is None:
             return False
-        ready = [(child, self._first_advance(run, child, now)) for child in waiting]
+        ready = [(child, self._first_advance(run, parent, child, now)) for child in waiting]
+        # A test case answers the tasks of the children too.
+        details = {"mapRunArn": arn} | ({MOCKS: parent.details[MOCKS]} if MOCKS in parent.details else {})
         with self._records.write() as tx:
             locked = map_runs.locked(tx, arn)
             if locked is None:
@@ -215,19 +219,18 @@ class MapRuns:
             begun = 0
             for child, advance in ready[: max(room, 0)]:
                 if map_runs.mark_started(tx, arn, child):
-                    begun += journal.begin(tx, advance, {"mapRunArn": arn})
+                    begun += journal.begin(tx, advance, details)
             is_over = not tally.open()
         if is_over:
             self._finish(run)
         return begun == STARTS
 
-    def _first_advance(self, run: MapRun, child: Child, now: float) -> journal.Advance:
-        name = child.execution_arn.rpartition(":")[2]
-        with self._records.read() as reading:
-            role = journal.running(reading, [run.execution_arn]).get(run.execution_arn)
-        role_arn = role.role_arn if role else ""
-        machine = run.plan["MachineArn"]
-        started = Run(child.execution_arn, machine, name, run.plan["Definition"], role_arn, child.input, now)
+    def _first_advance(
+        self, run: MapRun, parent: journal.Execution, child: Child, now: float
+    ) -> journal.Advance:
+        name, machine = child.execution_arn.rpartition(":")[2], run.plan["MachineArn"]
+        definition = run.plan["Definition"]
+        started = Run(child.execution_arn, machine, name, definition, parent.role_arn, child.input, now)
         advancing = Advancing(started, now, self._rules)
         advancing.feed(first_happening(started))
         return advancing.result()
