@@ -20,12 +20,13 @@ ABSENT: Any = object()  # stands for no value where None is the JSON null
 MAX_DEPTH = 200  # levels of nesting; far above real data, far below the interpreter's own recursion limit
 MAX_WORK = 4_194_304  # characters that one expression may put together: 16 times the payload limit
 
+COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def compact(value: Json) -> str:
     """The value as JSON text without white space, as the service prints what it builds."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = COMPACT.encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair: JSON can say it, UTF-8 cannot

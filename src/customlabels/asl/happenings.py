@@ -174,7 +174,7 @@ class Rules:
     wait_floor_seconds: float = 0.25
     max_events: int = 25_000
     max_payload_bytes: int = 262_144
-    events_per_decision: int = 200
+    events_per_decision: int = 500
     token_of: Callable[[int], str] = "task-{}".format
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from customlabels.asl import Event
@@ -235,8 +236,15 @@ def _event_values(arn: str, event: Event) -> dict[str, Any]:
         "previous_id": event.previous_id,
         "at": event.timestamp,
         "type": event.type,
-        "details": json.dumps(event.details, separators=(",", ":"), ensure_ascii=False),
+        "details": _details_text(event.details),
     }
+
+
+def _details_text(details: Any) -> str:
+    try:
+        return orjson.dumps(details).decode()  # a tenth of json's time, and there are thousands of them
+    except TypeError:  # a number of over 64 bits, half a surrogate pair
+        return json.dumps(details, separators=(",", ":"))
 
 
 # ---------------------------------------------------------------- reading

@@ -119,6 +119,21 @@ _ENDED_CHILD = exists().where(executions.c.arn == tasks.c.awaits, executions.c.s
 _ANSWER = update(tasks).where(
     _OF_TOKENS, tasks.c.status == "WAITING", or_(tasks.c.answer.is_not(None), _ENDED_CHILD)
 )
+_OF_EXECUTIONS = tasks.c.execution_arn.in_(bindparam("arns", expanding=True))
+_GIVEN_UP = {"status": "CANCELLED", "lease_until": None, "timeout_at": None, "heartbeat_due": None}
+_CANCEL = (
+    update(tasks).where(tasks.c.token == bindparam("of_token"), tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
+)
+_CANCEL_ALL = update(tasks).where(_OF_EXECUTIONS, tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
+_WAITING = tasks.c.status == "WAITING"
+_AWAITED = select(tasks.c.awaits).where(
+    or_(_OF_TOKENS, _OF_EXECUTIONS), _WAITING, tasks.c.awaits.is_not(None)
+)
+_END_AWAITING = (
+    update(tasks)
+    .where(tasks.c.awaits.in_(bindparam("arns", expanding=True)), _WAITING)
+    .values(status="ANSWERED")
+)
 
 
 def scheduled(reading: Reading, limit: int) -> list[TaskRow]:
@@ -209,30 +224,26 @@ def heard_of(tx: Transaction, row: TaskRow, now: float) -> bool:
 def end_awaiting(tx: Transaction, execution_arns: list[str]) -> None:
     """Answer the tasks that wait for the end of these executions."""
     if execution_arns:
-        awaiting = and_(tasks.c.awaits.in_(execution_arns), tasks.c.status == "WAITING")
-        tx.execute(update(tasks).where(awaiting).values(status="ANSWERED"))
+        tx.execute(_END_AWAITING, {"arns": execution_arns})
 
 
 def awaited_by(tx: Transaction, tokens: list[str], execution_arns: list[str]) -> list[str]:
     """The executions that open tasks among `tokens`, or of these executions, wait for."""
     if not tokens and not execution_arns:
         return []
-    given_up = or_(tasks.c.token.in_(tokens), tasks.c.execution_arn.in_(execution_arns))
-    found = select(tasks.c.awaits).where(given_up, tasks.c.status == "WAITING", tasks.c.awaits.is_not(None))
-    return list(tx.execute(found).scalars())
+    return list(tx.execute(_AWAITED, {"tokens": tokens, "arns": execution_arns}).scalars())
 
 
 def cancel(tx: Transaction, tokens: list[str]) -> None:
     """End these tasks if they are open: what their runs return later is ignored."""
     if tokens:
-        of_token = and_(tasks.c.token == bindparam("of_token"), tasks.c.status.in_(OPEN))
-        tx.execute(_cancelling(of_token), [{"of_token": token} for token in tokens])
+        tx.execute(_CANCEL, [{"of_token": token} for token in tokens])
 
 
 def cancel_all(tx: Transaction, execution_arns: list[str]) -> None:
     """End every open task of these executions."""
     if execution_arns:
-        tx.execute(_cancelling(and_(tasks.c.execution_arn.in_(execution_arns), tasks.c.status.in_(OPEN))))
+        tx.execute(_CANCEL_ALL, {"arns": execution_arns})
 
 
 def renew(tx: Transaction, rows: Iterable[TaskRow], until: float) -> None:
@@ -258,14 +269,6 @@ def end_leases(tx: Transaction, now: float) -> None:
     # Who works elsewhere could not be heard meanwhile; its time as a whole has passed all the same.
     heard = {"heartbeat_due": again["heartbeat_due"]}
     tx.execute(update(tasks).where(tasks.c.status == "WAITING").values(heard))
-
-
-def _cancelling(where: Any) -> Any:
-    return (
-        update(tasks)
-        .where(where)
-        .values(status="CANCELLED", lease_until=None, timeout_at=None, heartbeat_due=None)
-    )
 
 
 def _task(row: Any) -> TaskRow:
