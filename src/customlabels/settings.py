@@ -27,10 +27,17 @@ class SettingsError(InvalidInput):
 
 @dataclass(frozen=True)
 class AccessKey:
-    """A secret and the account that it opens."""
+    """A secret, the account that it opens, and for a temporary key the token that goes with it."""
 
     secret: str
     account: str
+    session_token: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.account.isascii() and self.account.isdigit() and len(self.account) == 12):
+            raise ValueError(f"account {self.account!r}: an account is 12 digits")
+        if not self.secret:
+            raise ValueError("a secret is empty")
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Settings:
     concurrent_trainings: int = 1  # two cores: a second training at once would only slow the first
     running_versions: int = 10  # each unit is a process of about 100 MB
     functions_file: Path | None = None  # Python functions that Task states reach by `lambda:invoke`
+    mock_file: Path | None = None  # answers for Task states, in the format of AWS's Step Functions Local
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -95,6 +103,7 @@ class Settings:
             "wait_scale": _number(environment, "CUSTOMLABELS_WAIT_SCALE", float),
             "idle_seconds": _number(environment, "CUSTOMLABELS_IDLE_SECONDS", float),
             "functions_file": _path(environment.get("CUSTOMLABELS_FUNCTIONS")),
+            "mock_file": _path(environment.get("SFN_MOCK_CONFIG")),  # the name that AWS's program knows
             "access_keys": _access_keys(home / "access-keys.json"),
             "s3": _s3(environment),
             "endpoints": _endpoints(environment),
@@ -114,6 +123,11 @@ class Settings:
             return ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def operator(self) -> str:
+        """The account of the person whose machine this is: that of the first access key."""
+        return next((key.account for key in self.access_keys.values()), self.account)
 
     @property
     def records_url(self) -> str:
@@ -153,7 +167,7 @@ def _path(text: str | None) -> Path | None:
 def _access_keys(file: Path) -> dict[str, AccessKey]:
     try:
         found = json.loads(file.read_text("utf-8"))
-        return {name: AccessKey(str(key["secret"]), str(key["account"])) for name, key in found.items()}
+        return {name: _access_key(key) for name, key in found.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -168,6 +182,12 @@ def _endpoints(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name.removeprefix(prefix): url for name, url in environment.items() if name.startswith(prefix) and url
     }
+
+
+def _access_key(found: dict[str, object]) -> AccessKey:
+    if unknown := found.keys() - {"secret", "account", "session_token"}:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    return AccessKey(str(found["secret"]), str(found["account"]), str(found.get("session_token", "")))
 
 
 def _s3(environment: Mapping[str, str]) -> S3Settings | None:

@@ -64,7 +64,7 @@ def test_the_same_token_has_one_effect(world: World) -> None:
         ("s3:getObject", {"Bucket": IMAGES, "Key": "none"}, "S3.NoSuchKeyException"),
         ("s3:getObject", {"Bucket": "no-such-bucket", "Key": "none"}, "S3.NoSuchBucketException"),
         ("s3:putObject", {"Bucket": IMAGES, "Key": "../x", "Body": "x"}, "S3.AccessDeniedException"),
-        ("s3:putObject", {"Bucket": IMAGES, "Key": "x", "Body": "x", "IfNoneMatch": "*"}, "S3.S3Exception"),
+        ("s3:putObject", {"Bucket": IMAGES, "Key": "x", "StorageClass": "GLACIER"}, "S3.S3Exception"),
         (
             "sfn:describeExecution",
             {"ExecutionArn": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:m:r"},

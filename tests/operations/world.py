@@ -27,6 +27,7 @@ from customlabels.operations import (
     Limits,
     Parts,
     ServiceTasks,
+    account_may_use,
     folder_of,
     job_handlers,
     models_folder,
@@ -42,8 +43,12 @@ from customlabels.workflows import (
     JobHandler,
     JobPace,
     Jobs,
+    MapRuns,
+    MockedTasks,
     StateMachines,
+    TaskRunner,
     Versions,
+    run_task,
 )
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -93,6 +98,7 @@ class QuickTrainer:
             manifest_summary_key=keys["ManifestSummary"],
             output_keys=keys,
             seconds=1.6,
+            kind="single-label",
             labels=("cat", "dog"),
             training_images=lines,
             testing_images=4,
@@ -180,7 +186,7 @@ class World:
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.loop = Loop()
         self.records = Records.open(f"sqlite:///{self.home / 'records.db'}")
-        self.objects = Objects(folder_of(self.records))
+        self.objects = Objects(folder_of(self.records), None, self.home / "attributes")
         self.rules = Rules()
         self.trainer = QuickTrainer()
         self.trainer.gate.set()
@@ -203,17 +209,28 @@ class World:
             versions=Versions(self.records, time.time),
             callbacks=Callbacks(self.records, time.time),
             activities=Activities(self.records, self.rules, time.time),
+            map_runs=MapRuns(
+                self.records,
+                self.objects,
+                self.rules,
+                time.time,
+                lambda account, bucket: account_may_use(self.parts, account, bucket),
+            ),
             units=self.units,
             train=self.trainer,
             run_on_loop=self.loop.run,
+            services=SERVICES,
+            rules=Rules(wait_scale=0, wait_floor_seconds=0),
+            run_task=lambda task: run_task(self.tasks, task),
             home=self.home,
+            mock_file=self.folder / "mocks.json",
             version="0.1.0",
             started_at=time.time(),
             limits=limits or Limits(),
         )
         self.handlers.update(job_handlers(self.parts))
         self.dispatcher = Dispatcher(self.parts, time.time)
-        self.tasks = ServiceTasks(self.dispatcher, SERVICES, {})
+        self.tasks: TaskRunner = MockedTasks(self.records, ServiceTasks(self.dispatcher, SERVICES, {}))
         self._started = False
         self.customlabels("PutBucket", Name=IMAGES, Folder=str(folder / IMAGES))
         self.customlabels("PutBucket", Name=OUTPUT, Folder=str(folder / OUTPUT))

@@ -11,6 +11,7 @@ snapshot to keep.
 
 from customlabels.asl.definitions import read_definition
 from customlabels.asl.distributed import MAP_RUN, batched, child_inputs, exceeds
+from customlabels.asl.documents import read_json
 from customlabels.asl.execution import Execution, next_wakeup
 from customlabels.asl.failures import Failure
 from customlabels.asl.fields import InvalidDefinition
@@ -34,11 +35,15 @@ from customlabels.asl.happenings import (
 )
 from customlabels.asl.interpreter import Decision, decide
 from customlabels.asl.items import inventory, items_of
-from customlabels.asl.machines import Machine
-from customlabels.asl.parsing import parse
+from customlabels.asl.machines import Machine, State
+from customlabels.asl.parsing import parse, parse_state
+from customlabels.asl.single_states import NAME as TESTED_STATE
+from customlabels.asl.single_states import Report, StateTest
+from customlabels.asl.watching import Surroundings
 
 __all__ = [
     "MAP_RUN",
+    "TESTED_STATE",
     "Abort",
     "CancelTask",
     "Continue",
@@ -51,8 +56,12 @@ __all__ = [
     "Happening",
     "InvalidDefinition",
     "Machine",
+    "Report",
     "Rules",
     "ScheduleTask",
+    "State",
+    "StateTest",
+    "Surroundings",
     "TaskFailed",
     "TaskHeartbeatMissed",
     "TaskStarted",
@@ -68,5 +77,7 @@ __all__ = [
     "items_of",
     "next_wakeup",
     "parse",
+    "parse_state",
     "read_definition",
+    "read_json",
 ]

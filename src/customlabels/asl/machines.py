@@ -8,13 +8,13 @@ the place of its workflow and its own name, so it needs no copy of the definitio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from customlabels.asl.choices import Condition
 from customlabels.asl.documents import Document, Json
 from customlabels.asl.expressions import Expression, Scope, Template, read_field
 from customlabels.asl.failures import Failure
-from customlabels.asl.jsonata import Query, QueryFlow
+from customlabels.asl.jsonata import Query
 from customlabels.asl.paths import WHOLE, Path, PathMissing, write_path
 
 Number: TypeAlias = int | Path | Query  # of a field: written out, or to be read when the state is entered
@@ -24,7 +24,9 @@ EMPTY = Document(text="{}", value={})
 MAX_SECONDS = 99_999_999  # of a wait or a timeout, as the service bounds them; not of a point in time
 LONGEST_DELAY = 31_622_400  # seconds: the service's own bound of MaxDelaySeconds
 
-FUNCTION = re.compile(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]*:\d*:function:[A-Za-z0-9_-]+(?::[A-Za-z0-9$_-]+)?")
+FUNCTION = re.compile(
+    r"arn:[a-z0-9-]+:lambda:[a-z0-9-]*:[a-z0-9-]*:function:[A-Za-z0-9_-]+(?::[A-Za-z0-9$_-]+)?"
+)
 ACTIVITY = re.compile(r"arn:[a-z0-9-]+:states:[a-z0-9-]+:\d+:activity:[^\s\[\]{}?*\"#%\\^|~`$&,;:/<>]{1,80}")
 SERVICE = re.compile(
     r"arn:[a-z0-9-]+:states:::(?P<type>aws-sdk:[a-z0-9]+|[a-z0-9-]+):"
@@ -78,7 +80,20 @@ def _select(path: Path | None, scope: Scope) -> Document:
     return scope.input if path.text == "$" else Document(value=read_field(path, scope))
 
 
-Flow: TypeAlias = DataFlow | QueryFlow
+class Flow(Protocol):
+    """What the interpreter knows of a query language: how data enters and leaves a state. See DataFlow."""
+
+    def enter(self, scope: Scope) -> Scope:
+        """The scope over the effective input."""
+        ...
+
+    def arguments(self, scope: Scope) -> Document:
+        """What goes to the state's work; the scope is that of `enter`."""
+        ...
+
+    def outcome(self, raw: Document, result: Document, scope: Scope) -> tuple[Document, dict[str, Json]]:
+        """Output and assigned variables; raw is the state's whole input, result what its work gave."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,27 @@ class Found:
 def parse(definition: str | dict[str, Json]) -> Machine:
     """The machine of a definition; raises InvalidDefinition with every problem found."""
     text = definition if isinstance(definition, str) else compact(definition)
+    reader = Reader(_source(definition), "", [])
+    timeout = reader.whole("TimeoutSeconds", 1, MAX_SECONDS, None)
+    reader.one_of("Version", ("1.0",), "Only the version '1.0' is supported")
+    found = Found(reader.one_of("QueryLanguage", LANGUAGES) == "JSONata")
+    _workflow(reader, found)
+    if reader.problems:
+        raise InvalidDefinition(reader.problems, text)
+    return Machine(found.workflows, timeout)
+
+
+def parse_state(definition: str, name: str) -> Machine:
+    """A machine of the one state defined; where it leads to is not there. Raises InvalidDefinition."""
+    reader = Reader(_source(definition), f"/States/{name}", [])
+    found = Found(jsonata=False)
+    found.workflows[""] = Workflow(name, {name: _state(name, reader, found)})
+    if reader.problems:
+        raise InvalidDefinition(reader.problems, definition)
+    return Machine(found.workflows)
+
+
+def _source(definition: str | dict[str, Json]) -> dict[str, Json]:
     if isinstance(definition, str) and definition.strip():
         try:
             definition = read_json_definition(definition)
@@ -58,14 +79,7 @@ def parse(definition: str | dict[str, Json]) -> Machine:
         raise InvalidDefinition([Problem("Definition must be a valid JSON object", None)])
     if deeper_than(definition, MAX_DEPTH):
         raise InvalidDefinition([Problem(f"More than {MAX_DEPTH} levels inside each other", None)])
-    reader = Reader(definition, "", [])
-    timeout = reader.whole("TimeoutSeconds", 1, MAX_SECONDS, None)
-    reader.one_of("Version", ("1.0",), "Only the version '1.0' is supported")
-    found = Found(reader.one_of("QueryLanguage", LANGUAGES) == "JSONata")
-    _workflow(reader, found)
-    if reader.problems:
-        raise InvalidDefinition(reader.problems, text)
-    return Machine(found.workflows, timeout)
+    return definition
 
 
 def _workflow(reader: Reader, found: Found) -> str:
@@ -133,7 +147,7 @@ def _state(name: str, reader: Reader, found: Found) -> State[Any]:
         return State(name, "Pass", DataFlow(), None)
     language = reader.one_of("QueryLanguage", LANGUAGES)
     if found.jsonata and language == "JSONPath":
-        reader.problem(DOWNGRADE, "QueryLanguage")
+        reader.problem(DOWNGRADE)
     reader.jsonata = found.jsonata or language == "JSONata"
     read_body, shared = STATES[kind]
     following = _transition(reader) if "Next" in shared else None

@@ -210,13 +210,20 @@ def serve(
     functions: Annotated[
         Path | None, typer.Option(help="A Python file: its functions answer `lambda:invoke` tasks.")
     ] = None,
+    mocks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Answers for Task states by test case: a mock configuration of Step Functions Local."
+        ),
+    ] = None,
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
 ) -> None:
     """Serve the API and the console in the foreground."""
     from customlabels.app import serve_home
     from customlabels.settings import Settings
 
-    serve_home(Settings.from_environment(host=host, port=port, functions_file=functions), detached=detached)
+    settings = Settings.from_environment(host=host, port=port, functions_file=functions, mock_file=mocks)
+    serve_home(settings, detached=detached)
 
 
 @app.command()

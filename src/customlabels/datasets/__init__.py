@@ -1,6 +1,6 @@
 """Datasets: labelled images by their manifest lines; read, checked, staged, copied and counted."""
 
-from customlabels.datasets.attributes import LineError, line_error
+from customlabels.datasets.attributes import Box, LineError, line_error
 from customlabels.datasets.checking import check
 from customlabels.datasets.distributing import chosen_for_test, labels_by_position
 from customlabels.datasets.findings import Findings, Problem
@@ -30,6 +30,7 @@ from customlabels.datasets.revisions import Stats, changed, divided, note_droppe
 from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
+    "Box",
     "Dropped",
     "Entry",
     "Filters",

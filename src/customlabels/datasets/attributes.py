@@ -79,6 +79,7 @@ class Read:
 
     image_labels: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
+    frame: tuple[float, float] | None = None
     errors: tuple[LineError, ...] = ()
     warnings: tuple[LineError, ...] = ()
 
@@ -235,6 +236,9 @@ def _read_boxes(attribute: _Attribute, read: Read) -> bool:
         read.refuse("ERROR_TOO_MANY_BOUNDING_BOXES", place)
     if len(read.errors) > before:
         return False
+    read.frame = read.frame or (frame["width"], frame["height"])
+    if read.frame != (frame["width"], frame["height"]):  # several attributes have one image
+        return read.refuse("ERROR_INVALID_IMAGE_DIMENSION", place)
     if not boxes:
         read.warnings += (line_error("WARNING_NO_ATTRIBUTE_ANNOTATIONS", place),)
         return True

@@ -6,11 +6,12 @@ for by the position after which it begins, and no long snapshot is needed to rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from customlabels.datasets.manifests import Dropped, Entry, read_line
 from customlabels.datasets.revisions import BATCH, FIGURES, Stats
@@ -57,19 +58,15 @@ def entries_of(
     Each filter has an index that leads to the page: a page costs about the same wherever it begins.
     """
     filters = filters or Filters()
-    query = select(entries.c.line, entries.c.position).where(
-        entries.c.revision_id == revision_id,
-        entries.c.position > after_position,
-        *_conditions(filters, reading.dialect),
-    )
-    searched, order = _searched(query, revision_id, after_position, filters, reading.dialect)
-    # The first ones of several labels are among the first ones of each.
-    found = {
-        row.position: row.line
-        for one in _by_label(searched, revision_id, after_position, filters)
-        for row in reading.execute(one.order_by(*order).limit(limit))
-    }
-    read = (read_line(found[position], position) for position in sorted(found)[:limit])
+    conditions = list(_conditions(filters, reading.dialect))
+    begin = _Begin(revision_id, after_position, limit)
+    if filters.contains_labels:
+        rows = _by_label(reading, begin, filters.contains_labels, conditions)
+    elif filters.source_ref_contains and not filters.has_errors and filters.labeled is not False:
+        rows = _by_block(reading, begin, filters.source_ref_contains, conditions)
+    else:
+        rows = _lines(reading, begin, entries.c.position > after_position, *conditions)
+    read = (read_line(line, position) for position, line in sorted(dict(rows).items())[:limit])
     return [entry for entry in read if isinstance(entry, Entry)]
 
 
@@ -118,32 +115,55 @@ def _contains(column: ColumnElement[str], text: str, dialect: str) -> ColumnElem
     return find(column, text) > 0
 
 
-def _searched(
-    query: Select[Any], revision_id: str, after_position: int, filters: Filters, dialect: str
-) -> tuple[Select[Any], tuple[ColumnElement[Any], ...]]:
-    """The query by way of the blocks that have the text looked for; and its order."""
-    if not filters.source_ref_contains or filters.contains_labels:
-        return query, (entries.c.position,)
-    within = (
-        ref_blocks.c.revision_id == revision_id,
-        ref_blocks.c.last > after_position,
-        _contains(ref_blocks.c.refs, filters.source_ref_contains, dialect),
-        entries.c.position.between(ref_blocks.c.first, ref_blocks.c.last),
-    )
-    # Blocks do not overlap, so this is the order of the positions, and no sorting.
-    return query.where(*within), (ref_blocks.c.first, entries.c.position)
+class _Begin(NamedTuple):
+    """Where a page begins, and how many entries it has at most."""
+
+    revision_id: str
+    after_position: int
+    limit: int
+
+
+def _lines(reading: Reading, begin: _Begin, *conditions: ColumnElement[bool]) -> Iterator[tuple[int, str]]:
+    """Position and line of the first entries that fit the conditions."""
+    here = entries.c.revision_id == begin.revision_id, *conditions
+    query = select(entries.c.position, entries.c.line).where(*here).order_by(entries.c.position)
+    return ((row.position, row.line) for row in reading.execute(query.limit(begin.limit)))
 
 
 def _by_label(
-    query: Select[Any], revision_id: str, after_position: int, filters: Filters
-) -> Iterator[Select[Any]]:
-    """The query itself, or one for each of the labels looked for, along the index of labels."""
-    if not filters.contains_labels:
-        yield query
-    for label in dict.fromkeys(filters.contains_labels):
-        yield query.where(
-            entry_labels.c.revision_id == revision_id,
-            entry_labels.c.label == label,
-            entry_labels.c.position > after_position,
-            entry_labels.c.position == entries.c.position,
-        )
+    reading: Reading, begin: _Begin, labels: Iterable[str], conditions: Sequence[ColumnElement[bool]]
+) -> Iterator[tuple[int, str]]:
+    """Entries along the index of labels: the first ones of all labels are among the first ones of each."""
+    position = entry_labels.c.position
+    along = select(position).where(
+        entry_labels.c.revision_id == begin.revision_id, position > begin.after_position
+    )
+    if conditions:
+        # The position of the entry itself is not bounded, lest a planner begins with the entries.
+        same = entries.c.revision_id == begin.revision_id, entries.c.position == position
+        along = along.where(*same, *conditions)
+    found: set[int] = set()
+    for label in dict.fromkeys(labels):
+        of_label = along.where(entry_labels.c.label == label).order_by(position).limit(begin.limit)
+        found.update(reading.execute(of_label).scalars())
+    return _lines(reading, begin, entries.c.position.in_(sorted(found)[: begin.limit]))
+
+
+def _by_block(
+    reading: Reading, begin: _Begin, text: str, conditions: Sequence[ColumnElement[bool]]
+) -> Iterator[tuple[int, str]]:
+    """Entries of the blocks that have the text, block after block until the page is full."""
+    here = ref_blocks.c.revision_id == begin.revision_id, ref_blocks.c.last > begin.after_position
+    found = select(ref_blocks.c.first, ref_blocks.c.last).where(
+        *here, _contains(ref_blocks.c.refs, text, reading.dialect)
+    )
+    left = begin.limit
+    with closing(reading.execute(found.order_by(ref_blocks.c.first))) as blocks:
+        for block in blocks:
+            first = max(block.first, begin.after_position + 1)
+            within = entries.c.position.between(first, block.last)
+            rows = list(_lines(reading, begin._replace(limit=left), within, *conditions))
+            yield from rows
+            left -= len(rows)
+            if not left:
+                return

@@ -113,6 +113,7 @@ class Entry:
     """One usable or repairable line. position: its line in the file, from 1; then its place in the dataset.
 
     A label stands in `image_labels` or on a box; a line with errors keeps what the errors leave valid.
+    frame: width and height, in pixels, of the image that the boxes were drawn on; None without boxes
     """
 
     position: int
@@ -120,6 +121,7 @@ class Entry:
     line: str  # the JSON text as given, without additions of ours
     image_labels: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
+    frame: tuple[float, float] | None = None
     errors: tuple[LineError, ...] = ()
     warnings: tuple[LineError, ...] = ()  # for training; they stop nothing
 

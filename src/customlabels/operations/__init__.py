@@ -18,16 +18,22 @@ from customlabels.operations import (
     listings,
     machine_versions,
     machines,
+    map_runs,
     objects,
     options,
     overview,
     policies,
     projects,
+    s3_buckets,
+    s3_listings,
     states_tags,
     tagging,
+    testing,
+    uploading,
     versions,
 )
-from customlabels.operations.buckets import folder_of
+from customlabels.operations.access import account_may_use
+from customlabels.operations.buckets import folder_of, sweep_buckets
 from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.functions import Function, FunctionContext
@@ -50,11 +56,13 @@ __all__ = [
     "Remote",
     "ServiceTasks",
     "Units",
+    "account_may_use",
     "folder_of",
     "job_handlers",
     "models_folder",
     "note_failures",
     "revive",
+    "sweep_buckets",
     "table",
 ]
 
@@ -69,14 +77,19 @@ HANDLERS = (
     executions,
     machine_versions,
     listings,
+    s3_listings,
     machines,
+    map_runs,
     objects,
     options,
     overview,
     policies,
     projects,
+    s3_buckets,
     states_tags,
     tagging,
+    uploading,
+    testing,
     versions,
 )
 

@@ -9,6 +9,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from customlabels.datasets import note_dropped, stats_of
 from customlabels.errors import ServiceError
+from customlabels.operations.access import may_use
 from customlabels.operations.arns import dataset_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.projects import described_dataset
@@ -177,6 +178,8 @@ def _manifest_of(call: Call, manifest: dict[str, Any]) -> dict[str, str]:
         raise invalid_parameter("GroundTruthManifest needs its S3Object with Bucket and Name")
     if "Version" in place:
         raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
+    if not may_use(call, place["Bucket"]):
+        raise invalid_s3_object(f"account {call.caller.account} may not use bucket {place['Bucket']}")
     try:
         call.parts.objects.head(place["Bucket"], place["Name"])
     except StorageError as error:

@@ -9,6 +9,8 @@ from typing import Any
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import configuration, own_machine
+from customlabels.operations.map_runs import children_of_map_run
+from customlabels.operations.mocking import mock_details
 from customlabels.operations.states_arns import own_arn
 from customlabels.operations.states_pages import one_page
 from customlabels.workflows import (
@@ -81,6 +83,7 @@ def describe_execution(call: Call) -> Response:
         "error": run.error,
         "cause": run.cause,
         "traceHeader": run.details.get("traceHeader"),
+        "mapRunArn": run.details.get("mapRunArn"),
         "redriveCount": run.redrive_count,
         "redriveDate": run.redriven_at,
         "redriveStatus": status,
@@ -124,10 +127,12 @@ def get_execution_history(call: Call) -> Response:
 
 @operation("stepfunctions", "ListExecutions")
 def list_executions(call: Call) -> Response:
-    """The runs of a machine, version or alias, newest first."""
+    """The runs of a machine, version, alias or map run, newest first."""
     params, executions = call.params, call.parts.executions
-    if "stateMachineArn" not in params:
-        raise ServiceError("ValidationException", "stateMachineArn is needed; Map Runs are not offered")
+    if ("stateMachineArn" in params) == ("mapRunArn" in params):
+        raise ServiceError("ValidationException", "one of stateMachineArn and mapRunArn is needed")
+    if "mapRunArn" in params:
+        return one_page(call, "executions", children_of_map_run(call), _listed, _place)
     arn = own_machine(call, params["stateMachineArn"])
     asked = {"REDRIVEN": True, "NOT_REDRIVEN": False}.get(params.get("redriveFilter", ""))
     return one_page(
@@ -137,7 +142,7 @@ def list_executions(call: Call) -> Response:
             arn, params.get("statusFilter"), size, tuple(after) if after else None, asked
         ),
         _listed,
-        lambda run: [run.started_at, run.arn],
+        _place,
     )
 
 
@@ -163,13 +168,16 @@ def stop_execution(call: Call) -> Response:
 
 def _start(call: Call) -> Execution:
     params = call.params
-    arn = own_machine(call, params["stateMachineArn"])
+    named, _, case = params["stateMachineArn"].partition("#")
+    arn = own_machine(call, named)
     # A task that starts a run without a name starts the same one when it is run again.
     own_id = str(uuid.UUID(hex=call.token[:32]) if call.token else uuid.uuid4())
     name = params.get("name") or own_id
     if call.parts.versions.find(arn).machine.type == "EXPRESS":
         name = f"{name}:{own_id}"
-    details = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
+    details: dict[str, Any] = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
+    if case:
+        details |= mock_details(call, arn, case)
 
     def keep(tx: Any, run: Run) -> None:
         # A task that is run again is answered as the first time, also where the run has ended by then.
@@ -178,12 +186,17 @@ def _start(call: Call) -> Execution:
     return call.parts.executions.start(arn, name, params.get("input", "{}"), details, keep)
 
 
+def _place(run: Listed) -> list[Any]:
+    return [run.started_at, run.arn]
+
+
 def _listed(run: Listed) -> Response:
     shown = {
         "executionArn": run.arn,
         "stateMachineArn": run.machine_arn,
         "stateMachineVersionArn": run.details.get("version"),
         "stateMachineAliasArn": run.details.get("alias"),
+        "mapRunArn": run.details.get("mapRunArn"),
         "name": run.name,
         "status": run.status,
         "startDate": run.started_at,

@@ -8,11 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from customlabels.asl import Rules
 from customlabels.inference import Found
 from customlabels.serving import VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
-from customlabels.workflows import Activities, Callbacks, Executions, Jobs, StateMachines, Versions
+from customlabels.wire import Services
+from customlabels.workflows import (
+    Activities,
+    Callbacks,
+    Executions,
+    Jobs,
+    MapRuns,
+    Outcome,
+    StateMachines,
+    TaskRequest,
+    Versions,
+)
 
 __all__ = ["Launcher", "Limits", "Parts", "Units"]
 
@@ -83,7 +95,10 @@ class Parts:
     """The parts of one server.
 
     home: the folder of everything; models and work folders lie in it     s3: where unregistered buckets are
+    services: the models of all services    rules: of every state
+    run_task: runs a task outside of any execution    mock_file: the mock configuration of test cases
     version, started_at: of this server, for those who ask     clock: epoch seconds
+    operator: the account whose registered folders are; None where no access keys tell accounts apart
     """
 
     records: Records
@@ -94,12 +109,18 @@ class Parts:
     versions: Versions
     callbacks: Callbacks
     activities: Activities
+    map_runs: MapRuns
     units: Units
     train: Launcher
     run_on_loop: RunOnLoop
+    services: Services
+    rules: Rules
+    run_task: Callable[[TaskRequest], Outcome]
     home: Path
     version: str
     started_at: float
     s3: S3Endpoint | None = None
+    operator: str | None = None
+    mock_file: Path | None = None
     clock: Callable[[], float] = time.time
     limits: Limits = field(default_factory=Limits)

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Row, delete, func, insert, select
 
 from customlabels.errors import ServiceError
+from customlabels.operations.access import may_use
 from customlabels.operations.arns import version_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.hosting import ask_units
@@ -184,6 +185,13 @@ def require_output_bucket(call: Call, output: dict[str, Any]) -> None:
     if "S3Bucket" not in output:
         raise invalid_parameter("OutputConfig needs its S3Bucket")
     # Kinder than AWS, where a training ends hours later with "Unable to write to output S3 bucket".
+    named = [output["S3Bucket"]]
+    for member in ("TrainingData", "TestingData"):
+        for asset in call.params.get(member, {}).get("Assets", []):
+            named.append(asset["GroundTruthManifest"]["S3Object"]["Bucket"])
+    for bucket in named:
+        if not may_use(call, bucket):
+            raise invalid_parameter(f"account {call.caller.account} may not use bucket {bucket}")
     try:
         next(call.parts.objects.list(output["S3Bucket"], output.get("S3KeyPrefix", "")), None)
     except StorageError as error:

@@ -341,6 +341,37 @@ tasks = Table(
     Index(None, "awaits"),
 )
 
+# A distributed Map under way: its iterations are executions of their own.
+map_runs = Table(
+    "map_runs",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("execution_arn", Text, ForeignKey("executions.arn", ondelete="CASCADE"), nullable=False),
+    Column("token", Text, nullable=False, unique=True),  # of the task that waits for it
+    Column("plan", Text, nullable=False),  # JSON, as the interpreter made it, without items
+    Column("status", Text, nullable=False),  # READING | RUNNING | SUCCEEDED | FAILED | ABORTED
+    Column("max_concurrency", Integer, nullable=False),
+    Column("tolerated_count", Integer),
+    Column("tolerated_percentage", Float),
+    Column("started_at", Float, nullable=False),
+    Column("stopped_at", Float),
+    Index(None, "execution_arn", "started_at"),
+    Index(None, "status"),
+)
+
+# The children of a map run: staged with their inputs, started as the run has room for them.
+map_children = Table(
+    "map_children",
+    metadata,
+    Column("map_run_arn", Text, ForeignKey("map_runs.arn", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("items", Integer, nullable=False),  # in its input: more than one in a batch
+    Column("input", Text, nullable=False),
+    Column("status", Text, nullable=False),  # PENDING, or as its execution
+    Column("execution_arn", Text, nullable=False),  # its name is drawn when it is staged
+    Index(None, "map_run_arn", "status"),
+)
+
 # Bodies too large for the row that names them, by digest.
 payloads = Table(
     "payloads",

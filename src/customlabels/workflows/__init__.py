@@ -21,14 +21,25 @@ from customlabels.workflows.machines import (
     machine_missing,
     problems_of,
 )
+from customlabels.workflows.map_runner import MapRunner, MapRuns
+from customlabels.workflows.map_runs import MapRun, Tally
+from customlabels.workflows.mocks import MOCKS, MockedTasks, check_case, read_mocks
 from customlabels.workflows.redriving import redrive_status
 from customlabels.workflows.runner import Engine, EnginePace
 from customlabels.workflows.task_errors import sdk_error_cause, sdk_error_name
-from customlabels.workflows.task_runs import Submitted, TaskFailure, TaskRequest, TaskRunner
+from customlabels.workflows.task_runs import (
+    Outcome,
+    Submitted,
+    TaskFailure,
+    TaskRequest,
+    TaskRunner,
+    run_task,
+)
 from customlabels.workflows.variables import variable_references
 from customlabels.workflows.versions import Alias, Target, Version, Versions
 
 __all__ = [
+    "MOCKS",
     "OPTIMISED",
     "Abandoned",
     "Activities",
@@ -46,21 +57,30 @@ __all__ = [
     "JobPace",
     "Jobs",
     "Listed",
+    "MapRun",
+    "MapRunner",
+    "MapRuns",
+    "MockedTasks",
+    "Outcome",
     "Progress",
     "Run",
     "StateMachine",
     "StateMachines",
     "Submitted",
+    "Tally",
     "Target",
     "TaskFailure",
     "TaskRequest",
     "TaskRunner",
     "Version",
     "Versions",
+    "check_case",
     "machine_missing",
     "not_of_this_type",
     "problems_of",
+    "read_mocks",
     "redrive_status",
+    "run_task",
     "sdk_error_cause",
     "sdk_error_name",
     "variable_references",

@@ -181,7 +181,7 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
     cancelled = [token for advance in advances for token in advance.cancelled]
     ended = [advance.run.arn for advance in advances if advance.end]
-    _stop(tx, tasks.awaited_by(tx, cancelled, ended))
+    stop(tx, tasks.awaited_by(tx, cancelled, ended))
     tasks.cancel(tx, cancelled)
     tasks.cancel_all(tx, ended)
     tasks.end_awaiting(tx, ended)
@@ -192,7 +192,7 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
     tx.notify(TOPIC)
 
 
-def _stop(tx: Transaction, arns: list[str]) -> None:
+def stop(tx: Transaction, arns: list[str]) -> None:
     """Have the engine stop executions that nobody waits for any more.
 
     Their number goes up, so that an advance which does not know of the stop is made again.
@@ -289,6 +289,13 @@ def find(reading: Reading, arn: str) -> Execution | None:
     return None if row is None else Execution(**{**row._asdict(), "details": json.loads(row.details)})
 
 
+def details(reading: Reading, arn: str) -> dict[str, Any]:
+    """What is kept for the caller of the execution `arn`; empty where there is no such execution."""
+    text = reading.execute(select(executions.c.details).where(executions.c.arn == arn)).scalar()
+    found: dict[str, Any] = {} if text is None else json.loads(text)
+    return found
+
+
 def newest(
     reading: Reading,
     machine_arn: str,
@@ -300,7 +307,7 @@ def newest(
 ) -> list[Listed]:
     """Up to `limit` executions of a machine, newest first, from `after` (started_at, arn) on.
 
-    via: only those started by this version or alias    redriven: only those that were, or were not
+    via: only those started by this version, alias or map run    redriven: only those that were, or were not
     """
     columns = [executions.c[name] for name in Listed.__dataclass_fields__]
     chosen = select(*columns).where(executions.c.machine_arn == machine_arn)
