@@ -1,6 +1,7 @@
 """Records: whole transactions, told after the commit, and a schema that only migrations change."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,19 @@ def test_the_migrations_lead_to_the_schema(database: str) -> None:
 def test_records_need_a_file(tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="in-memory"):
         Records.open("sqlite://")
+
+
+def test_commits_of_another_process_are_heard_on_postgresql(database: str, records: Records) -> None:
+    if not database.startswith("postgresql"):
+        pytest.skip("SQLite has one server, which rings for itself")
+    heard = threading.Event()
+    records.subscribe("topic", heard.set)
+    other = Records.open(database)
+    deadline = time.monotonic() + 20
+
+    while not heard.wait(0.05) and time.monotonic() < deadline:  # until the listener is there
+        with other.write() as tx:
+            tx.notify("topic")
+
+    other.close()
+    assert heard.is_set()

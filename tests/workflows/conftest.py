@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url
+from tests.storage import conftest as storage_fixtures
 from tests.workflows.stage import Stage
 
 from customlabels.storage import Records
+
+postgres = storage_fixtures.postgres
 
 
 @pytest.fixture
@@ -25,6 +28,16 @@ def database(tmp_path: Path) -> Iterator[str]:
     if not server:
         yield f"sqlite:///{tmp_path / 'records.db'}"
         return
+    yield from _database_on(server)
+
+
+@pytest.fixture
+def shared_database(postgres: str) -> Iterator[str]:
+    """The address of a new database on PostgreSQL, which several processes may use at once."""
+    yield from _database_on(postgres.format("postgres"))
+
+
+def _database_on(server: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     administrator = create_engine(server, isolation_level="AUTOCOMMIT")
     with administrator.connect() as connection:

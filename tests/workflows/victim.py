@@ -1,7 +1,7 @@
 """A server that is killed: engine and jobs on one database, in a process of its own.
 
 Its records end the process now and then right before or right after a commit; the test kills it from
-outside at any other moment.
+outside at any other moment. Several of them may share a PostgreSQL database.
 """
 
 from __future__ import annotations
@@ -20,24 +20,39 @@ from sqlalchemy import Integer, Text, cast, update
 from tests.workflows.stage import chain, task_arn
 
 from customlabels.asl import Rules
+from customlabels.errors import ServiceError
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import tags
 from customlabels.workflows import (
     Engine,
     EnginePace,
+    Executions,
     Finish,
     Job,
     JobControl,
     JobPace,
     Jobs,
+    Submitted,
     TaskFailure,
     TaskRequest,
 )
 
-__all__ = ["COUNTED", "DEFINITION", "RULES", "count", "serve"]
+__all__ = [
+    "ACTIVITY",
+    "CHILD",
+    "CHILD_DEFINITION",
+    "COUNTED",
+    "DEFINITION",
+    "RULES",
+    "TASKS",
+    "count",
+    "serve",
+]
 
 RULES = Rules(wait_scale=0.0, wait_floor_seconds=0.05)
 COUNTED = "ends of jobs"
+ACTIVITY = "arn:aws:states:us-east-1:123456789012:activity:work"
+CHILD = "arn:aws:states:us-east-1:123456789012:stateMachine:child"
 
 RETRY = [
     {
@@ -49,11 +64,26 @@ RETRY = [
     }
 ]
 WORK = {"Type": "Task", "Resource": task_arn("work"), "Retry": RETRY}
+CALLBACK = {
+    "Type": "Task",
+    "Resource": task_arn("ask.waitForTaskToken"),
+    "Parameters": {"Token.$": "$$.Task.Token"},
+}
+NESTED = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::states:startExecution.sync",
+    "Parameters": {"StateMachineArn": CHILD},
+}
+HANDED_OUT = {"Type": "Task", "Resource": ACTIVITY}
 WAIT = {"Type": "Wait", "Seconds": 1}
 PASS = {"Type": "Pass"}
-BOTH = {"Type": "Parallel", "Branches": [chain(A1=WORK, W=WAIT, A2=WORK), chain(B=WORK, P=PASS)]}
+BOTH = {
+    "Type": "Parallel",
+    "Branches": [chain(A1=WORK, W=WAIT, C=CALLBACK), chain(B=WORK, P=PASS), chain(N=NESTED, V=HANDED_OUT)],
+}
 DEFINITION = chain(First=PASS, Both=BOTH, T=WORK, W=WAIT, Last=PASS)
-TASKS = 4  # in one execution, retries left out
+CHILD_DEFINITION = chain(W=WAIT, T=WORK)
+TASKS = 4  # with a job each, in one execution and its child, retries left out
 
 
 class Mortal(Records):
@@ -75,12 +105,36 @@ class Mortal(Records):
 
 
 class Worker:
-    """Runs tasks: notes the token outside the database, then submits a job under it, as operations do."""
+    """Runs tasks: notes the token outside the database, then submits a job under it, as operations do.
+
+    Tokens that wait for an answer go to a file that the outside reads.
+    """
 
     def __init__(self, records: Mortal, jobs: Jobs, notes: Path) -> None:
         self.records, self.jobs, self.notes = records, jobs, notes
+        self.executions = Executions(records, RULES, time.time)
 
     def run(self, task: TaskRequest) -> Any:
+        if task.resource_arn.endswith(".waitForTaskToken"):
+            with self.notes.with_suffix(".asked").open("a") as asked:
+                asked.write(f"{task.token}\n")
+            self.records.perhaps_die()
+            return Submitted({})
+        if task.resource_arn.endswith(".sync"):
+            return self.start_child(task)
+        return self.work(task)
+
+    def start_child(self, task: TaskRequest) -> Submitted:
+        name = task.token[:32]
+        arn = f"{CHILD.replace(':stateMachine:', ':execution:')}:{name}"
+        try:
+            self.executions.start(CHILD, name, "{}")
+        except ServiceError as refused:
+            if refused.code != "ExecutionAlreadyExists":  # an earlier run of this task started it
+                raise
+        return Submitted({"ExecutionArn": arn}, awaits=arn)
+
+    def work(self, task: TaskRequest) -> Any:
         if int(task.token[:4], 16) % 20 == 0:  # one task in twenty, the same in every run of it
             raise TaskFailure("Rekognition.ThrottlingException", "slow down")
         with self.notes.open("a") as notes:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engi
 from sqlalchemy.pool import QueuePool
 
 from customlabels.errors import CustomLabelsError
+from customlabels.storage.listening import Listener
 from customlabels.storage.migrations import migrate
 
 __all__ = ["Reading", "Records", "RecordsError", "Transaction"]
@@ -70,6 +71,8 @@ class Records:
         # SQLite has one writer: threads of this process queue here rather than poll the file's lock.
         self._turn_to_write = threading.Lock() if writer.dialect.name == "sqlite" else nullcontext()
         self._subscribers: dict[str, list[Callable[[], None]]] = defaultdict(list)
+        shared = writer.dialect.name == "postgresql"  # other server processes may use the database too
+        self._listener = Listener(writer.url, self._ring) if shared else None
 
     @classmethod
     def open(cls, url: str) -> Records:
@@ -104,9 +107,10 @@ class Records:
         with self._turn_to_write, self._writer.begin() as connection:
             transaction = Transaction(connection)
             yield transaction
+            if self._listener is not None:
+                self._listener.tell(connection, transaction.topics)
         for topic in transaction.topics:
-            for callback in self._subscribers[topic]:
-                callback()
+            self._ring(topic)
 
     @contextmanager
     def read(self) -> Iterator[Reading]:
@@ -115,14 +119,23 @@ class Records:
             yield Reading(connection)
 
     def subscribe(self, topic: str, callback: Callable[[], None]) -> None:
-        """Call `callback`, which must not block, after each commit of this process that notified `topic`.
+        """Call `callback`, which must not block, after each commit that notified `topic`.
 
-        A hint for speed only: whoever relies on a topic also looks by itself from time to time.
+        Commits of other processes are heard of on PostgreSQL. A hint for speed only: whoever relies on a
+        topic also looks by itself from time to time.
         """
+        if self._listener is not None and not self._subscribers:
+            self._listener.start()
         self._subscribers[topic].append(callback)
+
+    def _ring(self, topic: str) -> None:
+        for callback in tuple(self._subscribers.get(topic, ())):
+            callback()
 
     def close(self) -> None:
         """Close every connection."""
+        if self._listener is not None:
+            self._listener.close()
         self._reader.dispose()
         self._writer.dispose()
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from customlabels.asl import (
     Abort,
@@ -32,6 +34,7 @@ from customlabels.storage import Reading, Records
 from customlabels.workflows import journal, tasks
 from customlabels.workflows.advancing import Advancing, broken_off
 from customlabels.workflows.dialects import Clock, lease_time
+from customlabels.workflows.housekeeping import sweep
 from customlabels.workflows.journal import Advance, Run
 from customlabels.workflows.nested import outcome_of
 from customlabels.workflows.task_runs import Outcome, TaskRunner, run_task
@@ -42,6 +45,10 @@ __all__ = ["Engine", "EnginePace"]
 log = logging.getLogger(__name__)
 
 ANSWERED_LATER = (".sync", ".sync:2", ".waitForTaskToken")  # the ends of such resources
+SWEEP_SECONDS = 3600.0
+SHARES = 4  # batches in the stretch of the queue that engines on one database choose from
+
+Found = TypeVar("Found")
 
 # Gives a scheduled task as started, or None where no thread is free.
 Begin = Callable[[TaskRow], TaskRow | None]
@@ -98,7 +105,7 @@ class Engine:
         self._bell = threading.Event()
         self._closing = threading.Event()  # begin no more tasks, end when the last one has
         self._stopped = threading.Event()  # end now
-        self._renewed_at = self._looked_at = -math.inf
+        self._renewed_at = self._looked_at = self._swept_at = -math.inf
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
 
     def recover(self) -> None:
@@ -139,6 +146,7 @@ class Engine:
             self._bell.clear()  # before looking: who rings from here on is heard in the next turn
             try:
                 pause = 0.0 if self._turn() else self._pause()
+                self._sweep()
                 self._keep_leases()  # after the turn, which ends overdue tasks: those are not run again
             except Exception:
                 # A full disk, a lost connection: nothing was written, so the same turn is tried again.
@@ -202,13 +210,25 @@ class Engine:
         for task in tasks.overdue(reading, now):
             if task.token not in current:
                 work(task.execution_arn).overdue.append(task)
-        for arn in journal.due(reading, now, self._pace.batch):
+        for arn in self._some(reading, lambda most: journal.due(reading, now, most)):
             work(arn).due = True
         places = self._free_places()
         if places > 0:
-            for task in tasks.scheduled(reading, min(places, self._pace.batch)):
+            waiting = self._some(reading, lambda most: tasks.scheduled(reading, most))
+            for task in waiting[:places]:
                 work(task.execution_arn).waiting.append(task)
         return works
+
+    def _some(self, reading: Reading, look: Callable[[int], list[Found]]) -> list[Found]:
+        """A batch of what waits for its turn.
+
+        Where other engines share the database they look at the same rows, and only one of them can bring a
+        run forward: each takes its batch by chance from a longer stretch of the queue.
+        """
+        if reading.dialect == "sqlite":
+            return look(self._pace.batch)
+        found = look(self._pace.batch * SHARES)
+        return random.sample(found, min(self._pace.batch, len(found)))
 
     def _advance(self, run: Run, work: _Work, now: float, begin: Begin) -> Advance:
         """Decide, outside of any transaction."""
@@ -245,6 +265,12 @@ class Engine:
         if soonest is None:
             return self._pace.poll_seconds
         return min(max(soonest - self._clock(), 0.0), self._pace.poll_seconds)
+
+    def _sweep(self) -> None:
+        """Remove what is long over, a piece at a time, until there is no more of it this hour."""
+        now = self._clock()
+        if not 0 <= now - self._swept_at < SWEEP_SECONDS and not sweep(self._records, now):
+            self._swept_at = now
 
     # ------------------------------------------------------------ tasks
 

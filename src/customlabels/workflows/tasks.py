@@ -112,7 +112,12 @@ _OVERDUE = select(tasks).where(
 _NEXT_DUE = select(func.min(tasks.c.timeout_at), func.min(tasks.c.heartbeat_due)).where(_TIMED)
 _BY_TOKEN = select(tasks).where(_OF_TOKENS)
 _FENCE = ("status", "attempt", "answer")
-_LOCKED = select(tasks.c.token, *(tasks.c[name] for name in _FENCE)).where(_OF_TOKENS).with_for_update()
+_LOCKED = (
+    select(tasks.c.token, *(tasks.c[name] for name in _FENCE))
+    .where(_OF_TOKENS)
+    .order_by(tasks.c.token)
+    .with_for_update()
+)
 _CHANGE = update(tasks).where(tasks.c.token == bindparam("of_token"))
 _CHANGING = ("status", "attempt", "owner", "lease_until", "timeout_at", "heartbeat_due", "awaits")
 _ENDED_CHILD = exists().where(executions.c.arn == tasks.c.awaits, executions.c.status != "RUNNING")
@@ -249,9 +254,13 @@ def cancel_all(tx: Transaction, execution_arns: list[str]) -> None:
 def renew(tx: Transaction, rows: Iterable[TaskRow], until: float) -> None:
     """Keep the leases of tasks that run here."""
     own = and_(tasks.c.token == bindparam("of_token"), tasks.c.attempt == bindparam("of_attempt"))
-    values = [{"of_token": row.token, "of_attempt": row.attempt} for row in rows]
+    values = [{"of_token": row.token, "of_attempt": row.attempt} for row in sorted(rows, key=_by_its_token)]
     if values:
         tx.execute(update(tasks).where(own, tasks.c.status == "STARTED").values(lease_until=until), values)
+
+
+def _by_its_token(row: TaskRow) -> str:
+    return row.token  # one order for all processes, so that none waits for another in a circle
 
 
 def end_leases(tx: Transaction, now: float) -> None:
