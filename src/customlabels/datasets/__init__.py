@@ -26,10 +26,11 @@ from customlabels.datasets.manifests import (
     split_ref,
     validated_line,
 )
-from customlabels.datasets.revisions import Stats, changed, divided, note_dropped, ready, stage
+from customlabels.datasets.revisions import MOST_NOTED, Stats, changed, divided, note_dropped, ready, stage
 from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
+    "MOST_NOTED",
     "Box",
     "Dropped",
     "Entry",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, delete, select, update
 
 from customlabels.datasets import (
+    MOST_NOTED,
     Dropped,
     Entry,
     ManifestFileError,
@@ -21,6 +23,7 @@ from customlabels.datasets import (
     changed,
     chosen_for_test,
     divided,
+    dropped_of,
     labels_by_position,
     note_dropped,
     read_manifest,
@@ -105,6 +108,8 @@ class Distributing:
         rest, moved = divided(
             self._parts.records, base, rest_id, moved_id, chosen, self._parts.clock(), control.cancelled
         )
+        with self._parts.records.read() as reading:  # what was left out is so still
+            rest = replace(rest, dropped=tuple(dropped_of(reading, base, limit=MOST_NOTED)))
         told = MESSAGES["UPDATE_COMPLETE"]
 
         def finish(tx: Transaction) -> None:

@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import Row, select, update
 
 from customlabels.datasets import (
+    MOST_NOTED,
     ManifestFileError,
     ManifestLimits,
     dropped_of,
@@ -39,7 +40,6 @@ __all__ = ["Training"]
 
 SERVICE_ISSUE = "Amazon Rekognition experienced a service issue."
 REPORT_SECONDS = 0.5  # at least between two rows of progress: each is a commit
-MOST_REPORTED = 10_000  # lines left out, of a dataset
 versions = schema.versions
 
 
@@ -143,7 +143,7 @@ class Training:
                 {"dataset": side, "line": line.position, "code": line.code}
                 | {"reason": line.reason, "advice": line.advice}
                 for side, revision in sides.items()
-                for line in dropped_of(reading, revision or "", limit=MOST_REPORTED)
+                for line in dropped_of(reading, revision or "", limit=MOST_NOTED)
             ]
         if not lines:
             return {}
