@@ -57,6 +57,16 @@ def test_sides_beyond_the_limits_are_refused_from_the_header(
         check_header(png_header(width, height), LIMITS)
 
 
+def test_a_jpeg_of_endless_scans_is_refused_undecoded() -> None:
+    out = BytesIO()
+    quarters(64, 64).save(out, "JPEG", progressive=True)
+    scan = out.getvalue()[out.getvalue().rindex(b"\xff\xda") : -2]
+
+    with pytest.raises(InvalidImageFormat, match="510 scans; at most 100"):
+        check_header(out.getvalue()[:-2] + scan * 500, LIMITS)
+    assert check_header(out.getvalue(), LIMITS)
+
+
 def test_too_many_bytes_are_refused_whatever_they_are() -> None:
     with pytest.raises(ImageTooLarge, match="1001 bytes; at most 1000"):
         check_header(b"x" * 1001, ImageLimits(max_bytes=1000))

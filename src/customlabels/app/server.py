@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -62,6 +62,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def _http_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+    try:
+        from customlabels.app.connections import GuardedHttp
+    except ImportError:  # httptools is not on every platform; uvicorn's other parser bounds heads by itself
+        return "auto"
+    return GuardedHttp
+
+
 @contextlib.contextmanager
 def _listening(settings: Settings, *, detached: bool) -> Iterator[socket.socket]:
     """The socket to serve on. A detached server whose usual port is taken takes any free one."""
@@ -89,6 +97,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
     server = _Server(
         uvicorn.Config(
             last_request,
+            http=_http_protocol(),
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -59,6 +59,9 @@ class _Jpeg(JpegImageFile):
         return None
 
 
+MOST_SCANS = 100  # of a progressive JPEG, which has about 10; a file of empty ones would take hours to decode
+SCAN = b"\xff\xda"  # begins one; data has no such bytes, and what a camera embeds has few
+
 READERS: dict[bytes, type[ImageFile]] = {b"\xff\xd8\xff": _Jpeg, b"\x89PNG\r\n\x1a\n": PngImageFile}
 
 
@@ -80,6 +83,8 @@ def open_checked(data: bytes, limits: ImageLimits) -> ImageFile:
     except UNREADABLE as error:
         raise InvalidImageFormat(f"the image's header cannot be read: {error}") from error
     _check_size(image.width, image.height, limits)
+    if image.format == "JPEG" and (scans := data.count(SCAN)) > MOST_SCANS:
+        raise InvalidImageFormat(f"the image is stored in {scans} scans; at most {MOST_SCANS} are decoded")
     return image
 
 

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -151,7 +152,7 @@ class Payload:
         return {name: base64.b64encode(each.digest()).decode() for name, each in self._sums.items()}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for received in self._arriving():
+        async for received in self._arriving(self._patience):
             for piece in self._chunks.feed(received) if self._chunks else (received,):
                 self.size += len(piece)
                 self._require_length(whole=False)
@@ -167,20 +168,18 @@ class Payload:
         """All of it, for bodies that are small by nature."""
         return b"".join([piece async for piece in self])
 
-    async def drain(self, most: int) -> None:
-        """Read and forget what is still to come, as far as `most` bytes: a client may read only then."""
-        try:
-            async for received in self._arriving():
+    async def drain(self, most: int, seconds: float) -> None:
+        """Read and forget what is still to come, within limits: a client may read its answer only then."""
+        with suppress(ServiceError):
+            async for received in self._arriving(seconds):
                 most -= len(received)
                 if most < 0:
                     return
-        except ServiceError:
-            return
 
-    async def _arriving(self) -> AsyncIterator[bytes]:
+    async def _arriving(self, patience_seconds: float) -> AsyncIterator[bytes]:
         """Bytes as they come over the connection, within their time."""
         clock = asyncio.get_running_loop().time
-        deadline = clock() + self._patience
+        deadline = clock() + patience_seconds
         while not self.ended:
             try:
                 async with asyncio.timeout_at(deadline):

@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 LARGEST_PUT = 5 * 2**30  # bytes of an object, or a part, in one request; S3's own
 LARGEST_XML = 8 * 2**20  # bytes; 10,000 parts with their digests have a third of it
 DRAINED = 8 * 2**20  # bytes that are read of a request that is refused already
+DRAIN_SECONDS = 5.0
 IN_SIGNATURES = (b"X-Amz-Algorithm=", b"X-Amz-Signature=", b"AWSAccessKeyId=")
 # Members that this application has seen to before a handler is asked.
 SEEN_TO = ("ContentLength", "ContentMD5")
@@ -219,9 +220,11 @@ class _Exchange:
             self.payload = Payload(
                 self.receive, promise_of({}), limit=DRAINED, patience_seconds=self.app._limits.receive_seconds
             )
+        announced = self.headers.get("content-length", "0")
+        is_short = announced.isdecimal() and len(announced) < 9 and int(announced) <= DRAINED
         # Who waits for a word to go on sends no body after a refusal.
-        if not self.payload.ended and "expect" not in self.headers:
-            await self.payload.drain(DRAINED)
+        if not self.payload.ended and is_short and "expect" not in self.headers:
+            await self.payload.drain(DRAINED, DRAIN_SECONDS)
         return self.payload.ended
 
     async def _send(self, status: int, headers: list[tuple[bytes, bytes]], body: Any) -> None:

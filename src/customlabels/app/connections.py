@@ -1,0 +1,83 @@
+"""Connections before they carry a request: the head of one must be small, and come in time.
+
+Layer: app. uvicorn bounds neither. A body's size and pace are the matter of whom the request is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["GuardedHttp"]
+
+LARGEST_HEAD = (
+    64 * 1024
+)  # bytes of a request's first line and headers; a signed address with metadata has 15,000
+HEAD_SECONDS = 30.0  # from its first byte, or from the beginning of the connection
+
+
+class GuardedHttp(HttpToolsProtocol):
+    """uvicorn's protocol; it refuses a head that is too large or too slow, and closes the connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._in_head, self._head_bytes = True, 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._head_is_over()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes to the parser as long as the head that they belong to is small."""
+        if self._in_head:
+            self._expect_head()
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > LARGEST_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: pass the request on, unless it is too large even so."""
+        self._head_is_over()
+        self._in_head = False
+        fields = sum(len(name) + len(value) for name, value in self.headers)
+        if len(self.url) + fields > LARGEST_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            return
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """What comes next is another head."""
+        if self.cycle is not None:  # None: its head was refused
+            super().on_message_complete()
+        self._in_head, self._head_bytes = True, 0
+
+    def on_body(self, body: bytes) -> None:
+        """Pass a body on, unless its head was refused."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def _expect_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, HTTPStatus.REQUEST_TIMEOUT)
+
+    def _head_is_over(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self._head_is_over()
+        if not self.transport.is_closing():
+            text = f"{status.phrase}\n".encode()
+            head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: {len(text)}\r\n"
+            self.transport.write(
+                f"{head}content-type: text/plain\r\nconnection: close\r\n\r\n".encode() + text
+            )
+            self.transport.close()
