@@ -8,7 +8,7 @@ DEMO := demo
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,postgres]'
 	touch $@
 
 demo: $(VENV)/.ready  ## Train on handwritten digits, judge, serve, ask; ends what it started.
