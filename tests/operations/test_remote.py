@@ -2,7 +2,9 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
@@ -217,3 +219,39 @@ def test_a_service_without_an_endpoint_is_never_called(world: World) -> None:
 )
 def test_services_are_found_by_the_sdks_name(sdk: str, name: str | None) -> None:
     assert client_name(sdk) == name
+
+
+class Lambda(BaseHTTPRequestHandler):
+    """A function host: answers `echo` with its event; everything else raises."""
+
+    def do_POST(self) -> None:
+        event = self.rfile.read(int(self.headers["content-length"]))
+        failed = "/functions/echo/" not in self.path
+        body = b'{"errorMessage":"no","errorType":"Broken"}' if failed else event
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        if failed:
+            self.send_header("x-amz-function-error", "Unhandled")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+def test_functions_that_are_not_ours_are_invoked_where_lambda_is(world: World) -> None:
+    host = ThreadingHTTPServer(("127.0.0.1", 0), Lambda)
+    threading.Thread(target=host.serve_forever, daemon=True).start()
+    remote = Remote({"LAMBDA": f"http://127.0.0.1:{host.server_address[1]}"})
+    world.tasks = ServiceTasks(
+        world.dispatcher, SERVICES, {"own": lambda event, _context: ["own", event]}, remote
+    )
+
+    told = run(world, "lambda:invoke", {"FunctionName": "echo", "Payload": {"a": "b"}})
+    own = run(world, "lambda:invoke", {"FunctionName": "own", "Payload": 1})
+    failed = failure(world, "lambda:invoke", {"FunctionName": "other", "Payload": "x"})
+
+    host.shutdown()
+    host.server_close()
+    assert (told["Payload"], own["Payload"]) == ({"a": "b"}, ["own", 1])
+    assert (failed.error, json.loads(failed.cause)["errorMessage"]) == ("Broken", "no")

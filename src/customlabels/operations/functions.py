@@ -15,7 +15,7 @@ from typing import Any
 from customlabels.operations.integrations import metadata
 from customlabels.workflows import TaskFailure
 
-__all__ = ["Function", "FunctionContext", "Functions"]
+__all__ = ["Function", "FunctionContext", "Functions", "invoked"]
 
 FUNCTION = re.compile(
     r"(?:arn:[a-z0-9-]+:lambda:[a-z0-9-]*:\d*:function:)?([A-Za-z0-9_-]+)(?::[A-Za-z0-9$_-]+)?"
@@ -49,13 +49,16 @@ class Functions:
     def __init__(self, functions: Mapping[str, Function]) -> None:
         self._functions = functions
 
+    def has(self, named: str) -> bool:
+        """Whether there is such a function here."""
+        return _name_of(named) in self._functions
+
     def call(self, named: str, event: Any, token: str) -> Any:
         """What the function answers to `event`, a JSON value; its exception is a TaskFailure.
 
         named: its name or ARN    token: of the request; the same in every run of it
         """
-        found = FUNCTION.fullmatch(named)
-        name = found[1] if found else named
+        name = _name_of(named)
         function = self._functions.get(name)
         if function is None:
             offered = ", ".join(sorted(self._functions)) or "none"
@@ -78,10 +81,15 @@ class Functions:
             }
             raise TaskFailure(type(error).__name__, json.dumps(told, separators=(",", ":"))) from error
 
-    def invoke(self, parameters: Mapping[str, Any], token: str, request_id: str) -> dict[str, Any]:
-        """The result of `lambda:invoke`."""
-        payload = self.call(str(parameters.get("FunctionName", "")), parameters.get("Payload", {}), token)
-        body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
-        headers = {**INVOKED, "X-Amzn-Trace-Id": f"Root=1-{token[:8]}-{token[8:32]};Sampled=0"}
-        about = metadata(headers, body, request_id)
-        return {"ExecutedVersion": "$LATEST", "Payload": payload, **about, "StatusCode": 200}
+
+def invoked(payload: Any, token: str, request_id: str) -> dict[str, Any]:
+    """The result of a task that invoked a function, which answered `payload`."""
+    body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
+    headers = {**INVOKED, "X-Amzn-Trace-Id": f"Root=1-{token[:8]}-{token[8:32]};Sampled=0"}
+    about = metadata(headers, body, request_id)
+    return {"ExecutedVersion": "$LATEST", "Payload": payload, **about, "StatusCode": 200}
+
+
+def _name_of(named: str) -> str:
+    found = FUNCTION.fullmatch(named)
+    return found[1] if found else named

@@ -147,6 +147,7 @@ INTEGRATIONS: Mapping[str, Integration] = {
         body=_started,
         prepare=_with_input,
     ),
+    "lambda": Integration("lambda", "Lambda", "AWSLambda", "AWSLambdaException", None),
     "sqs": Integration("sqs", "SQS", "AmazonSQS", "AmazonSQSException", _headers(JSON)),
     "sns": Integration(
         "sns",

@@ -67,6 +67,10 @@ class ServiceCalls:
         self._services = services
         self._remote = remote
 
+    def reaches(self, model: str) -> bool:
+        """Whether an endpoint is set for the service."""
+        return self._remote.has(self._services.shape_only(model).model)
+
     def call(self, model: str, name: str, parameters: Any, task: TaskRequest) -> Answered:
         """The answer of the operation `name` of the service that botocore calls `model`.
 

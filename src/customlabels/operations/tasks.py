@@ -8,13 +8,14 @@ is run again after a crash gets the first run's answer.
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from customlabels.operations.dispatch import Dispatcher
-from customlabels.operations.functions import Function, Functions
+from customlabels.operations.functions import Function, Functions, invoked
 from customlabels.operations.integrations import INTEGRATIONS
 from customlabels.operations.remote import Remote, client_name
 from customlabels.operations.service_calls import UNREACHED, Refused, ServiceCalls
@@ -56,7 +57,7 @@ class ServiceTasks:
         resource = SERVICE.fullmatch(task.resource_arn)
         if resource is None:
             if ":lambda:" in task.resource_arn:
-                return self._functions.call(task.resource_arn, task.parameters, task.token)
+                return self._call_function(task.resource_arn, task.parameters, task)[0]
             raise _not_offered(task)
         if resource["sdk"]:
             result = self._call_sdk(resource["service"], resource["action"], task)
@@ -92,7 +93,9 @@ class ServiceTasks:
         if not isinstance(task.parameters, dict):
             raise TaskFailure("States.Runtime", f"the parameters of {task.resource_arn} are not an object")
         if (service, action) == ("lambda", "invoke"):
-            return self._functions.invoke(task.parameters, task.token, str(uuid.uuid4()))
+            named, event = str(task.parameters.get("FunctionName", "")), task.parameters.get("Payload", {})
+            payload, request_id = self._call_function(named, event, task)
+            return invoked(payload, task.token, request_id)
         integration = INTEGRATIONS.get(service)
         if integration is None or action not in OPTIMISED[service]:
             raise _not_offered(task)
@@ -102,6 +105,22 @@ class ServiceTasks:
         except Refused as refused:
             raise integration.failure(refused) from refused
         return integration.result(answer)
+
+    def _call_function(self, named: str, event: Any, task: TaskRequest) -> tuple[Any, str]:
+        """What a function of this server answers, else one at Lambda's endpoint; and the request's id."""
+        if self._functions.has(named) or not self._calls.reaches("lambda"):
+            return self._functions.call(named, event, task.token), str(uuid.uuid4())
+        parameters = {"FunctionName": named, "Payload": json.dumps(event)}
+        try:
+            answer = self._calls.call("lambda", "invoke", parameters, task)
+        except Refused as refused:
+            raise INTEGRATIONS["lambda"].failure(refused) from refused
+        text = answer.value.get("Payload") or "null"
+        payload = json.loads(text)
+        if answer.value.get("FunctionError"):
+            raised = payload.get("errorType") if isinstance(payload, dict) else None
+            raise TaskFailure(raised or "Exception", text)
+        return payload, answer.request_id
 
 
 def _not_offered(task: TaskRequest) -> TaskFailure:

@@ -339,6 +339,8 @@ tasks = Table(
     Index(None, "status", "created_at"),
     Index(None, "resource", "status", "created_at"),
     Index(None, "awaits"),
+    Index(None, "timeout_at"),
+    Index(None, "heartbeat_due"),
 )
 
 # A distributed Map under way: its iterations are executions of their own.

@@ -106,10 +106,15 @@ _OF_STATUS = (
     .order_by(tasks.c.created_at)
     .limit(bindparam("most"))
 )
+# By the two indexes; few rows are due, and with the status in it SQLite would read all that wait.
 _OVERDUE = select(tasks).where(
-    _TIMED, or_(tasks.c.timeout_at <= bindparam("now"), tasks.c.heartbeat_due <= bindparam("now"))
+    or_(tasks.c.timeout_at <= bindparam("now"), tasks.c.heartbeat_due <= bindparam("now"))
 )
-_NEXT_DUE = select(func.min(tasks.c.timeout_at), func.min(tasks.c.heartbeat_due)).where(_TIMED)
+# Tasks that are over have neither; each is asked for by itself, as the first of its index.
+_NEXT_DUE = select(
+    select(func.min(tasks.c.timeout_at)).scalar_subquery(),
+    select(func.min(tasks.c.heartbeat_due)).scalar_subquery(),
+)
 _BY_TOKEN = select(tasks).where(_OF_TOKENS)
 _FENCE = ("status", "attempt", "answer")
 _LOCKED = (
@@ -159,8 +164,9 @@ def offered(reading: Reading, activity_arn: str) -> TaskRow | None:
 
 
 def overdue(reading: Reading, now: float) -> list[TaskRow]:
-    """Tasks under way whose timeout or heartbeat has passed at `now`."""
-    return [_task(row) for row in reading.execute(_OVERDUE, {"now": now})]
+    """Tasks under way whose timeout or heartbeat has passed at `now`, before an answer came."""
+    due = (_task(row) for row in reading.execute(_OVERDUE, {"now": now}))
+    return [task for task in due if task.status in ("STARTED", "WAITING") and task.answer is None]
 
 
 def orphaned(reading: Reading, now: float, own: Iterable[str], limit: int) -> list[TaskRow]:
