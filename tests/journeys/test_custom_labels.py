@@ -14,6 +14,7 @@ from tests.journeys.stage import Home, draw, home_in, lines_until, until
 
 QUICK = {"Delay": 1, "MaxAttempts": 240}
 BUCKET, OUTPUT = "two-accounts-images", "two-accounts-output"
+COPIES = "two-accounts-copies"  # the friend's own bucket
 OWNER, FRIEND = "111122223333", "444455556666"
 KEYS = {account: {"secret": f"secret of {account}", "account": account} for account in (OWNER, FRIEND)}
 DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
@@ -81,6 +82,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         ours = home.client("customlabels", key=OWNER, secret=KEYS[OWNER]["secret"])
         ours.put_bucket(Name=BUCKET, Folder=str(folder))
         ours.put_bucket(Name=OUTPUT, Folder=str(folder / "output"))
+        friends_s3 = home.client("s3", key=FRIEND, secret=KEYS[FRIEND]["secret"])
+        friends_s3.create_bucket(Bucket=COPIES)
         owner = clients[OWNER]
         project = owner.create_project(ProjectName="colours", Tags={"team": "vision"})["ProjectArn"]
         source = {"GroundTruthManifest": {"S3Object": {"Bucket": BUCKET, "Name": "all.manifest"}}}
@@ -99,7 +102,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         waiter = owner.get_waiter("project_version_training_completed")
         waiter.wait(ProjectArn=project, VersionNames=["v1"], WaiterConfig=QUICK)
         yield story
-        for client in (ours, *clients.values()):
+        for client in (ours, friends_s3, *clients.values()):
             client.close()
         server.terminate()
         server.communicate(timeout=30)
@@ -211,7 +214,7 @@ def test_an_account_sees_nothing_of_another_until_a_policy_lets_it_copy(story: S
         "SourceProjectVersionArn": story.version,
         "DestinationProjectArn": target,
         "VersionName": "copy",
-        "OutputConfig": {"S3Bucket": OUTPUT, "S3KeyPrefix": "copies"},
+        "OutputConfig": {"S3Bucket": COPIES, "S3KeyPrefix": "copies"},
     }
     seen = [each["ProjectArn"] for each in friend.describe_projects()["ProjectDescriptions"]]
     hidden = refused(friend.describe_project_versions, ProjectArn=story.project)

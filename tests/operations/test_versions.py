@@ -390,3 +390,49 @@ def test_a_version_whose_units_are_given_up_is_failed(world: World) -> None:
     world.until(lambda: world.version(arn)["Status"] == "FAILED")
 
     assert world.version(arn)["StatusMessage"] == "no unit comes up any more"
+
+
+def test_a_manifest_that_is_no_manifest_fails_the_training_with_the_words_of_the_service(
+    world: World,
+) -> None:
+    project = world.project()
+    contents = {
+        "picture.manifest": (b"\x89PNG\r\n\x1a", "The manifest file extension or contents are invalid."),
+        "empty.manifest": (b"", "The manifest file is empty."),
+        "nowhere.manifest": (None, "The manifest file extension or contents are invalid."),
+    }
+    for key, (data, _words) in contents.items():
+        if data is not None:
+            world.objects.write(IMAGES, key, data)
+
+    for number, (key, (_data, words)) in enumerate(contents.items()):
+        asset = {"GroundTruthManifest": {"S3Object": {"Bucket": IMAGES, "Name": key}}}
+        data_of = {"TrainingData": {"Assets": [asset]}, "TestingData": {"AutoCreate": True}}
+        arn = world.train(project, f"v{number}", **data_of)
+        world.settle()
+        described = world.version(arn)
+
+        assert described["Status"] == "TRAINING_FAILED"
+        assert described["StatusMessage"].startswith(words)
+        assert f"s3://{IMAGES}/{key}" in described["StatusMessage"]
+        assert not {"ManifestSummary", "EvaluationResult", "TrainingDataResult"} & described.keys()
+    assert not world.trainer.specs
+
+
+def test_a_manifest_by_the_version_of_its_object_is_refused_rather_than_taken_for_the_latest(
+    world: World,
+) -> None:
+    place = {"Bucket": IMAGES, "Name": "a", "Version": "7"}
+    data_of = {"Assets": [{"GroundTruthManifest": {"S3Object": place}}]}
+    request: dict[str, Any] = {"ProjectArn": world.project(), "VersionName": "v1"}
+    request |= {"OutputConfig": OUTPUT_CONFIG, "TrainingData": data_of, "TestingData": {"AutoCreate": True}}
+
+    assert world.refusal("CreateProjectVersion", **request) == "InvalidParameterException"
+
+
+def test_a_list_of_versions_does_not_read_their_evaluations(world: World) -> None:
+    arn = world.trained()
+    with world.records.write() as tx:
+        tx.execute(update(schema.versions).values(evaluation="no JSON at all"))
+
+    assert world.version(arn)["EvaluationResult"]["F1Score"] == 0.9

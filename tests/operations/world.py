@@ -179,13 +179,13 @@ class Loop:
 class World:
     """One home, and the calls of its user. Jobs run once `start_jobs` was called, or by `settle`."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(self, folder: Path, limits: Limits | None = None, url: str = "") -> None:
         self.folder = folder
         self.home = folder / "home"
         for name in (IMAGES, OUTPUT):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.loop = Loop()
-        self.records = Records.open(f"sqlite:///{self.home / 'records.db'}")
+        self.records = Records.open(url or f"sqlite:///{self.home / 'records.db'}")
         self.objects = Objects(folder_of(self.records), None, self.home / "attributes")
         self.rules = Rules()
         self.trainer = QuickTrainer()

@@ -1,16 +1,19 @@
 """Records: whole transactions, told after the commit, and a schema that only migrations change."""
 
+import json
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from customlabels.storage import NewerSchema, Records, RecordsError
+from customlabels.storage import NewerSchema, Records, RecordsError, migrations
 from customlabels.storage.schema import buckets, metadata
 
 
@@ -134,3 +137,36 @@ def test_commits_of_another_process_are_heard_on_postgresql(database: str, recor
 
     other.close()
     assert heard.is_set()
+
+
+def test_a_home_of_the_first_schema_keeps_its_datasets_and_figures(database: str) -> None:
+    """What the third migration moves: evaluations out of details, addresses into blocks."""
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO revisions VALUES ('r', 'READY', 2, 0, 0, 0, 0)"))
+        entry = "INSERT INTO entries VALUES ('r', {0}, 's3://photos/{0}', '{{}}', 0, NULL)"
+        for position in (1, 3):
+            connection.execute(text(entry.format(position)))
+        project = "INSERT INTO projects VALUES ('p', '1', 'r', 'n', 'CREATED', 0)"
+        version = (
+            "INSERT INTO versions (arn, project_arn, name, status, status_message, created_at, details)"
+            """ VALUES ('v', 'p', 'n', 'STOPPED', '', 0, '{"Evaluation"\\: {"a"\\: 1}, "b"\\: 2}')"""
+        )
+        for statement in (project, version):
+            connection.execute(text(statement))
+    engine.dispose()
+
+    records = Records.open(database)
+    with records.read() as reading:
+        blocks = reading.execute(text("SELECT first, last, refs FROM ref_blocks")).all()
+        moved = reading.execute(text("SELECT details, evaluation FROM versions")).one()
+        keys = reading.execute(text("SELECT name FROM keys")).scalars().all()
+    records.close()
+
+    assert blocks == [(1, 3, "s3://photos/1\ns3://photos/3")]
+    assert [json.loads(each) for each in moved] == [{"b": 2}, {"a": 1}]
+    assert keys == ["pages"]

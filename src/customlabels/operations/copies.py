@@ -21,7 +21,7 @@ from customlabels.operations.permissions import is_allowed, is_denied
 from customlabels.operations.policies import documents_of
 from customlabels.operations.refusals import in_use, invalid_parameter, not_found
 from customlabels.operations.results import described_results, document_key
-from customlabels.operations.rows import project_row
+from customlabels.operations.rows import locked, project_row
 from customlabels.operations.statuses import MESSAGES, PASSING
 from customlabels.operations.sweeping import sweep_folders
 from customlabels.operations.tagging import put_tags
@@ -88,7 +88,7 @@ def _source(tx: Transaction, call: Call) -> Row[Any]:
         raise ServiceError("AccessDeniedException", f"a policy of {project} denies {account} {version}")
     if own:
         project_row(tx, call, project)
-    row = tx.execute(select(versions).where(versions.c.arn == version)).first()
+    row = tx.execute(locked(tx, select(versions).where(versions.c.arn == version))).first()
     if row is None or Arn.parse(version).account != Arn.parse(project).account:
         raise not_found(f"there is no {version}: it was deleted, or never made")
     if row.project_arn != project:

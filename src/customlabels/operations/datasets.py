@@ -140,7 +140,7 @@ def distribute_dataset_entries(call: Call) -> Response:
     arns = [each["Arn"] for each in call.params["Datasets"]]
 
     def effect(tx: Transaction) -> Response:
-        rows = {row.type: row for row in (dataset_row(tx, call, arn) for arn in arns)}
+        rows = {row.type: row for row in (dataset_row(tx, call, arn) for arn in sorted(arns))}
         if rows.keys() != {"TRAIN", "TEST"}:
             raise invalid_parameter(f"{' and '.join(arns)}: one training and one test dataset are needed")
         train, test = rows["TRAIN"], rows["TEST"]

@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import insert, select
+from sqlalchemy.exc import DBAPIError
 
 from customlabels.errors import ServiceError
 from customlabels.operations.arns import Stamps
@@ -30,6 +31,10 @@ __all__ = ["Call", "Dispatcher", "Handler", "Response", "operation", "table"]
 
 Response = dict[str, Any]
 Handler = Callable[["Call"], Response | Awaitable[Response]]
+
+# SQLSTATEs: a name is taken, a row referred to is gone, a deadlock, no order of the two is possible.
+COLLISIONS = {"23505", "23503", "40P01", "40001"}
+TRIES = 5
 
 _handlers: dict[tuple[str, str], Handler] = {}
 
@@ -52,7 +57,20 @@ class Call:
         return self.stamps.next(self.now)
 
     def write(self, effect: Callable[[Transaction], Response]) -> Response:
-        """Apply `effect` in one transaction; a token that was answered before has no second effect."""
+        """Apply `effect` in one transaction; a token that was answered before has no second effect.
+
+        Where several write at once (PostgreSQL), one of two that want the same name or wait for each other
+        begins again, and then sees what the other has done.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                return self._write(effect)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in COLLISIONS:
+                    raise
+        return self._write(effect)
+
+    def _write(self, effect: Callable[[Transaction], Response]) -> Response:
         with self.parts.records.write() as tx:
             answer = self._answered(tx)
             if answer is None:

@@ -16,6 +16,7 @@ from sqlalchemy import Row, select, update
 
 from customlabels.errors import CustomLabelsError
 from customlabels.operations.parts import Parts
+from customlabels.operations.rows import locked
 from customlabels.operations.statuses import MESSAGES
 from customlabels.storage import Reading, Records, Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl, Jobs
@@ -116,7 +117,8 @@ def _folder(parts: Parts, row: Row[Any]) -> Path:
 
 def _wished(reading: Reading, job: Job) -> Row[Any] | None:
     """The version, if what the job does is still its latest wish."""
-    row = reading.execute(select(versions).where(versions.c.arn == job.spec["version"])).first()
+    query = select(versions).where(versions.c.arn == job.spec["version"])
+    row = reading.execute(locked(reading, query)).first()
     current = row is not None and row.status == BEFORE[job.kind]
     return row if row and current and orjson.loads(row.details).get("Wish") == job.spec["wish"] else None
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Row, Select, Table, select
 
 from customlabels.operations.arns import Arn
 from customlabels.operations.dispatch import Call
 from customlabels.operations.refusals import not_found
-from customlabels.storage import Reading, schema
+from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["dataset_row", "project_row", "require_own", "version_row"]
+__all__ = ["dataset_row", "locked", "project_row", "require_own", "version_row"]
 
 
 def project_row(reading: Reading, call: Call, arn: str) -> Row[Any]:
@@ -42,9 +42,17 @@ def require_own(call: Call, arn: str) -> None:
         raise not_found(f"account {call.caller.account} has no {arn}")
 
 
+def locked(reading: Reading, query: Select[Any]) -> Select[Any]:
+    """The query; in a transaction its rows stay as they are until the end, also where others write too.
+
+    SQLite has one writer and needs nothing of the kind.
+    """
+    return query.with_for_update() if isinstance(reading, Transaction) else query
+
+
 def _row(reading: Reading, call: Call, table: Table, arn: str) -> Row[Any]:
     require_own(call, arn)
-    row = reading.execute(select(table).where(table.c.arn == arn)).first()
+    row = reading.execute(locked(reading, select(table).where(table.c.arn == arn))).first()
     if row is None:
         raise not_found(f"there is no {arn}: it was deleted, or never made")
     return row

@@ -172,7 +172,7 @@ class Training:
             write_whole(file, (line + b"\n" for line in file_lines(lines, ManifestLimits())))
         except (StorageError, ManifestFileError) as error:
             told = unreadable(error) if isinstance(error, StorageError) else error
-            raise TrainingFailed(told.code, f"s3://{place['Bucket']}/{place['Name']}: {told}") from error
+            raise TrainingFailed(told.code, f"{told} (s3://{place['Bucket']}/{place['Name']})") from error
 
     def _put_in_place(self, arn: str, outcome: TrainingOutcome) -> str:
         """Move the artefact to where versions are served from; its place, relative to the home."""

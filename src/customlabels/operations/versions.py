@@ -15,7 +15,7 @@ from customlabels.operations.hosting import ask_units
 from customlabels.operations.options import take_options
 from customlabels.operations.pages import newest_page, page_start, page_token
 from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
-from customlabels.operations.rows import project_row, version_row
+from customlabels.operations.rows import locked, project_row, version_row
 from customlabels.operations.statuses import MESSAGES, PASSING, STARTABLE, USABLE
 from customlabels.operations.sweeping import sweep_folders, sweep_revision
 from customlabels.operations.tagging import drop_tags, put_tags
@@ -224,7 +224,8 @@ def _require_turn(tx: Transaction, call: Call) -> None:
 
 def _snapshot(tx: Transaction, project: str) -> tuple[str, str | None]:
     """The revisions of the project's training and test dataset; None for a test that is split off."""
-    found = {row.type: row for row in tx.execute(select(datasets).where(datasets.c.project_arn == project))}
+    own = locked(tx, select(datasets).where(datasets.c.project_arn == project).order_by(datasets.c.arn))
+    found = {row.type: row for row in tx.execute(own)}
     for row in found.values():
         if row.status.endswith("_IN_PROGRESS"):
             raise in_use(f"{row.arn} is {row.status}; wait for its end")
