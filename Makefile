@@ -4,7 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check format bench torture picture clean
+# Other clients than boto3, for the tests: each in a folder of its own, at versions that are known to go.
+CLIENTS := .clients
+AWSCLI := awscli==1.46.3
+NPM := @aws-sdk/client-rekognition@3.1142.0 @aws-sdk/client-sfn@3.1164.0 @aws-sdk/client-s3@3.1175.0
+
+.PHONY: demo test check format bench torture picture clean clients
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +21,11 @@ demo: $(VENV)/.ready  ## Train on handwritten digits, judge, serve, ask; ends wh
 
 test: $(VENV)/.ready  ## The test suite.
 	$(BIN)/python -m pytest
+
+clients:  ## The AWS CLI and the SDK for JavaScript, with which some tests ask too.
+	$(PYTHON) -m venv $(CLIENTS)/awscli
+	$(CLIENTS)/awscli/bin/python -m pip install --quiet --disable-pip-version-check $(AWSCLI)
+	command -v npm >/dev/null && npm install --prefix $(CLIENTS) --silent --no-audit --no-fund --save-exact $(NPM)
 
 check: $(VENV)/.ready  ## Format, lint, types, arrows.
 	$(BIN)/ruff format --check .
@@ -37,4 +47,4 @@ picture: $(VENV)/.ready  ## Draw docs/workflow.svg from the definition.
 	$(BIN)/python docs/draw_workflow.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,7 +16,9 @@ from customlabels.operations.refusals import in_use, invalid_parameter, not_foun
 from customlabels.operations.uploading import uploads_in
 from customlabels.storage import BucketNotFound, Reading, Records, StorageError, Transaction, schema
 
-__all__ = ["bucket_folders", "folder_of", "sweep_buckets"]
+__all__ = ["BUCKETS_CHANGED", "bucket_folders", "folder_of", "sweep_buckets"]
+
+BUCKETS_CHANGED = "buckets"  # notified by each transaction that adds or forgets one
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +27,30 @@ buckets, entries = schema.buckets, schema.entries
 
 def folder_of(records: Records) -> Callable[[str], Path | None]:
     """What `Objects` asks: the folder of a bucket, None where none is registered."""
+    return _Folders(records).folder
 
-    def folder(bucket: str) -> Path | None:
-        with records.read() as reading:
-            found = reading.execute(select(buckets.c.folder).where(buckets.c.name == bucket)).scalar()
-        return None if found is None else Path(found)
 
-    return folder
+class _Folders:
+    """The folders of buckets that were asked for, until a bucket is added or forgotten."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._known: dict[str, Path] = {}
+        records.subscribe(BUCKETS_CHANGED, self._forget)
+
+    def _forget(self) -> None:
+        self._known = {}
+
+    def folder(self, bucket: str) -> Path | None:
+        """The folder of a bucket, or None."""
+        known = self._known  # before the look: what is old by then is put where nobody looks any more
+        if bucket not in known:
+            with self._records.read() as reading:
+                found = reading.execute(select(buckets.c.folder).where(buckets.c.name == bucket)).scalar()
+            if found is None:
+                return None
+            known[bucket] = Path(found)
+        return known[bucket]
 
 
 def bucket_folders(parts: Parts, account: str) -> dict[str, Path]:
@@ -62,6 +81,7 @@ def put_bucket(call: Call) -> Response:
         raise invalid_parameter(f"{folder} is not the absolute path of a folder that is there")
 
     def effect(tx: Transaction) -> Response:
+        tx.notify(BUCKETS_CHANGED)
         row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
         if row is not None and Path(row.folder).resolve() != folder.resolve():
             _require_unused(tx, name, row.folder)
@@ -88,6 +108,7 @@ def delete_bucket(call: Call) -> Response:
     name = call.params["Name"]
 
     def effect(tx: Transaction) -> Response:
+        tx.notify(BUCKETS_CHANGED)
         row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
         if row is None or owner_of(call.parts, Path(row.folder)) not in (None, call.caller.account):
             raise not_found(f"no bucket {name} is registered")

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select
 
 from customlabels.errors import ServiceError
 from customlabels.operations.access import bucket_folder, owner_of
+from customlabels.operations.buckets import BUCKETS_CHANGED
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import page_start, page_token
 from customlabels.operations.s3_terms import in_s3_codes, require_bucket, require_offered
@@ -37,6 +38,7 @@ def create_bucket(call: Call) -> Response:
     folder = bucket_folder(call.parts, call.caller.account, name)
 
     def effect(tx: Transaction) -> Response:
+        tx.notify(BUCKETS_CHANGED)
         row = tx.execute(select(buckets.c.folder).where(buckets.c.name == name)).first()
         if row is None:
             tx.execute(insert(buckets), {"name": name, "folder": str(folder), "created_at": call.now})
@@ -69,6 +71,7 @@ def delete_bucket(call: Call) -> Response:
             uploads_of(call).end(upload)
 
     def effect(tx: Transaction) -> Response:
+        tx.notify(BUCKETS_CHANGED)
         tx.execute(delete(buckets).where(buckets.c.name == name))
         return {}
 
