@@ -27,10 +27,17 @@ class SettingsError(InvalidInput):
 
 @dataclass(frozen=True)
 class AccessKey:
-    """A secret and the account that it opens."""
+    """A secret, the account that it opens, and for a temporary key the token that goes with it."""
 
     secret: str
     account: str
+    session_token: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.account.isascii() and self.account.isdigit() and len(self.account) == 12):
+            raise ValueError(f"account {self.account!r}: an account is 12 digits")
+        if not self.secret:
+            raise ValueError("a secret is empty")
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,9 @@ class Settings:
     database_url: str = ""  # default: SQLite in the home; a postgresql:// address for PostgreSQL
     access_keys: Mapping[str, AccessKey] = field(default_factory=dict)
     s3: S3Settings | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)  # of services elsewhere: `SQS` -> its address
+    endpoint_access_key: str = "local"  # for all of them; emulators take any
+    endpoint_secret_key: str = "local"  # noqa: S105
     wait_scale: float = 1.0  # of the Wait states: 0 tries a definition in seconds
     idle_seconds: float = 20.0  # a detached server without work ends after this long
     concurrent_trainings: int = 1  # two cores: a second training at once would only slow the first
@@ -96,6 +106,9 @@ class Settings:
             "mock_file": _path(environment.get("SFN_MOCK_CONFIG")),  # the name that AWS's program knows
             "access_keys": _access_keys(home / "access-keys.json"),
             "s3": _s3(environment),
+            "endpoints": _endpoints(environment),
+            "endpoint_access_key": environment.get("AWS_ACCESS_KEY_ID"),
+            "endpoint_secret_key": environment.get("AWS_SECRET_ACCESS_KEY"),
         }
         values |= {name: value for name, value in overrides.items() if value is not None}
         given = {name: value for name, value in values.items() if value is not None}
@@ -110,6 +123,11 @@ class Settings:
             return ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def operator(self) -> str:
+        """The account of the person whose machine this is: that of the first access key."""
+        return next((key.account for key in self.access_keys.values()), self.account)
 
     @property
     def records_url(self) -> str:
@@ -149,13 +167,27 @@ def _path(text: str | None) -> Path | None:
 def _access_keys(file: Path) -> dict[str, AccessKey]:
     try:
         found = json.loads(file.read_text("utf-8"))
-        return {name: AccessKey(str(key["secret"]), str(key["account"])) for name, key in found.items()}
+        return {name: _access_key(key) for name, key in found.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(
             f'{file}: expected {{"AKID": {{"secret": "...", "account": "12 digits"}}}}: {error}'
         ) from error
+
+
+def _endpoints(environment: Mapping[str, str]) -> dict[str, str]:
+    # Only those that name their service: AWS_ENDPOINT_URL is where clients find this very server.
+    prefix = "AWS_ENDPOINT_URL_"
+    return {
+        name.removeprefix(prefix): url for name, url in environment.items() if name.startswith(prefix) and url
+    }
+
+
+def _access_key(found: dict[str, object]) -> AccessKey:
+    if unknown := found.keys() - {"secret", "account", "session_token"}:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    return AccessKey(str(found["secret"]), str(found["account"]), str(found.get("session_token", "")))
 
 
 def _s3(environment: Mapping[str, str]) -> S3Settings | None:

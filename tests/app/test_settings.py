@@ -50,7 +50,29 @@ def test_this_machine_alone_needs_none(host: str, tmp_path: Path) -> None:
     assert Settings(tmp_path, host=host).is_loopback
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"AKID": {"secret": "s"}}', '{"AKID": "s"}'])
+def test_the_operator_is_the_account_of_the_first_key(tmp_path: Path) -> None:
+    text = '{"A": {"secret": "s", "account": "111122223333", "session_token": "t"}}'
+    (tmp_path / "access-keys.json").write_text(text)
+
+    settings = Settings.from_environment({"CUSTOMLABELS_HOME": str(tmp_path)})
+
+    assert settings.access_keys == {"A": AccessKey("s", "111122223333", "t")}
+    assert settings.operator == "111122223333"
+    assert Settings(tmp_path).operator == Settings(tmp_path).account
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"AKID": {"secret": "s"}}',
+        '{"AKID": "s"}',
+        '{"AKID": {"secret": "s", "account": "12"}}',
+        '{"AKID": {"secret": "", "account": "111122223333"}}',
+        '{"AKID": {"secret": "s", "account": "111122223333", "token": "t"}}',
+    ],
+)
 def test_an_access_keys_file_that_cannot_be_read_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "access-keys.json").write_text(text)
 

@@ -55,6 +55,7 @@ def machine(**states: dict[str, Any]) -> dict[str, Any]:
         ("$millis()", 1_700_000_000_000),
         ("$pad('ab', -5, '*-')", "*-*ab"),
         ("$length($pad('ab', 5))", 5),
+        ("$formatInteger(1999, 'I')", "MCMXCIX"),
         ("$big > 1 and $states.input.a = 3", True),
     ],
 )
@@ -122,7 +123,8 @@ def test_two_implementations_agree(expression: str) -> None:
         ("($f := function($x) { $f($x + 1) }; $f(1))", "D1012"),
         ("($f := function($n) { $n < 1 ? 0 : 1 + $f($n - 1) }; $f(9999))", "D1011"),
         ("[1..9999999]", "D2015"),
-        ("$pad('', 99999999999)", "at most"),
+        ("$pad('', 99999999999)", "numbers up to"),
+        ("$formatInteger(9999999999999, 'I')", "numbers up to"),
         ("$partition([1], 0)", "chunk size"),
         ("$parse('[')", "not a JSON text"),
     ],

@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from customlabels.evaluation import best_thresholds, confusion_matrix, count
+from customlabels.evaluation import best_thresholds, confusion_matrix, count, steady_thresholds
+from customlabels.evaluation.counting import candidates_of
 
 Case = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -118,3 +119,40 @@ def test_a_confusion_matrix_gives_shares_of_the_images_that_carry_each_label() -
 @given(cases())
 def test_the_diagonal_of_the_confusion_matrix_is_the_recall(case: Case) -> None:
     assert np.allclose(np.diag(confusion_matrix(*case)), count(*case).recall)
+
+
+def drawn(images: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Two labels whose scores are right in three of four images; the best cut of both is near a half."""
+    dice = np.random.default_rng(seed)
+    truth = dice.random((images, 2)) < 0.4
+    right = dice.random((images, 2)) < 0.75
+    return np.clip(np.where(truth == right, 0.65, 0.35) + dice.normal(0, 0.15, (images, 2)), 0, 1), truth
+
+
+def test_steady_cuts_from_few_images_do_better_on_others_than_best_cuts() -> None:
+    unseen, unseen_truth = drawn(4000, 99)
+    figures = []
+    for seed in range(40):
+        scores, truth = drawn(14, seed)
+        cuts = steady_thresholds(candidates_of(scores, truth)), best_thresholds(scores, truth)
+        figures.append([float(count(unseen, unseen_truth, cut).macro_f1) for cut in cuts])
+
+    steady, best = np.mean(figures, axis=0)
+    assert steady > best
+
+
+def test_steady_cuts_from_many_images_are_as_good_as_best_cuts() -> None:
+    scores, truth = drawn(4000, 1)
+
+    steady = count(scores, truth, steady_thresholds(candidates_of(scores, truth))).macro_f1
+
+    assert steady == pytest.approx(count(scores, truth, best_thresholds(scores, truth)).macro_f1, abs=0.01)
+
+
+@given(cases())
+def test_steady_cuts_are_scores_of_a_half_where_nothing_is_to_be_found(case: Case) -> None:
+    scores, truth, _ = case
+
+    cuts = steady_thresholds(candidates_of(scores, truth & False))
+
+    assert cuts.tolist() == [0.5] * truth.shape[1]

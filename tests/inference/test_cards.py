@@ -85,7 +85,7 @@ def test_a_newer_format_is_refused_with_the_way_out(folder: Path) -> None:
         ({"labels": 3}, "does not describe a model"),
         ({"labels": ["a"]}, "1 labels need as many thresholds, not 3"),
         ({"thresholds": [0.5, 1.5, 0.5]}, "from 0 to 1"),
-        ({"kind": "multi-label"}, "kind is one of single-label"),
+        ({"kind": "poems"}, "kind is one of single-label"),
         ({"preprocessing": {"size": 0}}, "size is a whole number"),
         ({"preprocessing": {"size": 16, "blur": 1}}, "unknown preprocessing settings: blur"),
         ({"surprise": 1}, "surprise"),

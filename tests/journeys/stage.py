@@ -110,7 +110,7 @@ class Home:
 
 def hold_to_model(operation_model: OperationModel, response_dict: dict[str, Any], **_: Any) -> None:
     """An answer's bytes against its output shape, before a client's parser drops what it does not know."""
-    if response_dict["status_code"] == 200:
+    if response_dict["status_code"] == 200 and operation_model.service_model.protocol == "json":
         check_output(operation_model, json.loads(response_dict["body"]))
 
 

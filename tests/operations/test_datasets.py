@@ -4,7 +4,7 @@ import json
 
 import pytest
 from sqlalchemy import func, select
-from tests.operations.world import IMAGES, World, manifest_line
+from tests.operations.world import IMAGES, OUTPUT, World, manifest_line
 
 from customlabels.storage import schema
 
@@ -215,3 +215,46 @@ def test_the_two_datasets_of_a_project_are_listed_test_first(world: World) -> No
     assert all(
         each["StatusMessage"] and each["StatusMessageCode"] == "SUCCESS" for each in described["Datasets"]
     )
+
+
+def test_lines_that_are_left_out_can_be_listed_with_what_would_be_right(world: World) -> None:
+    project = world.project()
+    lines = [manifest_line(at) for at in range(9)]
+    source = world.put_manifest("some.manifest", ["{}", *lines, lines[3]])
+
+    arn = world.rekognition("CreateDataset", ProjectArn=project, DatasetType="TRAIN", DatasetSource=source)[
+        "DatasetArn"
+    ]
+    world.settle()
+    first = world.customlabels("ListDroppedLines", DatasetArn=arn, MaxResults=1)
+    rest = world.customlabels("ListDroppedLines", DatasetArn=arn, NextToken=first["NextToken"])
+
+    told = world.described_dataset(arn)["StatusMessage"]
+    assert told.startswith(
+        "The dataset was successfully created from the manifest file. 2 lines were left out"
+    )
+    assert "line 1: the line has no 'source-ref'" in told
+    found = [(each["Line"], each["Code"]) for each in first["Lines"] + rest["Lines"]]
+    assert found == [(1, "ERROR_MISSING_SOURCE_REF"), (11, "ERROR_REPEATED_SOURCE_REF")]
+    assert all(each["Reason"] and each["Advice"] for each in first["Lines"])
+    world.train(project)
+    world.settle()
+    report = world.objects.read(OUTPUT, "runs/DroppedLines-animals-v1.json").decode().splitlines()
+    assert [json.loads(each)["line"] for each in report] == [1, 11]
+
+
+def test_the_lines_of_a_failed_operation_can_be_listed_until_the_next_one(world: World) -> None:
+    arn = world.dataset(world.project(), "TRAIN", 3)
+    bad = f"{manifest_line(7)}\noops\noops".encode()
+
+    world.rekognition("UpdateDatasetEntries", DatasetArn=arn, Changes={"GroundTruth": bad})
+    world.settle()
+    failed = world.customlabels("ListDroppedLines", DatasetArn=arn)["Lines"]
+    told = world.described_dataset(arn)["StatusMessage"]
+    good = manifest_line(7).encode()
+    world.rekognition("UpdateDatasetEntries", DatasetArn=arn, Changes={"GroundTruth": good})
+    world.settle()
+
+    assert [each["Line"] for each in failed] == [2, 3]
+    assert "2 of 3 lines cannot be used; at most 20% may be left out" in told
+    assert world.customlabels("ListDroppedLines", DatasetArn=arn) == {"Lines": []}

@@ -6,6 +6,7 @@ import pytest
 from tests.operations.world import IMAGES, World
 
 from customlabels.images import ImageTooLarge, InvalidImageFormat
+from customlabels.inference import Found
 from customlabels.serving import DetectionFailed, Overloaded
 
 
@@ -79,3 +80,17 @@ def test_what_the_units_refuse_has_the_services_code(
     world.units.detection_refusal = refusal
 
     assert world.refusal("DetectCustomLabels", ProjectVersionArn=running, Image={"Bytes": b"x"}) == code
+
+
+def test_a_box_is_answered_with_its_geometry(
+    world: World, running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def detect(*_: Any) -> list[Found]:
+        return [Found("cat", 87.5, (0.25, 0.5, 0.125, 0.375))]
+
+    monkeypatch.setattr(world.units, "detect", detect)
+
+    answer = world.rekognition("DetectCustomLabels", ProjectVersionArn=running, Image={"Bytes": b"png"})
+
+    box = {"Left": 0.25, "Top": 0.5, "Width": 0.125, "Height": 0.375}
+    assert answer["CustomLabels"] == [{"Name": "cat", "Confidence": 87.5, "Geometry": {"BoundingBox": box}}]

@@ -21,7 +21,15 @@ COMMON = {
     "ValidationException",
 }
 # What S3 answers on every operation, though the model lists it for few of them or for none.
-S3_PROTOCOL = {"NoSuchBucket", "NoSuchKey", "AccessDenied", "NotImplemented", "InvalidArgument"}
+S3_PROTOCOL = {
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NoSuchUpload",
+    "AccessDenied",
+    "InvalidRequest",
+    "NotImplemented",
+    "InvalidArgument",
+}
 NO_MORE_THAN_MODELLED = {"stepfunctions": {"ValidationException"}, "s3": S3_PROTOCOL}
 
 

@@ -65,8 +65,8 @@ def test_a_machine_is_made_once_shown_changed_and_deleted(world: World) -> None:
         ({"definition": "{"}, "InvalidDefinition"),
         ({"name": "a b"}, "InvalidName"),
         ({"roleArn": "role"}, "InvalidArn"),
-        ({"type": "EXPRESS"}, "StateMachineTypeNotSupported"),
-        ({"publish": True}, "ValidationException"),
+        ({"versionDescription": "d"}, "ValidationException"),
+        ({"loggingConfiguration": {"level": "ALL"}}, "InvalidLoggingConfiguration"),
         (
             {"encryptionConfiguration": {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "k"}},
             "InvalidEncryptionConfiguration",

@@ -64,7 +64,7 @@ def test_the_same_token_has_one_effect(world: World) -> None:
         ("s3:getObject", {"Bucket": IMAGES, "Key": "none"}, "S3.NoSuchKeyException"),
         ("s3:getObject", {"Bucket": "no-such-bucket", "Key": "none"}, "S3.NoSuchBucketException"),
         ("s3:putObject", {"Bucket": IMAGES, "Key": "../x", "Body": "x"}, "S3.AccessDeniedException"),
-        ("s3:putObject", {"Bucket": IMAGES, "Key": "x", "Body": "x", "IfNoneMatch": "*"}, "S3.S3Exception"),
+        ("s3:putObject", {"Bucket": IMAGES, "Key": "x", "StorageClass": "GLACIER"}, "S3.S3Exception"),
         (
             "sfn:describeExecution",
             {"ExecutionArn": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:m:r"},
@@ -144,11 +144,9 @@ def test_functions_are_called_by_name_and_by_arn(functions: World) -> None:
     by_name = run(functions, "arn:aws:states:::lambda:invoke", {"FunctionName": "judge"})
 
     assert direct == {"seen": {"a": 1}, "by": "judge"}
-    assert invoked == {
-        "ExecutedVersion": "$LATEST",
-        "Payload": {"seen": [2], "by": "judge"},
-        "StatusCode": 200,
-    }
+    assert invoked["Payload"] == {"seen": [2], "by": "judge"}
+    assert (invoked["StatusCode"], invoked["ExecutedVersion"]) == (200, "$LATEST")
+    assert invoked["SdkHttpMetadata"]["HttpHeaders"]["Content-Length"] == "25"
     assert by_name["Payload"] == {"seen": {}, "by": "judge"}
 
 
@@ -169,7 +167,14 @@ def test_functions_that_are_unknown_or_answer_no_json_fail(functions: World) -> 
 
 
 @pytest.mark.parametrize(
-    "resource", ["arn:aws:states:::sns:publish", "arn:aws:states:::aws-sdk:rekognition:x.waitForTaskToken"]
+    "resource",
+    [
+        "arn:aws:states:::sns:publish",
+        "arn:aws:states:::batch:submitJob.sync",
+        "arn:aws:states:::aws-sdk:rekognition:describeProjects.sync",
+        "arn:aws:states:::aws-sdk:nosuchservice:call",
+        f"arn:aws:states:{REGION}:{ACCOUNT}:activity:a",
+    ],
 )
 def test_resources_that_are_not_offered_say_so(world: World, resource: str) -> None:
     failed = failure(world, resource, {})

@@ -27,6 +27,7 @@ from customlabels.operations import (
     Limits,
     Parts,
     ServiceTasks,
+    account_may_use,
     folder_of,
     job_handlers,
     models_folder,
@@ -36,13 +37,17 @@ from customlabels.storage import Objects, Records
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.wire import Caller, Invocation, check_output, load_services, validate
 from customlabels.workflows import (
+    Activities,
+    Callbacks,
     Executions,
     JobHandler,
     JobPace,
     Jobs,
+    MapRuns,
     MockedTasks,
     StateMachines,
     TaskRunner,
+    Versions,
     run_task,
 )
 
@@ -93,6 +98,7 @@ class QuickTrainer:
             manifest_summary_key=keys["ManifestSummary"],
             output_keys=keys,
             seconds=1.6,
+            kind="single-label",
             labels=("cat", "dog"),
             training_images=lines,
             testing_images=4,
@@ -180,7 +186,8 @@ class World:
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.loop = Loop()
         self.records = Records.open(f"sqlite:///{self.home / 'records.db'}")
-        self.objects = Objects(folder_of(self.records))
+        self.objects = Objects(folder_of(self.records), None, self.home / "attributes")
+        self.rules = Rules()
         self.trainer = QuickTrainer()
         self.trainer.gate.set()
         self.units = FakeUnits()
@@ -197,8 +204,18 @@ class World:
             records=self.records,
             objects=self.objects,
             jobs=self.jobs,
-            executions=Executions(self.records, Rules(), time.time),
+            executions=Executions(self.records, self.rules, time.time),
             machines=StateMachines(self.records, time.time, lambda: uuid.uuid4().hex),
+            versions=Versions(self.records, time.time),
+            callbacks=Callbacks(self.records, time.time),
+            activities=Activities(self.records, self.rules, time.time),
+            map_runs=MapRuns(
+                self.records,
+                self.objects,
+                self.rules,
+                time.time,
+                lambda account, bucket: account_may_use(self.parts, account, bucket),
+            ),
             units=self.units,
             train=self.trainer,
             run_on_loop=self.loop.run,

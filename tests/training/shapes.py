@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from customlabels.inference import BOXES, SINGLE_LABEL
 from customlabels.training import TrainingSpec
 
 LABELS = ("circle", "cross", "stripes")
@@ -93,3 +94,62 @@ def spec_on(folder: Path, each: int = 8, tested: int = 4, **changes: Any) -> Tra
         checkpoint_seconds=0.05,
     )
     return replace(spec, **changes)
+
+
+def scene(seed: int, labels: Sequence[str] = LABELS) -> tuple[NDArray[np.uint8], list[tuple[str, int, int]]]:
+    """(128, 128, 3) uint8: shapes in some of its quarters; and which, with left and top of the quarter."""
+    random = np.random.default_rng([7, seed])
+    pixels = random.integers(0, 60, (2 * SIDE, 2 * SIDE, 3)).astype(np.uint8)
+    shown = []
+    for quarter in random.permutation(4)[: random.integers(1, 4)]:
+        label = labels[int(random.integers(len(labels)))]
+        top, left = SIDE * (quarter // 2), SIDE * (quarter % 2)
+        pixels[top : top + SIDE, left : left + SIDE] = drawn(label, seed)
+        shown.append((label, int(left), int(top)))
+    return pixels, shown
+
+
+def boxed(reference: str, *boxes: tuple[str, int, int], side: int = 2 * SIDE) -> dict[str, Any]:
+    """A Ground Truth object-detection line of boxes of a quarter of the image. boxes: label, left, top"""
+    names = sorted({label for label, _, _ in boxes})
+    annotations = [
+        {"class_id": names.index(label), "left": left, "top": top, "width": SIDE, "height": SIDE}
+        for label, left, top in boxes
+    ]
+    metadata = {
+        "objects": [{"confidence": 1} for _ in boxes],
+        "class-map": {str(number): name for number, name in enumerate(names)},
+        "type": "groundtruth/object-detection",
+        "human-annotated": "yes",
+        "creation-date": "2026-01-01T00:00:00",
+    }
+    frame = [{"width": side, "height": side, "depth": 3}]
+    return {
+        "source-ref": reference,
+        "boxes": {"image_size": frame, "annotations": annotations},
+        "boxes-metadata": metadata,
+    }
+
+
+def scene_lines(bucket: Path, name: str, count: int, kind: str) -> list[dict[str, Any]]:
+    """Draw scenes into the bucket's folder; their lines with boxes, or with several labels an image."""
+    (bucket / name).mkdir(parents=True, exist_ok=True)
+    lines = []
+    for number in range(count):
+        pixels, shown = scene(hash_of(name) + number)
+        Image.fromarray(pixels).save(bucket / name / f"{number}.png")
+        reference = f"s3://images/{name}/{number}.png"
+        labels = sorted({label for label, _, _ in shown})
+        lines.append(boxed(reference, *shown) if kind == BOXES else line(reference, *labels))
+    return lines
+
+
+def spec_of_kind(folder: Path, kind: str, count: int = 24, tested: int = 12) -> TrainingSpec:
+    """A training of seconds of any kind of model."""
+    spec = spec_on(folder)
+    if kind == SINGLE_LABEL:
+        return spec
+    bucket = spec.buckets["images"]
+    written(spec.train_manifest, scene_lines(bucket, "scenes", count, kind))
+    written(folder / "test.manifest", scene_lines(bucket, "tested", tested, kind))
+    return spec

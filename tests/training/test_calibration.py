@@ -15,17 +15,28 @@ def test_the_temperature_that_made_the_labels_is_found_again(temperature: float)
     shares = probabilities(logits, temperature)
     truth = (shares.cumsum(axis=1) > random.random((4000, 1))).argmax(axis=1)
 
-    assert temperature_for(logits, truth) == pytest.approx(temperature, rel=0.1)
+    assert temperature_for(logits, np.eye(5, dtype=bool)[truth]) == pytest.approx(temperature, rel=0.1)
 
 
 def test_images_that_are_all_right_do_not_make_every_score_a_one() -> None:
     truth = np.arange(30) % 3
 
-    assert temperature_for(np.eye(3)[truth] * 4, truth) == pytest.approx(COLDEST, rel=1e-3)
+    assert temperature_for(np.eye(3)[truth] * 4, np.eye(3, dtype=bool)[truth]) == pytest.approx(
+        COLDEST, rel=1e-3
+    )
 
 
 def test_without_images_the_scores_stay_as_they_are() -> None:
-    assert temperature_for(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)) == 1.0
+    assert temperature_for(np.zeros((0, 3)), np.zeros((0, 3), dtype=bool)) == 1.0
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_of_independent_scores_is_found_again(temperature: float) -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 3, (4000, 5))
+    carried = probabilities(logits, temperature, single=False) > random.random(logits.shape)
+
+    assert temperature_for(logits, carried, single=False) == pytest.approx(temperature, rel=0.1)
 
 
 @given(st.lists(st.floats(-200, 200), min_size=2, max_size=8), st.floats(COLDEST, HOTTEST))

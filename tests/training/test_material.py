@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.shapes import LABELS, image_lines, line, spec_on, written
+from tests.training.shapes import (
+    LABELS,
+    boxed,
+    hash_of,
+    image_lines,
+    line,
+    scene,
+    scene_lines,
+    spec_of_kind,
+    spec_on,
+    written,
+)
 
+from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
 from customlabels.storage import Objects
 from customlabels.training import TrainingFailed, TrainingSpec
 from customlabels.training.documents import Documents
@@ -51,9 +64,9 @@ def with_training(spec: TrainingSpec, *lines: Mapping[str, Any] | str) -> Traini
 def test_good_sets_become_arrays_with_sorted_labels(tmp_path: Path) -> None:
     material, summary = material_of(spec_on(tmp_path, each=8, tested=4))
 
-    side = material.size.side
+    side = material.size.height
     assert material.labels == tuple(sorted(LABELS))
-    assert np.bincount(material.training.truth).tolist() == [8, 8, 8]
+    assert material.training.carried.sum(axis=0).tolist() == [8, 8, 8]
     assert material.testing.images(np.arange(12)).shape == (12, side, side, 3)
     assert material.training.images(np.array([3])).shape[1] > side
     assert summary["statistics"]["testing"] == {
@@ -91,7 +104,7 @@ def test_lines_that_cannot_be_used_are_listed_and_left_out(tmp_path: Path) -> No
     statistics = summary["statistics"]["training"]
     assert statistics["error_json_line_indices"] == [25, 26, 27, 29]
     assert [statistics[f"{kind}_json_lines"] for kind in ("valid", "invalid", "ignored")] == [24, 4, 1]
-    assert np.bincount(material.training.truth).tolist() == [8, 8, 8]
+    assert material.training.carried.sum(axis=0).tolist() == [8, 8, 8]
     assert material.training.invalid_lines == 4
 
 
@@ -149,39 +162,99 @@ def test_fewer_than_two_labels_cannot_be_told_apart(
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("extra", [{"labels": ("circle", "cross")}, {"labels": ("boxed",)}])
-def test_what_needs_another_kind_of_model_is_refused_clearly(
-    tmp_path: Path, extra: dict[str, tuple[str, ...]]
-) -> None:
-    labels = extra["labels"]
-    added = (
-        line("s3://images/train/more.png", *labels)
-        if len(labels) > 1
-        else boxed("s3://images/train/more.png")
-    )
-
-    failure = failure_of(with_training(spec_on(tmp_path), added))
-
-    assert failure.code == "TRAINING_UNSUPPORTED"
-    assert "one label for each image" in str(failure)
+def mixed(spec: TrainingSpec, boxes: int) -> TrainingSpec:
+    """The spec with boxes for so many of its training images instead of their labels."""
+    lines = [json.loads(text) for text in spec.train_manifest.read_text().splitlines()]
+    for at in range(boxes):
+        lines[at] = boxed(lines[at]["source-ref"], ("circle", 0, 0), side=64)
+    return replace(spec, train_manifest=written(spec.train_manifest, lines))
 
 
-def boxed(reference: str) -> dict[str, Any]:
-    """A Ground Truth object-detection line."""
-    return {
-        "source-ref": reference,
-        "boxes": {
-            "image_size": [{"width": 64, "height": 64, "depth": 3}],
-            "annotations": [{"class_id": 0, "left": 5, "top": 5, "width": 20, "height": 20}],
-        },
-        "boxes-metadata": {
-            "objects": [{"confidence": 1}],
-            "class-map": {"0": "circle"},
-            "type": "groundtruth/object-detection",
-            "human-annotated": "yes",
-            "creation-date": "2026-01-01T00:00:00",
-        },
-    }
+@pytest.mark.parametrize(
+    ("several", "boxes", "kind"), [(0, 0, SINGLE_LABEL), (1, 0, MULTI_LABEL), (1, 4, MULTI_LABEL)]
+)
+def test_the_manifest_decides_the_kind_of_model(tmp_path: Path, several: int, boxes: int, kind: str) -> None:
+    spec = mixed(spec_on(tmp_path), boxes)
+    if several:
+        shutil.copy(tmp_path / "images/train/cross-1.png", tmp_path / "images/more.png")
+        spec = with_training(spec, line("s3://images/more.png", "circle", "cross"))
+
+    material, summary = material_of(spec)
+
+    assert material.kind == kind
+    assert summary["statistics"]["training"]["use_case"] == "IMAGE_LEVEL_LABELS"
+    assert summary["statistics"]["training"]["ignored_json_lines"] == boxes
+    assert bool(boxes) == any("ignored" in note for note in summary.get("notes", []))
+
+
+def test_where_most_images_have_boxes_the_others_are_ignored(tmp_path: Path) -> None:
+    spec = mixed(spec_on(tmp_path, test_manifest=None), 14)
+
+    material, summary = material_of(spec)
+
+    assert (material.kind, material.labels) == (BOXES, ("circle",))
+    assert summary["statistics"]["training"]["use_case"] == "OBJECT_LOCALIZATION"
+    assert summary["statistics"]["training"]["ignored_json_lines"] == 10
+    assert all(len(boxes) == 1 for boxes in material.training.boxes)
+
+
+def test_boxes_are_shares_of_the_frame_that_they_were_drawn_on(tmp_path: Path) -> None:
+    spec = spec_of_kind(tmp_path, BOXES)
+
+    material, _ = material_of(spec)
+
+    (_, shown), boxes = scene(hash_of("scenes")), material.training.boxes[0]
+    assert [material.labels[label] for label in boxes.labels] == [label for label, _, _ in shown]
+    assert boxes.corners[:, 0].tolist() == [left / 128 for _, left, _ in shown]
+    assert np.allclose(boxes.corners[:, 2:] - boxes.corners[:, :2], 0.5)
+
+
+def test_a_bad_box_takes_nothing_but_itself_away(tmp_path: Path) -> None:
+    spec = spec_of_kind(tmp_path, BOXES)
+    shutil.copy(tmp_path / "images/scenes/1.png", tmp_path / "images/more.png")
+    outside = boxed("s3://images/more.png", ("circle", 0, 0), ("cross", 100, 0))
+
+    material, summary = material_of(with_training(spec, outside))
+
+    assert material.training.entries[-1].source_ref == "s3://images/more.png"
+    assert len(material.training.boxes[-1]) == 1
+    assert summary["statistics"]["training"]["invalid_json_lines"] == 0
+    flaw = lines_of(spec, "TrainingManifestWithValidation")[-1]["boxes"]["annotations"][1]["errors"]
+    assert flaw[0]["code"] == "ERROR_INVALID_BOUNDING_BOX"
+
+
+def test_an_image_that_was_looked_at_and_has_no_boxes_is_background(tmp_path: Path) -> None:
+    spec = spec_of_kind(tmp_path, BOXES)
+    shutil.copy(tmp_path / "images/scenes/1.png", tmp_path / "images/empty.png")
+
+    material, summary = material_of(with_training(spec, boxed("s3://images/empty.png")))
+
+    assert len(material.training.entries) == 25
+    assert len(material.training.boxes[-1]) == 0
+    assert summary["statistics"]["training"]["ignored_json_lines"] == 1
+    assert any("background" in note for note in summary["notes"])
+
+
+def test_boxes_to_test_labels_of_whole_images_are_refused(tmp_path: Path) -> None:
+    spec = spec_on(tmp_path)
+    lines = scene_lines(tmp_path / "images", "tested", 6, BOXES)
+
+    failure = failure_of(replace(spec, test_manifest=written(tmp_path / "other.manifest", lines)))
+
+    assert failure.code == "TRAINING_BRAND"
+
+
+def test_copies_of_an_image_are_noted_with_their_addresses(tmp_path: Path) -> None:
+    spec = spec_on(tmp_path)
+    shutil.copy(tmp_path / "images/train/cross-0.png", tmp_path / "images/train/cross-1.png")
+    shutil.copy(tmp_path / "images/train/circle-0.png", tmp_path / "images/test/circle-0.png")
+
+    _, summary = material_of(spec)
+
+    assert summary["notes"] == [
+        "1 training images are copies of another one: s3://images/train/cross-1.png",
+        "1 test images are copies of training images, so the figures flatter: s3://images/test/circle-0.png",
+    ]
 
 
 def test_test_labels_that_training_does_not_know_are_left_out_and_said(tmp_path: Path) -> None:
@@ -217,8 +290,8 @@ def test_test_labels_that_hardly_overlap_end_the_training(tmp_path: Path) -> Non
 def test_without_a_test_set_a_fifth_of_each_label_is_kept_for_it(tmp_path: Path) -> None:
     material, summary = material_of(spec_on(tmp_path, each=10, test_manifest=None))
 
-    assert np.bincount(material.training.truth).tolist() == [8, 8, 8]
-    assert np.bincount(material.testing.truth).tolist() == [2, 2, 2]
+    assert material.training.carried.sum(axis=0).tolist() == [8, 8, 8]
+    assert material.testing.carried.sum(axis=0).tolist() == [2, 2, 2]
     assert not set(material.training.references) & set(material.testing.references)
     assert "20 %" in summary["notes"][0]
 

@@ -1,21 +1,28 @@
 """The plan: sizes, steps, and which images are held out."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
 from customlabels.training.plan import (
     AUTOMATIC_SECONDS,
+    BOX_AREA,
     LEAST_STEPS,
     MODEL,
     PHOTOGRAPHS,
+    PHOTOGRAPHS_OF_SEVERAL,
     SMALL_PICTURES,
+    Plan,
     batch_for,
     courses,
     held_out_part,
     planned_steps,
+    rarest_labels,
     size_for,
 )
 
@@ -27,18 +34,46 @@ def truth_of(counts: list[int]) -> NDArray[np.int64]:
     return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
 
 
+def rows(truth: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n, labels) which label each image carries."""
+    return np.eye(truth.max() + 1, dtype=bool)[truth]
+
+
+def test_an_image_of_several_labels_is_dealt_out_by_its_rarest() -> None:
+    carried = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 0, 0], [1, 1, 0]], dtype=bool)
+
+    assert rarest_labels(carried).tolist() == [1, 0, 2, 3, 1]
+
+
+def test_a_plan_comes_back_from_its_file() -> None:
+    plan = Plan(3, PHOTOGRAPHS, 16, 99, 2, True, False, 0.125)
+
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
 def test_small_pictures_are_learned_at_a_smaller_side_than_photographs() -> None:
-    assert size_for([64, 64, 4000]) is SMALL_PICTURES
-    assert size_for([256, 480, 64]) is PHOTOGRAPHS
+    assert size_for(SINGLE_LABEL, [(64, 64), (64, 100), (4000, 4000)]) is SMALL_PICTURES
+    assert size_for(SINGLE_LABEL, [(256, 300), (480, 480), (64, 64)]) is PHOTOGRAPHS
+    assert size_for(MULTI_LABEL, [(256, 300)]) is PHOTOGRAPHS_OF_SEVERAL
+
+
+@given(st.integers(64, 4096), st.integers(64, 4096))
+def test_boxes_are_looked_for_in_the_images_own_proportions(width: int, height: int) -> None:
+    size = size_for(BOXES, [(width, height)])
+
+    assert size.height % 32 == size.width % 32 == 0
+    assert size.height * size.width <= 2 * BOX_AREA
+    if 64 <= width / height * 64 <= 256:
+        assert size.width / size.height == pytest.approx(width / height, rel=0.5)
 
 
 def test_the_side_grows_to_the_full_side_and_work_with_its_area() -> None:
     shares = np.linspace(0, 1, 11)
-    sides = [PHOTOGRAPHS.side_at(share) for share in shares]
+    sides = [PHOTOGRAPHS.sides_at(share) for share in shares]
     done = [PHOTOGRAPHS.work_done(share) for share in shares]
 
     assert sides == sorted(sides)
-    assert sides[-1] == PHOTOGRAPHS.side
+    assert sides[-1] == (PHOTOGRAPHS.height, PHOTOGRAPHS.width)
     assert done == sorted(done)
     assert done[0] == 0
     assert done[-1] == pytest.approx(1)
@@ -61,7 +96,7 @@ def test_without_a_budget_a_training_ends_at_its_plateau_or_at_the_cap() -> None
     small = planned_steps(SMALL_PICTURES, 1347, 1, None, step_seconds=0.05)
     large = planned_steps(PHOTOGRAPHS, 100_000, 1, None, step_seconds=0.1)
 
-    assert small * batch_for(1347) == pytest.approx(SMALL_PICTURES.epochs * 1347, rel=0.01)
+    assert small * batch_for(SMALL_PICTURES, 1347) == pytest.approx(SMALL_PICTURES.epochs * 1347, rel=0.01)
     assert large * 0.1 < AUTOMATIC_SECONDS
 
 
@@ -80,7 +115,7 @@ def test_a_part_that_is_held_out_leaves_an_image_of_every_label(counts: list[int
 def test_no_course_learns_from_what_it_holds_out(counts: list[int], seed: int) -> None:
     truth = truth_of(counts)
 
-    for course in courses(truth, len(counts), seed):
+    for course in courses(rows(truth), seed):
         together = np.concatenate([course.learn, course.held_out])
         assert sorted(together) == list(range(len(truth)))
 
@@ -88,7 +123,7 @@ def test_no_course_learns_from_what_it_holds_out(counts: list[int], seed: int) -
 def test_a_small_set_is_scored_in_folds_and_learned_whole() -> None:
     truth = truth_of([20, 20, 20])
 
-    *folds, model = courses(truth, 3, seed=0)
+    *folds, model = courses(rows(truth), seed=0)
 
     assert len(folds) == 3
     assert sorted(np.concatenate([fold.held_out for fold in folds])) == list(range(60))
@@ -99,14 +134,14 @@ def test_a_small_set_is_scored_in_folds_and_learned_whole() -> None:
 def test_a_larger_set_has_one_holdout_and_one_course() -> None:
     truth = truth_of([120] * 4)
 
-    (model,) = courses(truth, 4, seed=0)
+    (model,) = courses(rows(truth), seed=0)
 
     assert (model.name, list(np.bincount(truth[model.held_out]))) == (MODEL, [18] * 4)
 
 
 def test_the_seed_decides_what_is_held_out() -> None:
-    truth = truth_of([120] * 2)
-    first, again, other = (courses(truth, 2, seed)[0].held_out for seed in (1, 1, 2))
+    truth = truth_of([140] * 2)
+    first, again, other = (courses(rows(truth), seed)[0].held_out for seed in (1, 1, 2))
 
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from tests.training.shapes import LABELS, VERSION, spec_on
+from tests.training.shapes import LABELS, VERSION, spec_of_kind, spec_on
 
-from customlabels.inference import Predictor, detect
+from customlabels.inference import BOXES, MULTI_LABEL, Predictor, detect
 from customlabels.training import (
     Progress,
     TrainingCancelled,
@@ -45,6 +46,17 @@ def ignore(_: Progress) -> None:
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
     return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5)
+
+
+@pytest.fixture(scope="module", params=[MULTI_LABEL, BOXES])
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
+    """A training of another kind of model."""
+    return spec_of_kind(tmp_path_factory.mktemp("scenes"), request.param)
+
+
+@pytest.fixture(scope="module")
+def other_outcome(other: TrainingSpec) -> TrainingOutcome:
+    return train(other, ignore, never)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +165,65 @@ def test_a_training_that_is_killed_twice_ends_with_the_same_bits(
     assert_same_model(resumed.artefact_folder, outcome.artefact_folder)
 
 
+def test_trainings_of_other_kinds_that_are_killed_end_with_the_same_bits(
+    other: TrainingSpec, other_outcome: TrainingOutcome, tmp_path: Path
+) -> None:
+    again = planned_alike(other, tmp_path / "killed")
+    chance = random.Random(0)
+
+    statuses = [killed_after(again, chance.uniform(1.0, 5.0)) for _ in range(2)]
+    resumed = train(again, ignore, never)
+
+    assert statuses == [KILLED, KILLED]
+    assert_same_model(resumed.artefact_folder, other_outcome.artefact_folder)
+
+
+def test_a_model_of_several_labels_gives_each_its_own_score(tmp_path: Path) -> None:
+    spec = spec_of_kind(tmp_path, MULTI_LABEL)
+
+    outcome = train(spec, ignore, never)
+
+    image = (spec.buckets["images"] / "tested" / "0.png").read_bytes()
+    everything = detect(Predictor.load(outcome.artefact_folder), image, min_confidence=0)
+    assert outcome.kind == MULTI_LABEL
+    assert {found.name for found in everything} == set(LABELS)
+    assert sum(found.confidence for found in everything) != pytest.approx(100, abs=0.1)
+    assert all(found.box is None for found in everything)
+
+
+def test_the_summary_of_another_kind_can_be_counted_again_from_its_lines(
+    other: TrainingSpec, other_outcome: TrainingOutcome
+) -> None:
+    summary = document(other, other_outcome.summary_key)
+    text = (other.buckets["output"] / other_outcome.output_keys["TestingGroundTruth"]).read_text()
+    counted: dict[str, Counter[str]] = {label: Counter() for label in other_outcome.labels}
+    for written_line in map(json.loads, text.splitlines()):
+        for label, details in judgements(written_line):
+            counted[label].update(name for name, value in details.items() if value is True)
+
+    for label, told in summary["CustomLabels"]["LabelCounts"].items():
+        assert counted[label]["is-true-positive"] == told["TruePositives"]
+        assert counted[label]["is-false-positive"] == told["FalsePositives"]
+        assert counted[label]["is-false-negative"] == told["FalseNegatives"]
+    aggregated = summary["AggregatedEvaluationResults"]
+    assert ("AveragePrecision" in aggregated) == (other_outcome.kind == BOXES)
+    assert ("ConfusionMatrix" in aggregated) == (other_outcome.kind == MULTI_LABEL)
+    assert aggregated["F1Score"] == other_outcome.f1
+
+
+def judgements(written_line: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The label and the verdict of everything that a line of the testing output judges."""
+    job, details = "rekognition-custom-labels-evaluation", "rekognition-custom-labels-evaluation-details"
+    if job in written_line:
+        metadata = written_line[f"{job}-metadata"]
+        for box, told in zip(written_line[job]["annotations"], metadata["objects"], strict=True):
+            yield metadata["class-map"][str(box["class_id"])], told[details]
+        return
+    for key, value in written_line.items():
+        if key.startswith(job) and key.endswith("-metadata"):
+            yield value["class-name"], value[details]
+
+
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 def test_a_training_that_is_killed_at_every_turn_ends_with_the_same_bits(
@@ -160,10 +231,23 @@ def test_a_training_that_is_killed_at_every_turn_ends_with_the_same_bits(
 ) -> None:
     chance = random.Random(1)
     for number in range(10):
-        other = planned_alike(spec, tmp_path / str(number))
+        again = planned_alike(spec, tmp_path / str(number))
         for _ in range(4):
-            killed_after(other, chance.uniform(0.0, 6.0))
-        assert_same_model(train(other, ignore, never).artefact_folder, outcome.artefact_folder)
+            killed_after(again, chance.uniform(0.0, 6.0))
+        assert_same_model(train(again, ignore, never).artefact_folder, outcome.artefact_folder)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+def test_trainings_of_other_kinds_that_are_killed_at_every_turn_end_with_the_same_bits(
+    other: TrainingSpec, other_outcome: TrainingOutcome, tmp_path: Path
+) -> None:
+    chance = random.Random(2)
+    for number in range(5):
+        again = planned_alike(other, tmp_path / str(number))
+        for _ in range(4):
+            killed_after(again, chance.uniform(0.0, 8.0))
+        assert_same_model(train(again, ignore, never).artefact_folder, other_outcome.artefact_folder)
 
 
 def children() -> set[int]:

@@ -16,12 +16,15 @@ from tests.workflows.waiting import wait_until
 from customlabels.asl import Event, Rules
 from customlabels.storage import Records
 from customlabels.workflows import (
+    Activities,
+    Callbacks,
     Engine,
     EnginePace,
     Execution,
     Executions,
     StateMachine,
     StateMachines,
+    Submitted,
     TaskFailure,
     TaskRequest,
 )
@@ -51,7 +54,12 @@ def chain(**states: dict[str, Any]) -> dict[str, Any]:
 
 
 class Answers:
-    """A runner: echo, fail (always), flaky (once for each token's execution), block (until `go_on`)."""
+    """A runner: echo, fail (always), flaky (once for each token's execution), block (until `go_on`).
+
+    startExecution starts one of `executions`; what ends in `.sync` or `.waitForTaskToken` goes on elsewhere.
+    """
+
+    executions: Executions
 
     def __init__(self) -> None:
         self.seen: list[TaskRequest] = []
@@ -60,8 +68,17 @@ class Answers:
 
     def run(self, task: TaskRequest) -> Any:
         self.seen.append(task)
-        action: Callable[[TaskRequest], Any] = getattr(self, task.resource_arn.rpartition(":")[2])
-        return action(task)
+        name, _, pattern = task.resource_arn.removesuffix(":2").rpartition(":")[2].partition(".")
+        action: Callable[[TaskRequest], Any] = getattr(self, name)
+        result = action(task)
+        if not pattern:
+            return result
+        return Submitted(result, result["ExecutionArn"] if pattern == "sync" else None)
+
+    def startExecution(self, task: TaskRequest) -> Any:
+        given = task.parameters
+        run = self.executions.start(given["StateMachineArn"], given["Name"], json.dumps(given["Input"]))
+        return {"ExecutionArn": run.arn}
 
     def echo(self, task: TaskRequest) -> Any:
         return task.parameters
@@ -101,6 +118,9 @@ class Stage:
         rules = rules or Rules()
         self.machines = StateMachines(records, time.time, lambda: uuid.uuid4().hex)
         self.executions = Executions(records, rules, time.time)
+        self.answers.executions = self.executions
+        self.callbacks = Callbacks(records, time.time)
+        self.activities = Activities(records, rules, time.time)
         self.engine = Engine(records, self.answers, rules, time.time, uuid.uuid4().hex, pace)
 
     def machine(self, definition: dict[str, Any], name: str = "m") -> str:

@@ -17,6 +17,10 @@ from customlabels.workflows import sdk_error_cause, sdk_error_name
         ("s3", "NoSuchKey", "S3.NoSuchKeyException"),
         ("dynamodb", "ResourceNotFoundException", "DynamoDb.ResourceNotFoundException"),
         ("secretsmanager", None, "SecretsManager.SecretsManagerException"),
+        ("Secrets Manager", None, "SecretsManager.SecretsManagerException"),
+        ("SQS", "QueueDoesNotExist", "Sqs.QueueDoesNotExistException"),
+        ("CloudWatch Logs", "InvalidParameterException", "CloudWatchLogs.InvalidParameterException"),
+        ("EC2", None, "Ec2.Ec2Exception"),
         ("sfn", "InvalidToken", "Sfn.InvalidTokenException"),
         ("stepfunctions", "ExecutionAlreadyExists", "Sfn.ExecutionAlreadyExistsException"),
     ],
@@ -29,3 +33,8 @@ def test_a_cause_tells_service_status_and_request() -> None:
     cause = sdk_error_cause("rekognition", "Project p does not exist", 400, "1-2")
 
     assert cause == "Project p does not exist (Service: Rekognition, Status Code: 400, Request ID: 1-2)"
+
+
+def test_causes_of_s3_and_of_step_functions_tell_more() -> None:
+    assert sdk_error_cause("S3", "gone", 404, "1", "2").endswith("Request ID: 1, Extended Request ID: 2)")
+    assert sdk_error_cause("SFN", "no", 400, "1").endswith("Request ID: 1) (SDK Attempt Count: 1)")

@@ -23,12 +23,15 @@ from customlabels.operations import (
     Dispatcher,
     Limits,
     Parts,
+    Remote,
     ServiceTasks,
+    account_may_use,
     folder_of,
     job_handlers,
     models_folder,
     note_failures,
     revive,
+    sweep_buckets,
 )
 from customlabels.serving import Supervisor
 from customlabels.settings import Settings
@@ -39,19 +42,26 @@ from customlabels.wire import (
     Caller,
     Invocation,
     Key,
+    S3App,
+    S3Signatures,
     Signatures,
     WireApp,
     load_services,
     not_found,
 )
 from customlabels.workflows import (
+    Activities,
+    Callbacks,
     Engine,
     Executions,
     JobHandler,
     JobPace,
     Jobs,
+    MapRunner,
+    MapRuns,
     MockedTasks,
     StateMachines,
+    Versions,
     read_mocks,
     run_task,
 )
@@ -83,9 +93,11 @@ class App:
         self._reviving = asyncio.create_task(revive(self.parts))
         await asyncio.to_thread(self._take_up)
         self.engine.start()
+        self.parts.map_runs.start()
         self.jobs.start()
 
     def _take_up(self) -> None:
+        sweep_buckets(self.parts)
         self.engine.recover()
         self.jobs.recover()
 
@@ -101,6 +113,7 @@ class App:
         self._reviving.cancel()
         await asyncio.gather(self._reviving, return_exceptions=True)
         await asyncio.to_thread(self.engine.close)
+        await asyncio.to_thread(self.parts.map_runs.close)
         await asyncio.to_thread(self.jobs.close)
         await self.units.close()
         await asyncio.to_thread(self.dispatcher.close)
@@ -117,18 +130,27 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     records = Records.open(settings.records_url)
     owner = f"{os.getpid()}-{uuid.uuid4().hex}"
     rules = Rules(wait_scale=settings.wait_scale)
-    s3 = S3Endpoint(**vars(settings.s3)) if settings.s3 else None
+    given = settings.s3
+    s3 = S3Endpoint(given.endpoint_url, given.access_key, given.secret_key, given.region) if given else None
     handlers: dict[str, JobHandler] = {}
     pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
     units = Supervisor(note_failures(records))
+    objects = Objects(folder_of(records), s3, settings.home / "attributes")
+    map_runs = MapRuns(
+        records, objects, rules, time.time, lambda account, bucket: account_may_use(parts, account, bucket)
+    )
     services = load_services(models_folder())
     parts = Parts(
         records=records,
-        objects=Objects(folder_of(records), s3),
+        objects=objects,
         jobs=jobs,
         executions=Executions(records, rules, time.time),
         machines=StateMachines(records, time.time, _new_id),
+        versions=Versions(records, time.time),
+        callbacks=Callbacks(records, time.time),
+        activities=Activities(records, rules, time.time),
+        map_runs=map_runs,
         units=units,
         train=train,
         run_on_loop=_RunOnLoop(loop),
@@ -140,17 +162,23 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         started_at=time.time(),
         s3=s3,
         mock_file=settings.mock_file,
+        operator=settings.operator if settings.access_keys else None,
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
     dispatcher = Dispatcher(parts, time.time)
-    tasks = MockedTasks(records, ServiceTasks(dispatcher, services, functions))
-    engine = Engine(records, tasks, rules, time.time, owner)
-    keys = {name: Key(key.secret, key.account) for name, key in settings.access_keys.items()}
+    remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
+    tasks = MockedTasks(records, ServiceTasks(dispatcher, services, functions, remote))
+    engine = Engine(records, MapRunner(map_runs, tasks), rules, time.time, owner)
+    keys = {
+        name: Key(key.secret, key.account, key.session_token) for name, key in settings.access_keys.items()
+    }
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
     # With access keys set, who may see pages is a login's matter, which this build does not have.
     pages = not_found if keys else _console(dispatcher, Caller(settings.account, settings.region))
-    asgi = WireApp(services, dispatcher.acall, signatures, fallback=pages)
+    s3_signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
+    s3_app = S3App(services.shape_only("s3"), dispatcher.acall, s3_signatures, fallback=pages)
+    asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
     return App(asgi, records, engine, jobs, units, dispatcher, parts)
 
 

@@ -19,7 +19,6 @@ from customlabels.asl.paths import Path
 
 MAP_RUN = "mapRun"  # the resource of the task that carries out a plan
 MOST_ITEMS = 100_000_000  # of one map run, as the service bounds them
-MOST_CHILDREN = 10_000  # at once, where the state sets no limit
 MOST_BATCH_BYTES = 262_144
 
 
@@ -71,9 +70,8 @@ def plan(run: Run, body: MapBody, scope: Scope, items: list[Json] | None, identi
 
 
 def run_limit(body: MapBody, scope: Scope) -> int:
-    """How many children may run at once."""
-    limit = _limit("MaxConcurrency", body.max_concurrency, scope, int)
-    return min(limit or MOST_CHILDREN, MOST_CHILDREN)
+    """How many children may run at once; 0 is as many as the shell allows."""
+    return int(_limit("MaxConcurrency", body.max_concurrency, scope, int))
 
 
 def _limit(field: str, source: Number | float | None, scope: Scope, kind: type[int] | type[float]) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from customlabels.asl.distributed import MOST_CHILDREN, batched, child_inputs
+from customlabels.asl.distributed import batched, child_inputs
 from customlabels.asl.documents import Json, compact
 from customlabels.asl.execution import Execution, Thread
 from customlabels.asl.failures import Failure
@@ -271,9 +271,8 @@ class StateTest:
 
     def _map_data(self, plan: Json, effective_input: str) -> dict[str, Json]:
         body: MapBody = self._state.body
-        most = body.max_concurrency if isinstance(body.max_concurrency, int) else plan["MaxConcurrency"]
         data = given(
-            maxConcurrency=0 if most == MOST_CHILDREN else most,
+            maxConcurrency=plan["MaxConcurrency"],
             toleratedFailureCount=plan["ToleratedCount"],
             toleratedFailurePercentage=plan["ToleratedPercentage"],
         )

@@ -19,7 +19,7 @@ from customlabels.app import UNKNOWN_PID, Served, models_folder, served
 from customlabels.cli.exits import NoEndpoint
 from customlabels.cli.printing import say
 from customlabels.pipeline import STATE_MACHINE_NAME
-from customlabels.settings import Settings
+from customlabels.settings import AccessKey, Settings
 
 __all__ = ["Endpoint", "connect", "end_server", "log_file", "running_server"]
 
@@ -53,7 +53,7 @@ class Endpoint:
     @property
     def account(self) -> str:
         """The account in which this program's requests are made."""
-        return next((key.account for key in self.settings.access_keys.values()), self.settings.account)
+        return self.settings.operator
 
     @property
     def machine_arn(self) -> str:
@@ -78,14 +78,15 @@ class Endpoint:
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
-        keys = self.settings.access_keys
-        name, secret = next(((name, key.secret) for name, key in keys.items()), ("local", "local"))
+        usual = ("local", AccessKey("local", self.settings.account))
+        name, key = next(iter(self.settings.access_keys.items()), usual)
         return self._session.create_client(
             service,
             endpoint_url=self.url,
             region_name=self.settings.region,
             aws_access_key_id=name,
-            aws_secret_access_key=secret,
+            aws_secret_access_key=key.secret,
+            aws_session_token=key.session_token or None,
             config=Config(
                 inject_host_prefix=False,
                 retries={"max_attempts": 4, "mode": "standard"},

@@ -103,13 +103,21 @@ def detect_images(
             raise
         answers.append({"Image": str(image), "CustomLabels": answer["CustomLabels"]})
         if not as_json:
-            found = "  ".join(
-                f"{label['Name']} {label['Confidence']:.1f}%" for label in answer["CustomLabels"]
-            )
+            found = "  ".join(map(_shown, answer["CustomLabels"]))
             show(f"{image}  {found or '(no label above its threshold)'}")
     if as_json:
         print_json({"ProjectVersionArn": arn, "Results": answers})
     return Exit.DONE
+
+
+def _shown(label: dict[str, Any]) -> str:
+    """Name and confidence; of a box also its left, top, width and height, in percent of the image."""
+    said = f"{label['Name']} {label['Confidence']:.1f}%"
+    if "Geometry" not in label:
+        return said
+    box = label["Geometry"]["BoundingBox"]
+    sides = ",".join(f"{100 * box[side]:.0f}" for side in ("Left", "Top", "Width", "Height"))
+    return f"{said} [{sides}]"
 
 
 def _image(file: Path) -> bytes:

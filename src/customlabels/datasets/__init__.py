@@ -1,35 +1,36 @@
 """Datasets: labelled images by their manifest lines; read, checked, staged, copied and counted."""
 
-from customlabels.datasets.attributes import LineError, line_error
+from customlabels.datasets.attributes import Box, LineError, line_error
 from customlabels.datasets.checking import check
+from customlabels.datasets.distributing import chosen_for_test, labels_by_position
 from customlabels.datasets.findings import Findings, Problem
+from customlabels.datasets.listing import (
+    Filters,
+    LabelCount,
+    dropped_of,
+    entries_of,
+    every_entry,
+    labels_of,
+    stats_of,
+)
 from customlabels.datasets.manifests import (
     Dropped,
     Entry,
     ManifestFileError,
     ManifestLimits,
     dropped_error,
+    file_lines,
     listed_line,
     read_line,
     read_manifest,
     split_ref,
     validated_line,
 )
-from customlabels.datasets.revisions import (
-    Filters,
-    LabelCount,
-    Stats,
-    changed,
-    entries_of,
-    every_entry,
-    labels_of,
-    ready,
-    stage,
-    stats_of,
-)
+from customlabels.datasets.revisions import Stats, changed, divided, note_dropped, ready, stage
 from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
+    "Box",
     "Dropped",
     "Entry",
     "Filters",
@@ -44,12 +45,18 @@ __all__ = [
     "bucket_name",
     "changed",
     "check",
+    "chosen_for_test",
+    "divided",
     "dropped_error",
+    "dropped_of",
     "entries_of",
     "every_entry",
+    "file_lines",
+    "labels_by_position",
     "labels_of",
     "line_error",
     "listed_line",
+    "note_dropped",
     "open_source",
     "read_folder",
     "read_line",

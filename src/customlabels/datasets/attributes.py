@@ -79,6 +79,7 @@ class Read:
 
     image_labels: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
+    frame: tuple[float, float] | None = None
     errors: tuple[LineError, ...] = ()
     warnings: tuple[LineError, ...] = ()
 
@@ -128,12 +129,17 @@ def read_attributes(line: Mapping[str, Any]) -> Read:
 DATE = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s?(Z|[+-]\d\d:?(\d\d)?)?)?", re.IGNORECASE
 )
+LINE_ENDS = re.compile("[\n\r\x85\u2028\u2029]")
 Check = Callable[[Any], bool]
 Shape = Mapping[str, Check]
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != "" and "\0" not in value
+
+
+def _is_label(value: Any) -> bool:
+    return _is_text(value) and not LINE_ENDS.search(value)  # which the API's labels cannot have
 
 
 def _is_number(value: Any) -> bool:
@@ -149,7 +155,7 @@ def _is_date(value: Any) -> bool:
 
 
 def _is_class_map(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
+    return isinstance(value, dict) and all(map(_is_label, value.values()))
 
 
 def _fits(value: Any, shape: Shape) -> bool:
@@ -169,7 +175,7 @@ BOXES_VALUE: Shape = {
 }
 COMMON_METADATA: Shape = {"human-annotated": lambda value: value in ("yes", "no"), "creation-date": _is_date}
 METADATA: Mapping[str, Shape] = {
-    IMAGE_LEVEL: {**COMMON_METADATA, "class-name": _is_text, "confidence": _is_number},
+    IMAGE_LEVEL: {**COMMON_METADATA, "class-name": _is_label, "confidence": _is_number},
     BOXES: {**COMMON_METADATA, "class-map": _is_class_map, "objects": lambda value: isinstance(value, list)},
 }
 VALUES: Mapping[str, Check] = {IMAGE_LEVEL: _is_integer, BOXES: lambda value: _fits(value, BOXES_VALUE)}
@@ -230,6 +236,9 @@ def _read_boxes(attribute: _Attribute, read: Read) -> bool:
         read.refuse("ERROR_TOO_MANY_BOUNDING_BOXES", place)
     if len(read.errors) > before:
         return False
+    read.frame = read.frame or (frame["width"], frame["height"])
+    if read.frame != (frame["width"], frame["height"]):  # several attributes have one image
+        return read.refuse("ERROR_INVALID_IMAGE_DIMENSION", place)
     if not boxes:
         read.warnings += (line_error("WARNING_NO_ATTRIBUTE_ANNOTATIONS", place),)
         return True

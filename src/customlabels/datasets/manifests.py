@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = [
     "ManifestFileError",
     "ManifestLimits",
     "dropped_error",
+    "file_lines",
     "json_object",
     "listed_line",
     "one_bucket",
@@ -37,12 +38,22 @@ LONGEST_LINE = 100_000  # characters
 SOURCE_REF = re.compile(r"[sS]3://([0-9A-Za-z.\-_]{3,255})/([^\0]{1,1024})", re.DOTALL)
 OURS = {"errors", "warnings"}  # keys that we add besides `cl-...`, and that come back to us
 
+# Why a line is left out, and what would be right.
 DROPPED = {
-    "ERROR_LINE_TOO_LONG": f"the line has more than {LONGEST_LINE} characters",
-    "ERROR_INVALID_JSON_LINE": "the line is not a JSON object",
-    "ERROR_MISSING_SOURCE_REF": "the line has no 'source-ref', the address of its image",
-    "ERROR_INVALID_SOURCE_REF_FORMAT": "'source-ref' is not s3://BUCKET/KEY",
-    "ERROR_REPEATED_SOURCE_REF": "an earlier line has the same 'source-ref'",
+    "ERROR_LINE_TOO_LONG": (f"the line has more than {LONGEST_LINE} characters", "shorten it"),
+    "ERROR_INVALID_JSON_LINE": ("the line is not a JSON object", "write one JSON object on each line"),
+    "ERROR_MISSING_SOURCE_REF": (
+        "the line has no 'source-ref', the address of its image",
+        'add "source-ref": "s3://BUCKET/KEY"',
+    ),
+    "ERROR_INVALID_SOURCE_REF_FORMAT": (
+        "'source-ref' is not s3://BUCKET/KEY",
+        "address the image as s3://BUCKET/KEY",
+    ),
+    "ERROR_REPEATED_SOURCE_REF": (
+        "an earlier line has the same 'source-ref'",
+        "give each image one line; several labels go into one",
+    ),
 }
 
 FILE_ERRORS = {
@@ -50,19 +61,26 @@ FILE_ERRORS = {
         "The manifest file extension or contents are invalid."
     ),
     "ERROR_EMPTY_MANIFEST": "The manifest file is empty.",
+    "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET": "The S3 bucket permissions are incorrect.",
     "ERROR_MANIFEST_SIZE_TOO_LARGE": "The manifest file size exceeds the maximum supported size.",
     "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM": "The manifest file has too many rows.",
     "ERROR_TOO_MANY_RECORDS_IN_ERROR": "The manifest file has too many terminal errors.",
     "ERROR_MANIFEST_TOO_MANY_LABELS": "The manifest file has too many labels.",
     "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": "The manifest file contains images from multiple S3 buckets.",
+    "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE": (
+        "The manifest file doesn't have enough labeled images to distribute the dataset."
+    ),
 }
 
 
 class ManifestFileError(InvalidInput):
-    """A manifest that no dataset can be made of: `message` in the service's words, `detail` in ours."""
+    """A manifest that no dataset can be made of: `message` in the service's words, `detail` in ours.
 
-    def __init__(self, code: str, detail: str) -> None:
-        self.code, self.message, self.detail = code, FILE_ERRORS[code], detail
+    dropped: the lines that it would have left out, as far as they were read.
+    """
+
+    def __init__(self, code: str, detail: str, dropped: Sequence[Dropped] = ()) -> None:
+        self.code, self.message, self.detail, self.dropped = code, FILE_ERRORS[code], detail, tuple(dropped)
         super().__init__(f"{self.message} {detail}")
 
 
@@ -95,6 +113,7 @@ class Entry:
     """One usable or repairable line. position: its line in the file, from 1; then its place in the dataset.
 
     A label stands in `image_labels` or on a box; a line with errors keeps what the errors leave valid.
+    frame: width and height, in pixels, of the image that the boxes were drawn on; None without boxes
     """
 
     position: int
@@ -102,6 +121,7 @@ class Entry:
     line: str  # the JSON text as given, without additions of ours
     image_labels: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
+    frame: tuple[float, float] | None = None
     errors: tuple[LineError, ...] = ()
     warnings: tuple[LineError, ...] = ()  # for training; they stop nothing
 
@@ -134,7 +154,15 @@ class Dropped:
     @property
     def reason(self) -> str:
         """The rule that the line breaks."""
-        return DROPPED[self.code]
+        return DROPPED[self.code][0]
+
+    @property
+    def advice(self) -> str:
+        """What would be right."""
+        return DROPPED[self.code][1]
+
+    def __str__(self) -> str:
+        return f"line {self.position}: {self.reason}; {self.advice}"
 
 
 def split_ref(source_ref: str) -> tuple[str, str]:
@@ -171,21 +199,34 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def file_lines(lines: Iterable[bytes], limits: ManifestLimits) -> Iterator[bytes]:
+    """The lines of a manifest as they are; raises ManifestFileError where no such file can be one."""
+    size = position = 0
+    for position, raw in enumerate(lines, start=1):
+        size += len(raw) + 1
+        limits.check(size=size - 1, lines=position)  # the last line need not end
+        if position == 1 and not _is_readable(raw):
+            code = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
+            raise ManifestFileError(code, "It is not text in UTF-8.")
+        yield raw
+    if position == 0:
+        raise ManifestFileError("ERROR_EMPTY_MANIFEST", "It needs one line for each image.")
+
+
 def read_manifest(
     lines: Iterable[bytes], limits: ManifestLimits, *, unique: bool = True
 ) -> Iterator[Entry | Dropped]:
     """The lines of a manifest one by one; raises ManifestFileError as soon as a file rule is broken.
 
     unique: drop a line that repeats a source-ref; without it the caller decides which one counts.
-    Memory: one line and 16 bytes (and their set) for each source-ref.
+    Memory: one line, 16 bytes (and their set) for each source-ref, and the lines that are dropped.
     """
     seen: set[bytes] = set()
     labels: set[str] = set()
+    dropped: list[Dropped] = []
     bucket: str | None = None
-    size = dropped = position = 0
-    for position, raw in enumerate(lines, start=1):
-        size += len(raw) + 1
-        limits.check(size=size - 1, lines=position)  # the last line need not end
+    position = 0
+    for position, raw in enumerate(file_lines(lines, limits), start=1):
         read = _read_bytes(raw, position)
         if isinstance(read, Entry) and unique:
             digest = hashlib.blake2b(read.source_ref.encode(), digest_size=16).digest()
@@ -193,18 +234,16 @@ def read_manifest(
                 read = Dropped(position, "ERROR_REPEATED_SOURCE_REF")
             seen.add(digest)
         if isinstance(read, Dropped):
-            dropped += 1
+            dropped.append(read)
         else:
             bucket = one_bucket(bucket, read)
             labels.update(read.labels)
             limits.check(labels=len(labels))
         yield read
-    if position == 0:
-        raise ManifestFileError("ERROR_EMPTY_MANIFEST", "It needs one line for each image.")
-    if dropped > limits.max_dropped_share * position:
-        raise ManifestFileError(
-            "ERROR_TOO_MANY_RECORDS_IN_ERROR", f"{dropped} of {position} lines cannot be used."
-        )
+    if len(dropped) > limits.max_dropped_share * position:
+        told = f"{len(dropped)} of {position} lines cannot be used; at most "
+        told += f"{limits.max_dropped_share:.0%} may be left out. The first is {dropped[0]}."
+        raise ManifestFileError("ERROR_TOO_MANY_RECORDS_IN_ERROR", told, dropped)
 
 
 def one_bucket(bucket: str | None, entry: Entry) -> str:
@@ -220,9 +259,11 @@ def one_bucket(bucket: str | None, entry: Entry) -> str:
 def listed_line(entry: Entry) -> str:
     """The line as ListDatasetEntries shows it: `cl-metadata` added last, `cl-errors` where they belong."""
     value = orjson.loads(entry.line)
+    bare = _one_line(value)
     value["cl-metadata"] = {"is_labeled": entry.is_labeled}
     _attach(value, entry.errors, "cl-errors")
-    return orjson.dumps(value).decode()
+    listed = _one_line(value)
+    return listed if len(listed) <= LONGEST_LINE else bare  # no answer may be longer, whatever is added
 
 
 def validated_line(line: str, errors: Iterable[LineError], warnings: Iterable[LineError]) -> str:
@@ -234,6 +275,15 @@ def validated_line(line: str, errors: Iterable[LineError], warnings: Iterable[Li
     _attach(value, errors, "errors")
     _attach(value, warnings, "warnings")
     return orjson.dumps(value).decode()
+
+
+def _one_line(value: dict[str, Any]) -> str:
+    """Compact JSON without any of the characters that end a line somewhere."""
+    text = orjson.dumps(value).decode()
+    if not text.isascii():
+        for character in "\x85\u2028\u2029":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
 
 
 def dropped_error(dropped: Dropped) -> LineError:
@@ -253,20 +303,20 @@ def _attach(value: dict[str, Any], errors: Iterable[LineError], key: str) -> Non
 
 
 def _read_bytes(raw: bytes, position: int) -> Entry | Dropped:
-    """The line as text, read; a first line that is no text tells that the file is not a manifest at all."""
+    """The line as text, read."""
     if len(raw) > 4 * LONGEST_LINE:  # a character has at most four bytes; the rest may have been cut off
         return Dropped(position, "ERROR_LINE_TOO_LONG")
     if position == 1:
         raw = raw.removeprefix(b"\xef\xbb\xbf")  # some editors mark UTF-8 so
+    return read_line(raw.decode() if _is_readable(raw) else "\0", position)
+
+
+def _is_readable(raw: bytes) -> bool:
+    """Whether the line is text at all."""
     try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    if position == 1 and "\0" in text:
-        raise ManifestFileError(
-            "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT", "It is not text in UTF-8."
-        )
-    return read_line(text, position)
+        return "\0" not in raw.decode()
+    except UnicodeDecodeError as error:
+        return len(raw) > 4 * LONGEST_LINE and error.start > len(raw) - 4  # it was cut off in a character
 
 
 def _without_ours(line: dict[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """Revisions: the entries of a dataset at one moment, staged in small transactions and never changed.
 
-Layer: datasets. Knows the tables revisions, entries and entry_labels; which dataset points to a revision
-is decided above, in the transaction that calls `ready`.
+Layer: datasets. Writes the tables revisions, entries, entry_labels, ref_blocks and dropped_lines; which
+dataset points to a revision is decided above, in the transaction that calls `ready`.
 
 What a power cut leaves: rows of a revision that is STAGING and that nothing points to. The job that staged
-it starts again with `stage` or `changed`, which delete them first.
+it starts again with `stage`, `changed` or `divided`, which delete them first.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Table,
-    and_,
     delete,
     exists,
     func,
@@ -29,24 +28,14 @@ from sqlalchemy import (
     update,
 )
 
-from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, read_line
-from customlabels.storage import Reading, Records, Transaction
-from customlabels.storage.schema import entries, entry_labels, revisions
+from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, split_ref
+from customlabels.storage import Records, Transaction
+from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, revisions
 
-__all__ = [
-    "Filters",
-    "LabelCount",
-    "Stats",
-    "changed",
-    "entries_of",
-    "every_entry",
-    "labels_of",
-    "ready",
-    "stage",
-    "stats_of",
-]
+__all__ = ["BATCH", "FIGURES", "Stats", "changed", "divided", "note_dropped", "ready", "stage"]
 
 BATCH = 1000  # rows in one transaction: some ten milliseconds of the one writer
+MOST_NOTED = 10_000  # lines left out that can be listed; they are all counted
 FIGURES = ("total_entries", "labeled_entries", "total_labels", "error_entries")
 
 
@@ -66,28 +55,6 @@ class Stats:
         return len(self.dropped)
 
 
-@dataclass(frozen=True)
-class LabelCount:
-    """How many images and boxes of a revision carry a label."""
-
-    label: str
-    entries: int
-    boxes: int
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which entries: all that fit every filter given. Contained labels are alternatives, compared exactly."""
-
-    contains_labels: tuple[str, ...] = ()
-    labeled: bool | None = None
-    source_ref_contains: str = ""
-    has_errors: bool = False  # only those with errors
-
-
-# ---------------------------------------------------------------- writing
-
-
 def stage(
     records: Records, revision_id: str, lines: Iterable[Entry | Dropped], now: float, batch: int = BATCH
 ) -> Stats:
@@ -105,8 +72,9 @@ def stage(
             else:
                 dropped.append(line)
 
-    _write(records, revision_id, kept(), now, batch)
-    return replace(_counted(records, revision_id), dropped=tuple(dropped))
+    _begin(records, revision_id, now)
+    _write(records, revision_id, kept(), batch)
+    return replace(_completed(records, revision_id), dropped=tuple(dropped))
 
 
 def changed(
@@ -124,26 +92,67 @@ def changed(
     """
     given = list(lines)
     changes = {line.source_ref: line for line in given if isinstance(line, Entry)}
-    _write(records, revision_id, _placed(records, base_id, changes, limits), now)
+    placed = _placed(records, base_id, changes, limits)
+    _begin(records, revision_id, now)
+    _write(records, revision_id, placed)
     # The changes are in place, so what is copied is what they leave: labels first, because the entries
     # that tell which positions are taken must still be the changes alone.
     for table in (entry_labels, entries):
         _copy(records, table, base_id, revision_id)
-    stats = _counted(records, revision_id)
+    stats = _completed(records, revision_id)
     limits.check(labels=stats.total_labels)
     return replace(stats, dropped=tuple(line for line in given if isinstance(line, Dropped)))
+
+
+def divided(
+    records: Records,
+    base_id: str,
+    rest_id: str,
+    moved_id: str,
+    moved: Set[int],
+    now: float,
+    look_up: Callable[[], object] = bool,
+) -> tuple[Stats, Stats]:
+    """Stage two revisions of the base's entries: those at the positions `moved`, and all the others.
+
+    Returns the figures of the others, then of the moved ones; entries keep their positions. `look_up` is
+    called between the batches.
+    """
+    for revision_id in (rest_id, moved_id):
+        _begin(records, revision_id, now)
+    for table in (entry_labels, entries):
+        for block in _blocks(records, table, base_id):
+            look_up()
+            with records.read() as reading:
+                rows = reading.execute(select(table).where(block)).mappings().all()
+            copies = [
+                {**row, "revision_id": moved_id if row["position"] in moved else rest_id} for row in rows
+            ]
+            if copies:
+                with records.write() as tx:
+                    tx.execute(insert(table), copies)
+    return _completed(records, rest_id), _completed(records, moved_id)
 
 
 def ready(tx: Transaction, revision_id: str, stats: Stats) -> None:
     """Declare a staged revision complete; in the transaction that also points to it."""
     figures = {name: getattr(stats, name) for name in FIGURES}
     tx.execute(update(revisions).where(revisions.c.id == revision_id).values(status="READY", **figures))
+    note_dropped(tx, revision_id, stats.dropped)
 
 
-def _write(
-    records: Records, revision_id: str, lines: Iterable[Entry], now: float, batch: int = BATCH
-) -> None:
-    """Begin a revision anew and put `lines` into it."""
+def note_dropped(tx: Transaction, subject: str, dropped: Sequence[Dropped]) -> None:
+    """Keep which lines were left out, the first MOST_NOTED of them, in place of those noted before."""
+    tx.execute(delete(dropped_lines).where(dropped_lines.c.subject == subject))
+    rows = [
+        {"subject": subject, "position": line.position, "code": line.code} for line in dropped[:MOST_NOTED]
+    ]
+    if rows:
+        tx.execute(insert(dropped_lines), rows)
+
+
+def _begin(records: Records, revision_id: str, now: float) -> None:
+    """Take away what an earlier attempt left, and begin the revision anew."""
     for table in (entry_labels, entries):
         for piece in _blocks(records, table, revision_id):
             with records.write() as tx:
@@ -151,6 +160,10 @@ def _write(
     with records.write() as tx:
         tx.execute(delete(revisions).where(revisions.c.id == revision_id))
         tx.execute(insert(revisions), {"id": revision_id, "status": "STAGING", "created_at": now})
+
+
+def _write(records: Records, revision_id: str, lines: Iterable[Entry], batch: int = BATCH) -> None:
+    """Put `lines` into a revision, a batch at a time."""
     remaining = iter(lines)
     while block := list(islice(remaining, batch)):  # read outside the transaction: it may be slow
         rows = [
@@ -185,9 +198,9 @@ def _placed(records: Records, base_id: str, changes: dict[str, Entry], limits: M
             rows = reading.execute(select(entries.c.source_ref, entries.c.position).where(here))
             known |= {row.source_ref: row.position for row in rows}
         total, last = reading.execute(select(func.count(), func.max(entries.c.position)).where(of_base)).one()
-        some = entries_of(reading, base_id, limit=1)
+        some = reading.execute(select(entries.c.source_ref).where(of_base).limit(1)).scalar()
     limits.check(lines=total + len(changes) - len(known))
-    bucket = one_bucket(None, some[0]) if some else None
+    bucket = split_ref(some)[0] if some else None
     placed, last = [], last or 0
     for entry in changes.values():
         bucket = one_bucket(bucket, entry)
@@ -223,6 +236,24 @@ def _blocks(records: Records, table: Table, revision_id: str) -> Iterator[Column
         rest = (table.c.revision_id == revision_id) & (tuple_(*key) > tuple_(*last))
 
 
+def _completed(records: Records, revision_id: str) -> Stats:
+    """Gather the source refs of a staged revision into blocks, and count its rows."""
+    position = 0
+    while True:
+        here = entries.c.revision_id == revision_id, entries.c.position > position
+        page = select(entries.c.position, entries.c.source_ref).where(*here).order_by(entries.c.position)
+        with records.read() as reading:
+            rows = reading.execute(page.limit(BATCH)).all()
+        if not rows:
+            break
+        first, position = rows[0].position, rows[-1].position
+        refs = "\n".join(row.source_ref for row in rows)  # what is looked for has no line break
+        block = {"revision_id": revision_id, "first": first, "last": position, "refs": refs}
+        with records.write() as tx:
+            tx.execute(insert(ref_blocks), block)
+    return _counted(records, revision_id)
+
+
 def _counted(records: Records, revision_id: str) -> Stats:
     """The figures of a staged revision, from its rows."""
     of_entries, of_labels = entries.c.revision_id == revision_id, entry_labels.c.revision_id == revision_id
@@ -237,65 +268,3 @@ def _counted(records: Records, revision_id: str) -> Stats:
     ).where(of_entries)
     with records.read() as reading:
         return Stats(**reading.execute(figures).mappings().one())
-
-
-# ---------------------------------------------------------------- reading
-
-
-def stats_of(reading: Reading, revision_id: str) -> Stats:
-    """The figures of a revision that is ready; all zero for one that is not there."""
-    figures = select(*(revisions.c[name] for name in FIGURES)).where(revisions.c.id == revision_id)
-    return Stats(**(reading.execute(figures).mappings().one_or_none() or {}))
-
-
-def entries_of(
-    reading: Reading,
-    revision_id: str,
-    after_position: int = 0,
-    limit: int = 100,
-    filters: Filters | None = None,
-) -> list[Entry]:
-    """A page of entries in the order of their positions, those after `after_position`."""
-    condition = and_(
-        entries.c.revision_id == revision_id,
-        entries.c.position > after_position,
-        *_conditions(filters or Filters(), revision_id, reading.dialect),
-    )
-    columns = select(entries.c.line, entries.c.position)
-    rows = reading.execute(columns.where(condition).order_by(entries.c.position).limit(limit))
-    read = (read_line(row.line, row.position) for row in rows)
-    return [entry for entry in read if isinstance(entry, Entry)]
-
-
-def every_entry(records: Records, revision_id: str, batch: int = BATCH) -> Iterator[Entry]:
-    """All entries of a revision, page by page: no long snapshot, and none is needed, for it never changes."""
-    position = 0
-    while True:
-        with records.read() as reading:
-            page = entries_of(reading, revision_id, position, batch)
-        yield from page
-        if len(page) < batch:
-            return
-        position = page[-1].position
-
-
-def labels_of(reading: Reading, revision_id: str) -> list[LabelCount]:
-    """How often each label is used, by name."""
-    label = entry_labels.c.label
-    counts = select(label, func.count(), func.sum(entry_labels.c.boxes))
-    here = counts.where(entry_labels.c.revision_id == revision_id).group_by(label).order_by(label)
-    return [LabelCount(name, images, int(boxes)) for name, images, boxes in reading.execute(here)]
-
-
-def _conditions(filters: Filters, revision_id: str, dialect: str) -> Iterator[ColumnElement[bool]]:
-    if filters.contains_labels:
-        labels = entry_labels.c.label.in_(filters.contains_labels)
-        here = entry_labels.c.revision_id == revision_id
-        yield entries.c.position.in_(select(entry_labels.c.position).where(here, labels))
-    if filters.labeled is not None:
-        yield entries.c.is_labeled == int(filters.labeled)
-    if filters.source_ref_contains:
-        find = func.instr if dialect == "sqlite" else func.strpos  # LIKE ignores case on SQLite
-        yield find(entries.c.source_ref, filters.source_ref_contains) > 0
-    if filters.has_errors:
-        yield entries.c.errors.is_not(None)

@@ -2,10 +2,17 @@
 
 Layer: ground. Pure numbers: no files, no clock, no randomness but from a seed that is passed in.
 Throughout: scores are (images, labels) float, 0..1; truth is (images, labels) bool; thresholds are (labels,).
-A label counts as found in an image where its score is at least its threshold.
+A label, or a box, counts as found where its score is at least its threshold.
 """
 
-from customlabels.evaluation.counting import Counts, best_thresholds, confusion_matrix, count
+from customlabels.evaluation.boxes import Boxes, BoxPredictions, matches, overlaps
+from customlabels.evaluation.counting import (
+    Counts,
+    best_thresholds,
+    confusion_matrix,
+    count,
+    steady_thresholds,
+)
 from customlabels.evaluation.evaluations import (
     OUT_OF_FOLD,
     TEST_TUNED,
@@ -17,13 +24,15 @@ from customlabels.evaluation.evaluations import (
     evaluate_test_tuned,
 )
 from customlabels.evaluation.gate import DEPLOYED, REJECTED, Verdict, judge
-from customlabels.evaluation.summaries import prediction_line, summary
+from customlabels.evaluation.summaries import box_line, prediction_line, summary
 
 __all__ = [
     "DEPLOYED",
     "OUT_OF_FOLD",
     "REJECTED",
     "TEST_TUNED",
+    "BoxPredictions",
+    "Boxes",
     "Counts",
     "Evaluation",
     "Interval",
@@ -31,11 +40,15 @@ __all__ = [
     "Predictions",
     "Verdict",
     "best_thresholds",
+    "box_line",
     "confusion_matrix",
     "count",
     "evaluate",
     "evaluate_test_tuned",
     "judge",
+    "matches",
+    "overlaps",
     "prediction_line",
+    "steady_thresholds",
     "summary",
 ]

@@ -3,18 +3,33 @@
 Layer: evaluation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["UNTESTED_THRESHOLD", "Counts", "Floats", "Truth", "best_thresholds", "confusion_matrix", "count"]
+__all__ = [
+    "UNTESTED_THRESHOLD",
+    "Candidates",
+    "Counts",
+    "Floats",
+    "Truth",
+    "best_cut",
+    "best_thresholds",
+    "candidates_of",
+    "confusion_matrix",
+    "count",
+    "steady_thresholds",
+]
 
 Floats = NDArray[np.floating[Any]]
 Truth = NDArray[np.bool_]
 
 UNTESTED_THRESHOLD = 0.5  # of a label that no image carries: nothing speaks for another value
+PRIOR = 10.0  # of a label, that are taken to be like the other labels'
+CUTS = 1000  # that are tried, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +43,11 @@ class Counts:
     true_positives: NDArray[Any]
     false_positives: NDArray[Any]
     false_negatives: NDArray[Any]
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """True positives, false positives, false negatives."""
+        return self.true_positives, self.false_positives, self.false_negatives
 
     @property
     def precision(self) -> Floats:
@@ -66,27 +86,90 @@ def count(scores: Floats, truth: Truth, thresholds: Floats) -> Counts:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """All that could be called one label, best first.
+
+    scores: (k,) float, falling     hits: (k,) bool, whether each is right
+    wanted: how many there are to find
+    """
+
+    scores: Floats
+    hits: Truth
+    wanted: int
+
+    @classmethod
+    def of(cls, scores: Floats, hits: Truth, wanted: int) -> "Candidates":
+        """Candidates in any order."""
+        order = np.argsort(-scores, kind="stable")
+        return cls(scores[order].astype(np.float64), hits[order], wanted)
+
+
 def best_thresholds(scores: Floats, truth: Truth) -> Floats:
-    """The cut of each label with the best F1 on these images: (labels,) float64, 0..1.
+    """The cut of each label with the best F1 on these images: (labels,) float64, 0..1; see `best_cut`."""
+    return np.array([best_cut(each) for each in candidates_of(scores, truth)])
+
+
+def candidates_of(scores: Floats, truth: Truth) -> list[Candidates]:
+    """Every image is a candidate for every label; one entry a label."""
+    return [
+        Candidates.of(scores[:, at], truth[:, at], int(truth[:, at].sum())) for at in range(scores.shape[1])
+    ]
+
+
+def best_cut(label: Candidates) -> float:
+    """The cut of a label with the best F1.
 
     Among equals the highest cut; placed half-way down to the next lower score, or to 0 below the lowest.
-    A label that no image carries gets 0.5. One sort a label, no loop.
+    A label that is nowhere to be found gets 0.5.
     """
-    images, labels = scores.shape
-    if images == 0:
-        return np.full(labels, UNTESTED_THRESHOLD)
-    order = np.argsort(-scores, axis=0, kind="stable")
-    falling = np.take_along_axis(scores, order, axis=0).astype(np.float64)  # (images, labels)
-    hits = np.cumsum(np.take_along_axis(truth, order, axis=0), axis=0)  # true positives of the first 1..n
-    carriers = hits[-1]  # (labels,)
-    lower = np.vstack([falling[1:], np.zeros(labels)])
-    f1 = 2 * hits / (np.arange(1, images + 1)[:, None] + carriers)
+    falling, count = label.scores, len(label.scores)
+    if label.wanted == 0 or count == 0:
+        return UNTESTED_THRESHOLD
+    f1 = 2 * np.cumsum(label.hits) / (np.arange(1, count + 1) + label.wanted)
     f1[:-1][falling[:-1] == falling[1:]] = -1  # no cut separates equal scores
-    best = np.argmax(f1, axis=0)[None]  # the first of equals is the highest cut
-    here, next_lower = (np.take_along_axis(each, best, axis=0)[0] for each in (falling, lower))
-    middle = (here + next_lower) / 2
-    cut = np.where(middle > next_lower, middle, here)  # between adjacent floats there is no middle
-    return np.where(carriers > 0, cut, UNTESTED_THRESHOLD)
+    best = int(np.argmax(f1))  # the first of equals is the highest cut
+    return _between(falling, best)
+
+
+def _between(falling: Floats, at: int) -> float:
+    """Half-way from a score down to the next lower one, or to 0."""
+    here, lower = float(falling[at]), float(falling[at + 1]) if at + 1 < len(falling) else 0.0
+    middle = (here + lower) / 2
+    return middle if middle > lower else here  # between adjacent floats there is no middle
+
+
+def steady_thresholds(labels: Sequence[Candidates]) -> Floats:
+    """Cuts from few images, (labels,) float64: each label's own curve, steadied by that of all labels.
+
+    Every label is judged as if PRIOR more of it were there, found and confused as the labels are on average.
+    A label with many images keeps its own best cut; one with a handful, whose own best cut would be luck,
+    goes along with the others.
+    """
+    pooled = Candidates.of(
+        np.concatenate([each.scores for each in labels]),
+        np.concatenate([each.hits for each in labels]),
+        sum(each.wanted for each in labels),
+    )
+    rows = np.flatnonzero(pooled.hits)
+    if len(rows) == 0:
+        return np.full(len(labels), UNTESTED_THRESHOLD)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, CUTS).astype(int))]
+    cuts = np.array([_between(pooled.scores, row) for row in rows])  # falling; the best ones are below a hit
+    hits, found = (curve * PRIOR / pooled.wanted for curve in _curves(pooled, cuts))
+    thresholds = []
+    for label in labels:
+        own_hits, own_found = _curves(label, cuts)
+        f1 = 2 * (own_hits + hits) / (own_found + found + label.wanted + PRIOR)
+        thresholds.append(cuts[np.argmax(f1)])
+    return np.array(thresholds)
+
+
+def _curves(label: Candidates, cuts: Floats) -> tuple[Floats, Floats]:
+    """At each cut, how many candidates are right, and how many there are."""
+    found = np.searchsorted(-label.scores, -cuts, side="right")
+    hits = np.concatenate([[0], np.cumsum(label.hits)])[found]
+    return hits.astype(np.float64), found.astype(np.float64)
 
 
 def confusion_matrix(scores: Floats, truth: Truth, thresholds: Floats) -> Floats:

@@ -4,12 +4,21 @@ Layer: evaluation. Two protocols, never mixed up: thresholds chosen on out-of-fo
 training data leave the test images unseen; thresholds tuned on the test images flatter, as the service's do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from customlabels.evaluation.counting import Counts, Floats, Truth, best_thresholds, confusion_matrix, count
+from customlabels.evaluation.counting import (
+    Candidates,
+    Counts,
+    Floats,
+    Truth,
+    best_cut,
+    candidates_of,
+    confusion_matrix,
+)
 
 __all__ = [
     "OUT_OF_FOLD",
@@ -18,6 +27,7 @@ __all__ = [
     "Interval",
     "LabelFigures",
     "Predictions",
+    "Scored",
     "evaluate",
     "evaluate_test_tuned",
 ]
@@ -25,6 +35,32 @@ __all__ = [
 OUT_OF_FOLD = "out-of-fold thresholds"
 TEST_TUNED = "test-tuned thresholds"
 PROTOCOLS = (OUT_OF_FOLD, TEST_TUNED)
+
+
+class Scored(Protocol):
+    """What a model said of images whose truth is known, of whichever kind it is."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Names."""
+
+    @property
+    def split(self) -> str:
+        """Which images these are, such as "test"."""
+
+    @property
+    def carried(self) -> Truth:
+        """Which labels each image carries: (images, labels)."""
+
+    @property
+    def candidates(self) -> Sequence[Candidates]:
+        """All that could be called each label."""
+
+    def counted(self, thresholds: Floats) -> Counts:
+        """The counts of every image: each array (images, labels)."""
+
+    def further(self, thresholds: Floats) -> Mapping[str, Any]:
+        """Figures that only this kind has: members of `Evaluation`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +84,26 @@ class Predictions:
         if not ((self.scores >= 0) & (self.scores <= 1)).all():
             raise ValueError("scores are numbers from 0 to 1")
 
+    @property
+    def carried(self) -> Truth:
+        """The truth."""
+        return self.truth
+
+    @property
+    def candidates(self) -> list[Candidates]:
+        """Every image, for every label."""
+        return candidates_of(self.scores, self.truth)
+
+    def counted(self, thresholds: Floats) -> Counts:
+        """The counts of every image: each array (images, labels) of 0 and 1."""
+        found = self.scores >= thresholds
+        return Counts(found & self.truth, found & ~self.truth, ~found & self.truth)
+
+    def further(self, thresholds: Floats) -> dict[str, Any]:
+        """What was taken for what."""
+        shares = confusion_matrix(self.scores, self.truth, thresholds)
+        return {"confusion": tuple(tuple(float(share) for share in row) for row in shares)}
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -60,7 +116,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class LabelFigures:
-    """One label: its cut, 0..1, the images that carry it, its counts and figures, 0..1."""
+    """One label: its cut, 0..1, the images that carry it, its counts and figures, 0..1.
+
+    Counts are of images, or of boxes where the model finds boxes.
+    """
 
     label: str
     threshold: float
@@ -68,7 +127,6 @@ class LabelFigures:
     true_positives: int
     false_positives: int
     false_negatives: int
-    true_negatives: int
     precision: float
     recall: float
     f1: float
@@ -78,12 +136,13 @@ class LabelFigures:
 class Evaluation:
     """What a model is worth on one split under one protocol.
 
-    by_label: in the order of the labels          confusion: [truth][found], shares as in `confusion_matrix`
+    by_label: in the order of the labels
     precision, recall, f1: unweighted means       f1_interval: of `f1`, from resampling the images
+    confusion: [truth][found], shares as in `confusion_matrix`; of image labels only
+    average_precision, average_recall: means over the labels; of boxes only
     """
 
     by_label: tuple[LabelFigures, ...]
-    confusion: tuple[tuple[float, ...], ...]
     images: int
     split: str
     protocol: str
@@ -92,6 +151,9 @@ class Evaluation:
     f1: float
     pooled_f1: float
     f1_interval: Interval
+    confusion: tuple[tuple[float, ...], ...] = ()
+    average_precision: float | None = None
+    average_recall: float | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -104,14 +166,14 @@ class Evaluation:
         return tuple(figures.threshold for figures in self.by_label)
 
 
-def evaluate_test_tuned(predictions: Predictions, seed: int, resamples: int = 1000) -> Evaluation:
+def evaluate_test_tuned(predictions: Scored, seed: int, resamples: int = 1000) -> Evaluation:
     """The figures as the service would report them: each cut is the best one for these very images."""
-    thresholds = best_thresholds(predictions.scores, predictions.truth)
+    thresholds = np.array([best_cut(label) for label in predictions.candidates])
     return evaluate(predictions, thresholds, TEST_TUNED, seed, resamples)
 
 
 def evaluate(
-    predictions: Predictions, thresholds: Floats, protocol: str, seed: int, resamples: int = 1000
+    predictions: Scored, thresholds: Floats, protocol: str, seed: int, resamples: int = 1000
 ) -> Evaluation:
     """All figures at the given cuts; the interval is that of `resamples` seeded, stratified resamples.
 
@@ -119,35 +181,32 @@ def evaluate(
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol is one of {PROTOCOLS}, not {protocol!r}")
-    scores, truth = predictions.scores, predictions.truth
-    counts = count(scores, truth, thresholds)
-    confusion = confusion_matrix(scores, truth, thresholds)
+    by_image, carried = predictions.counted(thresholds), predictions.carried
+    counts = Counts(*(each.sum(axis=0) for each in by_image.arrays))
     return Evaluation(
         by_label=_by_label(predictions, thresholds, counts),
-        confusion=tuple(tuple(float(share) for share in row) for row in confusion),
-        images=len(scores),
+        images=len(carried),
         split=predictions.split,
         protocol=protocol,
         precision=float(counts.precision.mean()),
         recall=float(counts.recall.mean()),
         f1=float(counts.macro_f1),
         pooled_f1=float(counts.pooled_f1),
-        f1_interval=_f1_interval(truth, scores >= thresholds, seed, resamples),
+        f1_interval=_f1_interval(by_image, carried, seed, resamples),
+        **predictions.further(thresholds),
     )
 
 
-def _by_label(predictions: Predictions, thresholds: Floats, counts: Counts) -> tuple[LabelFigures, ...]:
-    carriers, images = predictions.truth.sum(axis=0), len(predictions.truth)
-    hits, wrong, missed = counts.true_positives, counts.false_positives, counts.false_negatives
+def _by_label(predictions: Scored, thresholds: Floats, counts: Counts) -> tuple[LabelFigures, ...]:
+    carriers = predictions.carried.sum(axis=0)
     return tuple(
         LabelFigures(
             label=label,
             threshold=float(thresholds[at]),
             images=int(carriers[at]),
-            true_positives=int(hits[at]),
-            false_positives=int(wrong[at]),
-            false_negatives=int(missed[at]),
-            true_negatives=images - int(hits[at] + wrong[at] + missed[at]),
+            true_positives=int(counts.true_positives[at]),
+            false_positives=int(counts.false_positives[at]),
+            false_negatives=int(counts.false_negatives[at]),
             precision=float(counts.precision[at]),
             recall=float(counts.recall[at]),
             f1=float(counts.f1[at]),
@@ -156,26 +215,28 @@ def _by_label(predictions: Predictions, thresholds: Floats, counts: Counts) -> t
     )
 
 
-def _f1_interval(truth: Truth, found: Truth, seed: int, resamples: int) -> Interval:
+def _f1_interval(by_image: Counts, carried: Truth, seed: int, resamples: int) -> Interval:
     """Percentiles of the macro F1 over resamples of the images, drawn within each label.
 
-    truth, found: (images, labels) bool. Images with no label or several are one group of their own: within
-    each combination there are often too few to draw from. Images of a group that were found alike are
-    interchangeable, so a resample draws how often each kind comes: the same distribution as drawing images,
-    at a cost free of their number. It says nothing of what another training run would give.
+    by_image: arrays (images, labels)     carried: (images, labels) bool
+    Images with no label or several are one group of their own: within each combination there are often too
+    few to draw from. Images of a group that count alike are interchangeable, so a resample draws how often
+    each kind comes: the same distribution as drawing images, at a cost free of their number. It says nothing
+    of what another training run would give.
     """
-    if len(truth) == 0:
+    if len(carried) == 0:
         return Interval(0.0, 1.0)
-    rows = np.column_stack([np.packbits(truth, axis=1), np.packbits(found, axis=1)])
+    compact = [np.packbits(each, axis=1) if each.dtype == np.bool_ else each for each in by_image.arrays]
+    rows = np.column_stack([np.packbits(carried, axis=1), *compact])
     _, kinds, sizes = np.unique(rows, axis=0, return_index=True, return_counts=True)  # an image of each kind
-    carried, seen = truth[kinds], found[kinds]  # (kinds, labels)
-    group = np.where(carried.sum(axis=1) == 1, carried.argmax(axis=1), carried.shape[1])
+    of_kind = carried[kinds]  # (kinds, labels)
+    group = np.where(of_kind.sum(axis=1) == 1, of_kind.argmax(axis=1), of_kind.shape[1])
     dice = np.random.default_rng(seed)
     drawn = np.zeros((resamples, len(kinds)))
     for one in np.unique(group):
         members = group == one
         total = sizes[members].sum()
         drawn[:, members] = dice.multinomial(total, sizes[members] / total, size=resamples)
-    counts = Counts(drawn @ (carried & seen), drawn @ (seen & ~carried), drawn @ (carried & ~seen))
+    counts = Counts(*(drawn @ each[kinds] for each in by_image.arrays))
     low, high = np.quantile(counts.macro_f1, [0.025, 0.975])
     return Interval(float(low), float(high))

@@ -3,14 +3,17 @@
 Layer: evaluation. Wire names stand here because these two are files of the service that clients read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
+from customlabels.evaluation.boxes import Boxes, BoxPredictions
 from customlabels.evaluation.counting import Floats
 from customlabels.evaluation.evaluations import Evaluation, LabelFigures, Predictions
 
-__all__ = ["prediction_line", "summary"]
+__all__ = ["box_line", "prediction_line", "summary"]
 
 TRAINING_JOB = "rekognition-custom-labels-training-job"
 EVALUATION_JOB = "rekognition-custom-labels-evaluation-job"
@@ -34,12 +37,13 @@ def summary(
             "NumberOfTestingImages": honest.images,
             "ProjectVersionArn": version_arn,
         },
-        "AggregatedEvaluationResults": {**_means(honest), "ConfusionMatrix": list(_cells(honest))},
+        "AggregatedEvaluationResults": _means(honest)
+        | ({"ConfusionMatrix": list(_cells(honest))} if honest.confusion else {}),
         "LabelEvaluationResults": [_label_results(figures) for figures in best_first],
         "CustomLabels": {
             **_provenance(honest),
             "LabelsWithoutTestImages": [each.label for each in honest.by_label if each.images == 0],
-            "LabelCounts": {each.label: _counts(each) for each in honest.by_label},
+            "LabelCounts": {each.label: _counts(each, honest) for each in honest.by_label},
             "TestTuned": {
                 **_means(tuned),
                 **_provenance(tuned),
@@ -50,7 +54,9 @@ def summary(
 
 
 def _means(evaluation: Evaluation) -> dict[str, float]:
-    return {"Precision": evaluation.precision, "Recall": evaluation.recall, "F1Score": evaluation.f1}
+    means = {"Precision": evaluation.precision, "Recall": evaluation.recall, "F1Score": evaluation.f1}
+    further = {"AveragePrecision": evaluation.average_precision, "AverageRecall": evaluation.average_recall}
+    return means | {name: value for name, value in further.items() if value is not None}
 
 
 def _cells(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
@@ -82,13 +88,13 @@ def _provenance(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _counts(figures: LabelFigures) -> dict[str, int]:
-    return {
-        "TruePositives": figures.true_positives,
-        "FalsePositives": figures.false_positives,
-        "FalseNegatives": figures.false_negatives,
-        "TrueNegatives": figures.true_negatives,
-    }
+def _counts(figures: LabelFigures, evaluation: Evaluation) -> dict[str, int]:
+    """Of images, or of boxes: then nobody can count what was rightly not found."""
+    hits, wrong, missed = figures.true_positives, figures.false_positives, figures.false_negatives
+    counts = {"TruePositives": hits, "FalsePositives": wrong, "FalseNegatives": missed}
+    return counts | (
+        {"TrueNegatives": evaluation.images - hits - wrong - missed} if evaluation.confusion else {}
+    )
 
 
 def prediction_line(
@@ -114,6 +120,64 @@ def prediction_line(
             "rekognition-custom-labels-evaluation-details": _details(found, present),
         }
     return line
+
+
+def box_line(
+    predictions: BoxPredictions,
+    image: int,
+    source_ref: str,
+    size: tuple[int, int],
+    thresholds: Floats,
+    created: datetime,
+) -> dict[str, Any]:
+    """One line of the testing output for a model that finds boxes.
+
+    Every true box stands there once, found or missed, and every box that was found wrongly; a box below its
+    threshold that finds nothing is left out. So the summary can be counted again from these lines.
+    size: of the image, width and height in pixels     thresholds: (labels,) float, 0..1
+    """
+    found, truth, matched = predictions.found[image], predictions.truth[image], predictions.matched[image]
+    key, job = "rekognition-custom-labels-training-0", "rekognition-custom-labels-evaluation"
+    line: dict[str, Any] = {"source-ref": source_ref, "rekognition-custom-labels-object-id": image + 1}
+    line[key] = _boxes(truth, size)
+    line[f"{key}-metadata"] = _boxes_metadata(truth, predictions.labels, TRAINING_JOB, "yes", created)
+    kept = found.scores >= thresholds[found.labels]
+    listed = np.flatnonzero(kept | (matched >= 0))
+    unseen = np.setdiff1d(np.arange(len(truth)), matched)
+    missed = Boxes(truth.labels[unseen], truth.corners[unseen], np.zeros(len(unseen)))
+    shown = Boxes(
+        *(np.concatenate([getattr(found, name)[listed], getattr(missed, name)]) for name in vars(found))
+    )
+    line[job] = _boxes(shown, size)
+    line[f"{job}-metadata"] = _boxes_metadata(shown, predictions.labels, EVALUATION_JOB, "no", created)
+    outcomes = [(bool(kept[at]), bool(matched[at] >= 0)) for at in listed] + [(False, True)] * len(unseen)
+    for item, outcome in zip(line[f"{job}-metadata"]["objects"], outcomes, strict=True):
+        item["rekognition-custom-labels-evaluation-details"] = _details(*outcome)
+    return line
+
+
+def _boxes(boxes: Boxes, size: tuple[int, int]) -> dict[str, Any]:
+    scale = np.array([*size, *size])
+    annotations = []
+    for label, (left, top, right, bottom) in zip(boxes.labels, boxes.corners * scale, strict=True):
+        sides = {"left": left, "top": top, "width": right - left, "height": bottom - top}
+        annotations.append(
+            {"class_id": int(label), **{name: round(float(side), 2) for name, side in sides.items()}}
+        )
+    return {"image_size": [{"width": size[0], "height": size[1], "depth": 3}], "annotations": annotations}
+
+
+def _boxes_metadata(
+    boxes: Boxes, labels: Sequence[str], job: str, by_human: str, created: datetime
+) -> dict[str, Any]:
+    return {
+        "objects": [{"confidence": float(score)} for score in boxes.scores],
+        "class-map": {str(number): label for number, label in enumerate(labels)},
+        "job-name": job,
+        "human-annotated": by_human,
+        "creation-date": _timestamp(created),
+        "type": "groundtruth/object-detection",
+    }
 
 
 def _metadata(label: str, confidence: float, job: str, by_human: str, created: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From bytes to the square of pixels that a network takes.
+"""From bytes to the pixels that a network takes.
 
 Layer: images. The settings travel in the model's card, so serving prepares exactly as training did.
 """
@@ -29,8 +29,9 @@ PAD_COLOUR = (128, 128, 128)  # near the mean of photographs, so that a border s
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image becomes a square of `size` x `size` pixels.
+    """How an image becomes a square of `size` x `size` pixels, or `size` wide and `height` high.
 
+    height: only with "stretch", so that places in the image stay the same shares of its sides
     fit: "stretch" changes the proportions, "crop" keeps the centre, "pad" keeps all and adds gray borders.
     resample: "bilinear", "bicubic" or "lanczos"; each averages over all pixels that it replaces.
     """
@@ -38,14 +39,23 @@ class Preprocessing:
     size: int
     fit: str = "stretch"
     resample: str = "bilinear"
+    height: int | None = None
 
     def __post_init__(self) -> None:
-        if type(self.size) is not int or not 8 <= self.size <= LARGEST_SIZE:
-            raise InvalidPreprocessing(f"size is a whole number from 8 to {LARGEST_SIZE}, not {self.size!r}")
+        for name, side in (("size", self.size), ("height", self.rows)):
+            if type(side) is not int or not 8 <= side <= LARGEST_SIZE:
+                raise InvalidPreprocessing(f"{name} is a whole number from 8 to {LARGEST_SIZE}, not {side!r}")
+        if self.height is not None and self.fit != "stretch":
+            raise InvalidPreprocessing(f"fit {self.fit!r} makes squares: leave height out")
         if self.fit not in FITS:
             raise InvalidPreprocessing(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
         if self.resample not in RESAMPLES:
             raise InvalidPreprocessing(f"resample is one of {', '.join(RESAMPLES)}, not {self.resample!r}")
+
+    @property
+    def rows(self) -> int:
+        """Pixels from top to bottom."""
+        return self.size if self.height is None else self.height
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `from_json` takes back."""
@@ -54,7 +64,7 @@ class Preprocessing:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Preprocessing":
         """From `to_json`; a setting that is unknown here is refused, for it would change pixels."""
-        if unknown := set(value) - {"size", "fit", "resample"}:
+        if unknown := set(value) - {"size", "fit", "resample", "height"}:
             raise InvalidPreprocessing(f"unknown preprocessing settings: {', '.join(sorted(unknown))}")
         if "size" not in value:
             raise InvalidPreprocessing("preprocessing needs a size")
@@ -64,16 +74,16 @@ class Preprocessing:
 def prepared(
     data: bytes, preprocessing: Preprocessing, limits: ImageLimits | None = None
 ) -> NDArray[np.uint8]:
-    """The pixels for a network: (size, size, 3) uint8, RGB, writable; raises like `decode`.
+    """The pixels for a network: (rows, size, 3) uint8, RGB, writable; raises like `decode`.
 
     A JPEG is decoded at a reduced size as long as it keeps twice the target: less would cost fine detail.
     """
-    image = decode(data, limits, at_least=2 * preprocessing.size)
+    image = decode(data, limits, at_least=2 * max(preprocessing.size, preprocessing.rows))
     return np.array(FITTERS[preprocessing.fit](image, preprocessing), dtype=np.uint8)
 
 
 def _stretched(image: Image.Image, how: Preprocessing) -> Image.Image:
-    return image.resize((how.size, how.size), RESAMPLES[how.resample])
+    return image.resize((how.size, how.rows), RESAMPLES[how.resample])
 
 
 def _cropped(image: Image.Image, how: Preprocessing) -> Image.Image:

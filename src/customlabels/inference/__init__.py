@@ -3,18 +3,35 @@
 Layer: above images. Knows ONNX Runtime, never imports torch; knows nothing of projects or processes.
 """
 
-from customlabels.inference.cards import FORMAT_VERSION, ArtefactError, ModelCard, read_card, write_card
-from customlabels.inference.finding import Found, detect, found_labels
+from customlabels.inference.cards import (
+    BOXES,
+    FORMAT_VERSION,
+    KINDS,
+    MULTI_LABEL,
+    SINGLE_LABEL,
+    ArtefactError,
+    ModelCard,
+    read_card,
+    write_card,
+)
+from customlabels.inference.finding import Found, detect, found_boxes, found_labels
 from customlabels.inference.predictor import Predictor
+from customlabels.inference.suppression import kept_boxes
 
 __all__ = [
+    "BOXES",
     "FORMAT_VERSION",
+    "KINDS",
+    "MULTI_LABEL",
+    "SINGLE_LABEL",
     "ArtefactError",
     "Found",
     "ModelCard",
     "Predictor",
     "detect",
+    "found_boxes",
     "found_labels",
+    "kept_boxes",
     "read_card",
     "write_card",
 ]

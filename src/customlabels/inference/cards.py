@@ -1,7 +1,8 @@
 """The folder of a trained model, and the card in it that says what the files are.
 
     model.json             the card: labels, thresholds, preprocessing, digests, metrics, environment
-    model.onnx             what is served: uint8 (n, size, size, 3) RGB in, float (n, labels) scores 0..1 out;
+    model.onnx             what is served: uint8 (n, height, width, 3) RGB in, scores (n, labels) 0..1 out;
+                           for boxes scores (n, places, labels) and corners (n, places, 4), all float;
                            normalisation, calibration and softmax are inside the graph
     weights.safetensors    the source of the graph, for training on; not read by serving
 
@@ -20,10 +21,20 @@ from typing import Any
 from customlabels.errors import CustomLabelsError
 from customlabels.images import ImageError, Preprocessing
 
-__all__ = ["FORMAT_VERSION", "ArtefactError", "ModelCard", "read_card", "write_card"]
+__all__ = [
+    "BOXES",
+    "FORMAT_VERSION",
+    "KINDS",
+    "MULTI_LABEL",
+    "SINGLE_LABEL",
+    "ArtefactError",
+    "ModelCard",
+    "read_card",
+    "write_card",
+]
 
 FORMAT_VERSION = 1
-KINDS = ("single-label",)
+SINGLE_LABEL, MULTI_LABEL, BOXES = KINDS = ("single-label", "multi-label", "boxes")
 CARD, GRAPH, WEIGHTS = "model.json", "model.onnx", "weights.safetensors"
 
 
@@ -39,6 +50,7 @@ class ArtefactError(CustomLabelsError):
 class ModelCard:
     """What a model is and how it was made.
 
+    kind: one label an image, several labels an image, or boxes
     labels: in the order of the graph's scores      thresholds: one a label, 0..1, on the same scale as scores
     digests: file name -> SHA-256 in hex; filled in by `write_card`
     metrics, environment, card: free JSON objects: figures, versions of what trained it, anything else
@@ -47,7 +59,7 @@ class ModelCard:
     labels: tuple[str, ...]
     thresholds: tuple[float, ...]
     preprocessing: Preprocessing
-    kind: str = "single-label"
+    kind: str = SINGLE_LABEL
     digests: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)

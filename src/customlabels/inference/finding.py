@@ -7,19 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from customlabels.evaluation import Boxes
+from customlabels.inference.cards import BOXES
 from customlabels.inference.predictor import Predictor
 
-__all__ = ["Found", "detect", "found_labels"]
+__all__ = ["Found", "detect", "found_boxes", "found_labels"]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A label in an image; confidence is a percentage, 0 to 100, exactly a float32."""
+    """A label in an image; confidence is a percentage, 0 to 100, exactly a float32.
+
+    box: left, top, width and height as shares of the image's sides; None for a label of the whole image
+    """
 
     name: str
     confidence: float
+    box: tuple[float, float, float, float] | None = None
 
 
 def found_labels(
@@ -35,6 +41,35 @@ def found_labels(
     min_confidence: 0..100; given, it replaces the thresholds of all labels, and 0 gives every label.
     max_results: how many at most; 0 or None for all.
     """
+    confidence, order = _chosen(thresholds, scores, min_confidence, max_results)
+    return [Found(labels[at], float(confidence[at])) for at in order]
+
+
+def found_boxes(
+    labels: Sequence[str],
+    thresholds: ArrayLike,
+    boxes: Boxes,
+    min_confidence: float | None = None,
+    max_results: int | None = None,
+) -> list[Found]:
+    """The boxes of an answer, by the rules of `found_labels`; MinConfidence 0 gives every box of the model.
+
+    thresholds: (labels,) float, 0..1
+    """
+    cuts = np.asarray(thresholds)[boxes.labels]
+    confidence, order = _chosen(cuts, boxes.scores, min_confidence, max_results)
+    found = []
+    for at in order:
+        left, top, right, bottom = map(float, boxes.corners[at])
+        box = (left, top, right - left, bottom - top)
+        found.append(Found(labels[boxes.labels[at]], float(confidence[at]), box))
+    return found
+
+
+def _chosen(
+    thresholds: ArrayLike, scores: ArrayLike, min_confidence: float | None, max_results: int | None
+) -> tuple[NDArray[np.float32], list[int]]:
+    """Confidences of all candidates, and the places of those that are answered, in order."""
     share = np.asarray(scores, dtype=np.float32)
     confidence = share * np.float32(100)
     if min_confidence is None:
@@ -42,13 +77,16 @@ def found_labels(
         kept = share.astype(np.float64) >= np.asarray(thresholds, dtype=np.float64)
     else:
         kept = confidence >= np.float32(min_confidence)  # a confidence that we gave finds its label again
-    order = [at for at in np.argsort(-confidence, kind="stable") if kept[at]]
-    return [Found(labels[at], float(confidence[at])) for at in order[: max_results or None]]
+    order = [int(at) for at in np.argsort(-confidence, kind="stable") if kept[at]]
+    return confidence, order[: max_results or None]
 
 
 def detect(
     predictor: Predictor, image: bytes, min_confidence: float | None = None, max_results: int | None = None
 ) -> list[Found]:
-    """Labels found in an image file; rules of `found_labels`, errors of `Predictor.scores`."""
+    """Labels or boxes found in an image file; rules of `found_labels`, errors of `Predictor.scores`."""
+    if predictor.card.kind == BOXES:
+        (boxes,) = predictor.boxes([image])
+        return found_boxes(predictor.labels, predictor.thresholds, boxes, min_confidence, max_results)
     (scores,) = predictor.scores([image])
     return found_labels(predictor.labels, predictor.thresholds, scores, min_confidence, max_results)

@@ -3,15 +3,17 @@
 Layer: inference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from customlabels.evaluation import Boxes
 from customlabels.images import ImageLimits, Preprocessing, prepared
-from customlabels.inference.cards import GRAPH, ArtefactError, ModelCard, read_card
+from customlabels.inference.cards import BOXES, GRAPH, ArtefactError, ModelCard, read_card
+from customlabels.inference.suppression import kept_boxes
 
 __all__ = ["Predictor"]
 
@@ -23,7 +25,7 @@ class Predictor:
 
     def __init__(self, folder: Path, card: ModelCard, session: onnxruntime.InferenceSession) -> None:
         self._path, self._session = folder / GRAPH, session
-        self._input, self._output = _checked_ends(self._path, card, session)
+        self._input = _checked_ends(self._path, card, session)
         self.card = card
 
     @classmethod
@@ -61,37 +63,56 @@ class Predictor:
 
     def scores(self, images: Sequence[bytes], limits: ImageLimits | None = None) -> NDArray[np.float32]:
         """Scores of image files: (images, labels) float32, 0..1; ImageError for one that is unusable."""
-        batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-        scored = [
-            self.scores_of(np.stack([prepared(image, self.preprocessing, limits) for image in batch]))
-            for batch in batches
-        ]
+        scored = [self.scores_of(pixels) for pixels in self._prepared(images, limits)]
         return np.concatenate([np.zeros((0, len(self.labels)), dtype=np.float32), *scored])
+
+    def boxes(self, images: Sequence[bytes], limits: ImageLimits | None = None) -> list[Boxes]:
+        """The boxes in image files, of a model that finds boxes; errors of `scores`."""
+        return [boxes for pixels in self._prepared(images, limits) for boxes in self.boxes_of(pixels)]
+
+    def _prepared(self, images: Sequence[bytes], limits: ImageLimits | None) -> Iterator[NDArray[np.uint8]]:
+        for start in range(0, len(images), BATCH):
+            batch = images[start : start + BATCH]
+            yield np.stack([prepared(image, self.preprocessing, limits) for image in batch])
 
     def scores_of(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Scores of prepared images in one run.
 
-        pixels: (images, size, size, 3) uint8, RGB      returns (images, labels) float32, 0..1
+        pixels: (images, height, width, 3) uint8, RGB      returns (images, labels) float32, 0..1
         """
-        (raw,) = self._session.run([self._output], {self._input: pixels})
-        scores = np.asarray(raw, dtype=np.float32)
-        if scores.shape != (len(pixels), len(self.labels)) or not np.isfinite(scores).all():
-            raise ArtefactError(self._path, f"gave no usable scores: shape {scores.shape}")
+        (scores,) = self.raw(pixels)
         return np.clip(scores, 0.0, 1.0)  # softmax may pass 1 by a rounding
 
+    def boxes_of(self, pixels: NDArray[np.uint8]) -> list[Boxes]:
+        """Boxes of prepared images, one of several on the same thing; pixels as in `scores_of`."""
+        scores, corners = self.raw(pixels)
+        return [kept_boxes(*each) for each in zip(np.clip(scores, 0.0, 1.0), corners, strict=True)]
 
-def _checked_ends(path: Path, card: ModelCard, session: onnxruntime.InferenceSession) -> tuple[str, str]:
-    """Names of the graph's one input and one output, whose types and fixed sizes fit the card."""
+    def raw(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """What the graph gives, checked: one array an output, each (images, ...) float32."""
+        arrays = [np.asarray(raw, dtype=np.float32) for raw in self._session.run(None, {self._input: pixels})]
+        if not all(len(array) == len(pixels) and np.isfinite(array).all() for array in arrays):
+            shapes = [array.shape for array in arrays]
+            raise ArtefactError(self._path, f"gave no usable scores: shapes {shapes}")
+        return arrays
+
+
+def _checked_ends(path: Path, card: ModelCard, session: onnxruntime.InferenceSession) -> str:
+    """The name of the graph's one input; its type, and those and the sizes of the outputs, fit the card."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    size = card.preprocessing.size
-    if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or list(inputs[0].shape[1:]) != [size, size, 3]:
+    height, width, labels = card.preprocessing.rows, card.preprocessing.size, len(card.labels)
+    if (
+        len(inputs) != 1
+        or inputs[0].type != "tensor(uint8)"
+        or list(inputs[0].shape[1:]) != [height, width, 3]
+    ):
         found = [(end.type, end.shape) for end in inputs]
-        raise ArtefactError(path, f"takes {found}; the card asks for uint8 (n, {size}, {size}, 3)")
-    if len(outputs) != 1 or outputs[0].type != "tensor(float)" or len(outputs[0].shape) != 2:
-        found = [(end.type, end.shape) for end in outputs]
-        raise ArtefactError(path, f"gives {found}; the card asks for float (n, {len(card.labels)})")
-    if outputs[0].shape[1] != len(card.labels):
-        raise ArtefactError(
-            path, f"gives {outputs[0].shape[1]} scores an image for {len(card.labels)} labels"
-        )
-    return inputs[0].name, outputs[0].name
+        raise ArtefactError(path, f"takes {found}; the card asks for uint8 (n, {height}, {width}, 3)")
+    ranks, lasts = ([3, 3], [labels, 4]) if card.kind == BOXES else ([2], [labels])
+    found = [(end.type, end.shape) for end in outputs]
+    if [len(end.shape) for end in outputs] != ranks or {end.type for end in outputs} != {"tensor(float)"}:
+        wanted = "float (n, places, labels) and (n, places, 4)" if card.kind == BOXES else "float (n, labels)"
+        raise ArtefactError(path, f"gives {found}; the card asks for {wanted}")
+    if [end.shape[-1] for end in outputs] != lasts:
+        raise ArtefactError(path, f"gives {outputs[0].shape[-1]} scores each for {labels} labels")
+    return str(inputs[0].name)

@@ -8,26 +8,41 @@ HTTP port, `ServiceTasks` for executions; `job_handlers` are for `workflows.Jobs
 from pathlib import Path
 
 from customlabels.operations import (
+    activities,
     buckets,
+    callbacks,
+    copies,
     datasets,
     detection,
     executions,
+    listings,
+    machine_versions,
     machines,
+    map_runs,
     objects,
     options,
     overview,
+    policies,
     projects,
+    s3_buckets,
+    s3_listings,
+    states_tags,
     tagging,
     testing,
+    uploading,
     versions,
 )
-from customlabels.operations.buckets import folder_of
+from customlabels.operations.access import account_may_use
+from customlabels.operations.buckets import folder_of, sweep_buckets
+from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
+from customlabels.operations.functions import Function, FunctionContext
 from customlabels.operations.hosting import Hosting, note_failures, revive
-from customlabels.operations.importing import Importing
+from customlabels.operations.importing import Distributing, Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
+from customlabels.operations.remote import Remote
 from customlabels.operations.sweeping import Sweep
-from customlabels.operations.tasks import Function, FunctionContext, ServiceTasks
+from customlabels.operations.tasks import ServiceTasks
 from customlabels.operations.trainings import Training
 from customlabels.workflows import JobHandler
 
@@ -38,28 +53,42 @@ __all__ = [
     "Launcher",
     "Limits",
     "Parts",
+    "Remote",
     "ServiceTasks",
     "Units",
+    "account_may_use",
     "folder_of",
     "job_handlers",
     "models_folder",
     "note_failures",
     "revive",
+    "sweep_buckets",
     "table",
 ]
 
 # Each of these enters its handlers into the table when it is imported.
 HANDLERS = (
+    activities,
     buckets,
+    callbacks,
+    copies,
     datasets,
     detection,
     executions,
+    machine_versions,
+    listings,
+    s3_listings,
     machines,
+    map_runs,
     objects,
     options,
     overview,
+    policies,
     projects,
+    s3_buckets,
+    states_tags,
     tagging,
+    uploading,
     testing,
     versions,
 )
@@ -75,8 +104,10 @@ def job_handlers(parts: Parts) -> dict[str, JobHandler]:
     importing, hosting = Importing(parts), Hosting(parts)
     return {
         "train": Training(parts),
+        "copy": Copying(parts),
         "import": importing,
         "change": importing,
+        "distribute": Distributing(parts),
         "start": hosting,
         "stop": hosting,
         "sweep": Sweep(parts),

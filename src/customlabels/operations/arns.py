@@ -7,6 +7,7 @@ Layer: operations. Clients cut these texts by `/` and `:`, so the shapes hold ex
     arn:aws:rekognition:REGION:ACCOUNT:project/NAME/version/VERSION/STAMP
     arn:aws:states:REGION:ACCOUNT:stateMachine:NAME
     arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME
+    arn:aws:states:REGION:ACCOUNT:activity:NAME
 
 A stamp is the creation time in epoch milliseconds.
 """
@@ -22,6 +23,7 @@ from customlabels.wire import Caller
 __all__ = [
     "Arn",
     "Stamps",
+    "activity_arn",
     "artefact_name",
     "dataset_arn",
     "execution_arn",
@@ -87,6 +89,11 @@ def dataset_arn(project: str, kind: str, stamp: int) -> str:
 def version_arn(project: str, name: str, stamp: int) -> str:
     """The ARN of a new version in the project with the ARN `project`."""
     return f"{project.rpartition('/')[0]}/version/{name}/{stamp}"
+
+
+def activity_arn(caller: Caller, name: str) -> str:
+    """The ARN of the activity `name` of this account and region."""
+    return f"arn:aws:states:{caller.region}:{caller.account}:activity:{name}"
 
 
 def machine_arn(caller: Caller, name: str) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
+from customlabels.operations.access import may_use, owner_of, require_operator
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, invalid_parameter, not_found
+from customlabels.operations.uploading import uploads_in
 from customlabels.storage import BucketNotFound, Reading, Records, StorageError, Transaction, schema
 
-__all__ = ["bucket_folders", "folder_of"]
+__all__ = ["bucket_folders", "folder_of", "sweep_buckets"]
+
+log = logging.getLogger(__name__)
 
 buckets, entries = schema.buckets, schema.entries
 
@@ -28,15 +34,29 @@ def folder_of(records: Records) -> Callable[[str], Path | None]:
     return folder
 
 
-def bucket_folders(records: Records) -> dict[str, Path]:
-    """Every registered bucket with its folder."""
-    with records.read() as reading:
-        return {row.name: Path(row.folder) for row in reading.execute(select(buckets))}
+def bucket_folders(parts: Parts, account: str) -> dict[str, Path]:
+    """Every bucket that `account` may use, with its folder."""
+    with parts.records.read() as reading:
+        found = {row.name: Path(row.folder) for row in reading.execute(select(buckets))}
+    return {name: folder for name, folder in found.items() if owner_of(parts, folder) in (None, account)}
+
+
+def sweep_buckets(parts: Parts) -> None:
+    """Remove what interrupted writes of an earlier server left in the buckets' folders."""
+    with parts.records.read() as reading:
+        names = list(reading.execute(select(buckets.c.name)).scalars())
+    for name in names:
+        try:
+            parts.objects.sweep(name)
+        except StorageError as error:  # a disk that is not connected today
+            log.warning("not swept: %s", error)
+    uploads_in(parts.home).sweep()
 
 
 @operation("customlabels", "PutBucket")
 def put_bucket(call: Call) -> Response:
     """Register a folder under a name; again with the same folder it changes nothing."""
+    require_operator(call)
     name, folder = call.params["Name"], Path(call.params["Folder"])
     if not folder.is_absolute() or not folder.is_dir():
         raise invalid_parameter(f"{folder} is not the absolute path of a folder that is there")
@@ -56,11 +76,10 @@ def put_bucket(call: Call) -> Response:
 
 @operation("customlabels", "ListBuckets")
 def list_buckets(call: Call) -> Response:
-    """All buckets, by name."""
+    """The caller's buckets, by name."""
     with call.parts.records.read() as reading:
-        return {
-            "Buckets": [_described(row) for row in reading.execute(select(buckets).order_by(buckets.c.name))]
-        }
+        rows = list(reading.execute(select(buckets).order_by(buckets.c.name)))
+    return {"Buckets": [_described(row) for row in rows if may_use(call, row.name)]}
 
 
 @operation("customlabels", "DeleteBucket")
@@ -70,7 +89,7 @@ def delete_bucket(call: Call) -> Response:
 
     def effect(tx: Transaction) -> Response:
         row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
-        if row is None:
+        if row is None or owner_of(call.parts, Path(row.folder)) not in (None, call.caller.account):
             raise not_found(f"no bucket {name} is registered")
         _require_unused(tx, name, row.folder)
         tx.execute(delete(buckets).where(buckets.c.name == name))
@@ -83,6 +102,8 @@ def delete_bucket(call: Call) -> Response:
 def put_object(call: Call) -> Response:
     """Write an object, whole or not at all."""
     bucket, key, body = (call.params[member] for member in ("Bucket", "Key", "Body"))
+    if not may_use(call, bucket):
+        raise not_found(f"account {call.caller.account} has no bucket {bucket}")
     try:
         call.parts.objects.write(bucket, key, body)
         return {"ETag": call.parts.objects.head(bucket, key).etag}

@@ -1,4 +1,4 @@
-"""Datasets: made from a manifest, from another dataset or empty; listed, changed, deleted."""
+"""Datasets: made from a manifest, from another dataset or empty; changed, distributed, deleted."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from customlabels.datasets import Filters, entries_of, labels_of, listed_line, stats_of
+from customlabels.datasets import note_dropped, stats_of
 from customlabels.errors import ServiceError
+from customlabels.operations.access import may_use
 from customlabels.operations.arns import dataset_arn
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.pages import page_start, page_token
 from customlabels.operations.projects import described_dataset
 from customlabels.operations.refusals import in_use, invalid_parameter, invalid_s3_object
 from customlabels.operations.rows import dataset_row, project_row
 from customlabels.operations.statuses import BUSY, MESSAGES, USABLE
 from customlabels.operations.sweeping import sweep_revision
 from customlabels.operations.tagging import drop_tags, put_tags
-from customlabels.storage import Reading, StorageError, Transaction, schema
+from customlabels.storage import StorageError, Transaction, schema
 
 __all__: list[str] = []
 
@@ -106,53 +106,12 @@ def delete_dataset(call: Call) -> Response:
         if version := tx.execute(training).scalar():
             raise in_use(f"{arn}: {version} is being trained on it")
         drop_tags(tx, arn)
+        note_dropped(tx, arn, ())
         tx.execute(delete(datasets).where(datasets.c.arn == arn))
         sweep_revision(tx, call.parts.jobs, row.revision_id)
         return {}
 
     return call.write(effect)
-
-
-@operation("rekognition", "ListDatasetEntries")
-def list_dataset_entries(call: Call) -> Response:
-    """The lines of a dataset that fit every filter, in the order of the manifest."""
-    params = call.params
-    start = page_start(call.operation, params, params.get("NextToken"), "InvalidPaginationTokenException")
-    filters = Filters(
-        contains_labels=tuple(params.get("ContainsLabels", ())),
-        labeled=params.get("Labeled"),
-        source_ref_contains=params.get("SourceRefContains", ""),
-        has_errors=params.get("HasErrors", False),  # false is what the guide's lister sends for "all"
-    )
-    size = params.get("MaxResults", 100)
-    with call.parts.records.read() as reading:
-        revision = _listable(reading, call)
-        found = entries_of(reading, revision, start or 0, size + 1, filters) if revision else []
-    answer: Response = {"DatasetEntries": [listed_line(entry) for entry in found[:size]]}
-    if len(found) > size:
-        answer["NextToken"] = page_token(call.operation, params, found[size - 1].position)
-    return answer
-
-
-@operation("rekognition", "ListDatasetLabels")
-def list_dataset_labels(call: Call) -> Response:
-    """The labels of a dataset with how often they are used, by name."""
-    params = call.params
-    start = (
-        page_start(call.operation, params, params.get("NextToken"), "InvalidPaginationTokenException") or 0
-    )
-    size = params.get("MaxResults", 100)
-    with call.parts.records.read() as reading:
-        revision = _listable(reading, call)
-        found = labels_of(reading, revision) if revision else []
-    answer: Response = {"DatasetLabelDescriptions": []}
-    for each in found[start : start + size]:
-        boxes = {"BoundingBoxCount": each.boxes} if each.boxes else {}
-        stats = {"EntryCount": each.entries} | boxes
-        answer["DatasetLabelDescriptions"].append({"LabelName": each.label, "LabelStats": stats})
-    if len(found) > start + size:
-        answer["NextToken"] = page_token(call.operation, params, start + size)
-    return answer
 
 
 @operation("rekognition", "UpdateDatasetEntries")
@@ -168,17 +127,48 @@ def update_dataset_entries(call: Call) -> Response:
             f"{hashlib.sha256(body).hexdigest()}-{call.stamp()}"  # the job deletes it: not shared with others
         )
         tx.execute(insert(payloads), {"digest": digest, "body": body, "created_at": call.now})
-        change = {
-            "status": "UPDATE_IN_PROGRESS",
-            "status_message": MESSAGES["UPDATE_IN_PROGRESS"],
-            "status_message_code": "SUCCESS",
-            "updated_at": call.now,
-        }
-        tx.execute(update(datasets).where(datasets.c.arn == arn).values(change))
+        _begin_update(tx, call, arn)
         call.parts.jobs.submit(tx, kind="change", subject=arn, spec={"payload": digest})
         return {}
 
     return call.write(effect)
+
+
+@operation("rekognition", "DistributeDatasetEntries")
+def distribute_dataset_entries(call: Call) -> Response:
+    """Move a fifth of the training entries to the empty test dataset of the same project."""
+    arns = [each["Arn"] for each in call.params["Datasets"]]
+
+    def effect(tx: Transaction) -> Response:
+        rows = {row.type: row for row in (dataset_row(tx, call, arn) for arn in arns)}
+        if rows.keys() != {"TRAIN", "TEST"}:
+            raise invalid_parameter(f"{' and '.join(arns)}: one training and one test dataset are needed")
+        train, test = rows["TRAIN"], rows["TEST"]
+        if train.project_arn != test.project_arn:
+            raise invalid_parameter(f"{train.arn} and {test.arn} are of different projects")
+        for row in (train, test):
+            if row.status not in USABLE:
+                raise ServiceError(
+                    "ResourceNotReadyException", f"{row.arn} is {row.status}; wait for its end"
+                )
+        if count := stats_of(tx, test.revision_id or "").total_entries:
+            raise invalid_parameter(f"{test.arn} has {count} entries; distribute to an empty test dataset")
+        for arn in arns:
+            _begin_update(tx, call, arn)
+        call.parts.jobs.submit(tx, kind="distribute", subject=train.arn, spec={"test": test.arn})
+        return {}
+
+    return call.write(effect)
+
+
+def _begin_update(tx: Transaction, call: Call, arn: str) -> None:
+    change = {
+        "status": "UPDATE_IN_PROGRESS",
+        "status_message": MESSAGES["UPDATE_IN_PROGRESS"],
+        "status_message_code": "SUCCESS",
+        "updated_at": call.now,
+    }
+    tx.execute(update(datasets).where(datasets.c.arn == arn).values(change))
 
 
 def _manifest_of(call: Call, manifest: dict[str, Any]) -> dict[str, str]:
@@ -188,6 +178,8 @@ def _manifest_of(call: Call, manifest: dict[str, Any]) -> dict[str, str]:
         raise invalid_parameter("GroundTruthManifest needs its S3Object with Bucket and Name")
     if "Version" in place:
         raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
+    if not may_use(call, place["Bucket"]):
+        raise invalid_s3_object(f"account {call.caller.account} may not use bucket {place['Bucket']}")
     try:
         call.parts.objects.head(place["Bucket"], place["Name"])
     except StorageError as error:
@@ -200,12 +192,3 @@ def _copyable(tx: Transaction, call: Call, arn: str) -> Row[Any]:
     if row.status not in USABLE:
         raise invalid_parameter(f"{arn} is {row.status}; only a complete dataset can be copied")
     return row
-
-
-def _listable(reading: Reading, call: Call) -> str | None:
-    """The revision in place; None for an empty dataset."""
-    row = dataset_row(reading, call, call.params["DatasetArn"])
-    if row.status in ("CREATE_IN_PROGRESS", "CREATE_FAILED"):
-        raise ServiceError("ResourceNotReadyException", f"{row.arn} is {row.status}: {row.status_message}")
-    revision: str | None = row.revision_id
-    return revision

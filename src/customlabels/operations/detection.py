@@ -7,6 +7,8 @@ from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.images import ImageTooLarge, InvalidImage, InvalidImageFormat
+from customlabels.inference import Found
+from customlabels.operations.access import may_use
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.refusals import invalid_parameter, invalid_s3_object
 from customlabels.operations.rows import version_row
@@ -36,7 +38,17 @@ async def detect_custom_labels(call: Call) -> Response:
         raise ServiceError("ImageTooLargeException", str(error)) from error
     except (InvalidImageFormat, InvalidImage) as error:
         raise ServiceError("InvalidImageFormatException", str(error)) from error
-    return {"CustomLabels": [{"Name": label.name, "Confidence": label.confidence} for label in found]}
+    return {"CustomLabels": list(map(_described, found))}
+
+
+def _described(found: Found) -> dict[str, Any]:
+    """A label; with Geometry where it stands on a box, as clients tell the kinds apart by that."""
+    label = {"Name": found.name, "Confidence": found.confidence}
+    if found.box is None:
+        return label
+    left, top, width, height = found.box
+    box = {"Width": width, "Height": height, "Left": left, "Top": top}
+    return label | {"Geometry": {"BoundingBox": box}}
 
 
 def _image_for(call: Call, arn: str) -> bytes:
@@ -66,6 +78,8 @@ def _object(call: Call, place: dict[str, Any]) -> bytes:
         raise invalid_s3_object("S3Object needs Bucket and Name")
     if "Version" in place:
         raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
+    if not may_use(call, place["Bucket"]):
+        raise invalid_s3_object(f"account {call.caller.account} may not use bucket {place['Bucket']}")
     try:
         return call.parts.objects.read(
             place["Bucket"], place["Name"], limit=call.parts.limits.object_image_bytes

@@ -57,7 +57,7 @@ class Call:
             answer = self._answered(tx)
             if answer is None:
                 answer = effect(tx)
-                self._keep(tx, answer)
+                self.keep(tx, answer)
         return answer
 
     def answered(self) -> Response | None:
@@ -75,7 +75,8 @@ class Call:
         answer: Response | None = None if stored is None else orjson.loads(stored)
         return answer
 
-    def _keep(self, tx: Transaction, answer: Response) -> None:
+    def keep(self, tx: Transaction, answer: Response) -> None:
+        """Write what the token is answered, in the transaction of its effect."""
         if self.token is None:
             return
         row = {"token": self.token, "operation": self.operation, "created_at": self.now}
@@ -104,7 +105,7 @@ class Dispatcher:
 
     def __init__(self, parts: Parts, clock: Callable[[], float], threads: int = 16) -> None:
         """clock: epoch seconds.  threads: how many handlers work at once for the HTTP port."""
-        self._parts = parts
+        self.parts = parts
         self._clock = clock
         self._stamps = Stamps()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="operations")
@@ -113,7 +114,7 @@ class Dispatcher:
         """Answer from any thread but the loop's own; ServiceError where the request is refused."""
         handler = self._handler(invocation)
         if inspect.iscoroutinefunction(handler):
-            answer: Response = self._parts.run_on_loop(handler(self._begin(invocation)))
+            answer: Response = self.parts.run_on_loop(handler(self._begin(invocation)))
             return answer
         return self._run(handler, invocation)
 
@@ -143,7 +144,7 @@ class Dispatcher:
             operation=f"{invocation.service}.{invocation.operation}",
             params=invocation.params,
             caller=invocation.caller,
-            parts=self._parts,
+            parts=self.parts,
             now=self._clock(),
             token=invocation.token,
             request_id=invocation.request_id,

@@ -3,42 +3,79 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from customlabels.errors import ServiceError
-from customlabels.operations.arns import Arn
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.machines import require_own_machine
+from customlabels.operations.machines import configuration, own_machine
+from customlabels.operations.map_runs import children_of_map_run
 from customlabels.operations.mocking import mock_details
-from customlabels.operations.pages import page_start, page_token
+from customlabels.operations.states_arns import own_arn
+from customlabels.operations.states_pages import one_page
+from customlabels.workflows import (
+    Execution,
+    Listed,
+    Run,
+    not_of_this_type,
+    redrive_status,
+    variable_references,
+)
 
 __all__: list[str] = []
 
 DATA = ("input", "output", "parameters")  # members of an event's details that hold execution data
+LONGEST_SYNC = 300.0  # seconds, as long as an express execution may take
 
 
 @operation("stepfunctions", "StartExecution")
 def start_execution(call: Call) -> Response:
     """Begin a run; the same start again, while it runs, is answered with the same run."""
-    params = call.params
-    machine, _, case = params["stateMachineArn"].partition("#")
-    require_own_machine(call, machine)
-    # A task that starts a run without a name starts the same one when it is run again.
-    name = params.get("name") or str(uuid.UUID(hex=call.token[:32]) if call.token else uuid.uuid4())
-    details: dict[str, Any] = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
-    if case:
-        details |= mock_details(call, machine, case)
-    run = call.parts.executions.start(machine, name, params.get("input", "{}"), details)
+    run = _start(call)
     return {"executionArn": run.arn, "startDate": run.started_at}
+
+
+@operation("stepfunctions", "StartSyncExecution")
+async def start_sync_execution(call: Call) -> Response:
+    """Begin a run of an express machine, and answer once it has ended."""
+    arn = own_machine(call, call.params["stateMachineArn"])
+    if call.parts.versions.find(arn).machine.type != "EXPRESS":
+        raise not_of_this_type()
+    begun = _start(call)
+    run = await call.parts.executions.ended(begun.arn, LONGEST_SYNC)
+    if run is None:
+        run = call.parts.executions.stop(begun.arn, "States.Timeout")
+    assert run.stopped_at is not None
+    milliseconds = round((run.stopped_at - run.started_at) * 1000)
+    answer = {
+        "executionArn": run.arn,
+        "stateMachineArn": run.machine_arn,
+        "name": _shown_name(run.name),
+        "status": "TIMED_OUT" if run.status == "ABORTED" else run.status,
+        "startDate": run.started_at,
+        "stopDate": run.stopped_at,
+        "error": run.error,
+        "cause": run.cause,
+        "traceHeader": run.details.get("traceHeader"),
+        # As it is billed: by 100 milliseconds and 64 megabytes.
+        "billingDetails": {
+            "billedMemoryUsedInMB": 64,
+            "billedDurationInMilliseconds": max(1, -(-milliseconds // 100)) * 100,
+        },
+    }
+    return answer | _data(run, call)
 
 
 @operation("stepfunctions", "DescribeExecution")
 def describe_execution(call: Call) -> Response:
     """A run with its input, and its output or error once it has ended."""
     run = call.parts.executions.describe(_own_execution(call))
+    status, reason = redrive_status(run, call.now)
     answer = {
         "executionArn": run.arn,
         "stateMachineArn": run.machine_arn,
+        "stateMachineVersionArn": run.details.get("version"),
+        "stateMachineAliasArn": run.details.get("alias"),
         "name": run.name,
         "status": run.status,
         "startDate": run.started_at,
@@ -46,79 +83,80 @@ def describe_execution(call: Call) -> Response:
         "error": run.error,
         "cause": run.cause,
         "traceHeader": run.details.get("traceHeader"),
-        "redriveCount": 0,
-        "redriveStatus": "NOT_REDRIVABLE",
-        "redriveStatusReason": "Redrive is not offered by this server; start a new execution",
+        "mapRunArn": run.details.get("mapRunArn"),
+        "redriveCount": run.redrive_count,
+        "redriveDate": run.redriven_at,
+        "redriveStatus": status,
+        "redriveStatusReason": reason,
     }
-    if call.params.get("includedData", "ALL_DATA") == "ALL_DATA":
-        answer |= {"input": run.input, "inputDetails": {"included": True}}
-        if run.output is not None:
-            answer |= {"output": run.output, "outputDetails": {"included": True}}
-    return {name: value for name, value in answer.items() if value is not None}
+    return answer | _data(run, call)
 
 
 @operation("stepfunctions", "DescribeStateMachineForExecution")
 def describe_state_machine_for_execution(call: Call) -> Response:
     """The definition that a run began with."""
     run = call.parts.executions.describe(_own_execution(call))
-    return {
+    machine = run.details.get("machine", {})
+    answer = {
         "stateMachineArn": run.machine_arn,
         "name": run.machine_arn.rpartition(":")[2],
         "definition": run.definition,
         "roleArn": run.role_arn,
-        "updateDate": run.started_at,
+        "updateDate": machine.get("updatedAt") or run.started_at,
+        "revisionId": machine.get("revisionId"),
+        "variableReferences": variable_references(run.definition) or None,
     }
+    if call.params.get("includedData") == "METADATA_ONLY":
+        answer |= {"definition": "{}", "variableReferences": None}
+    return answer | configuration(machine)
 
 
 @operation("stepfunctions", "GetExecutionHistory")
 def get_execution_history(call: Call) -> Response:
     """The events of a run, oldest first or in reverse."""
-    params = call.params
-    arn = _own_execution(call)
-    after = page_start(call.operation, params, params.get("nextToken"), "InvalidToken")
-    size = params.get("maxResults") or 100
-    found = call.parts.executions.history(arn, size + 1, after, params.get("reverseOrder", False))
-    events = [event.to_api() for event in found[:size]]
-    if not params.get("includeExecutionData", True):
-        events = [_without_data(event) for event in events]
-    answer: Response = {"events": events}
-    if len(found) > size:
-        answer["nextToken"] = page_token(call.operation, params, found[size - 1].id)
-    return answer
+    arn, executions = _own_execution(call), call.parts.executions
+    reverse, whole = call.params.get("reverseOrder", False), call.params.get("includeExecutionData", True)
+    return one_page(
+        call,
+        "events",
+        lambda size, after: executions.history(arn, size, after, reverse),
+        lambda event: event.to_api() if whole else _without_data(event.to_api()),
+        lambda event: event.id,
+    )
 
 
 @operation("stepfunctions", "ListExecutions")
 def list_executions(call: Call) -> Response:
-    """The runs of a machine, newest first."""
-    params = call.params
-    if "stateMachineArn" not in params:
-        raise ServiceError("ValidationException", "stateMachineArn is needed; Map Runs are not offered")
-    require_own_machine(call, params["stateMachineArn"])
-    start = page_start(call.operation, params, params.get("nextToken"), "InvalidToken")
-    if params.get("redriveFilter") == "REDRIVEN":
-        return {"executions": []}
-    size = params.get("maxResults") or 100
-    after = tuple(start) if start else None
-    found = call.parts.executions.list(params["stateMachineArn"], params.get("statusFilter"), size + 1, after)
-    runs = []
-    for run in found[:size]:
-        ended = {} if run.stopped_at is None else {"stopDate": run.stopped_at}
-        runs.append(
-            {
-                "executionArn": run.arn,
-                "stateMachineArn": run.machine_arn,
-                "name": run.name,
-                "status": run.status,
-                "startDate": run.started_at,
-                "redriveCount": 0,
-            }
-            | ended
-        )
-    answer: Response = {"executions": runs}
-    if len(found) > size:
-        last = found[size - 1]
-        answer["nextToken"] = page_token(call.operation, params, [last.started_at, last.arn])
-    return answer
+    """The runs of a machine, version, alias or map run, newest first."""
+    params, executions = call.params, call.parts.executions
+    if ("stateMachineArn" in params) == ("mapRunArn" in params):
+        raise ServiceError("ValidationException", "one of stateMachineArn and mapRunArn is needed")
+    if "mapRunArn" in params:
+        return one_page(call, "executions", children_of_map_run(call), _listed, _place)
+    arn = own_machine(call, params["stateMachineArn"])
+    asked = {"REDRIVEN": True, "NOT_REDRIVEN": False}.get(params.get("redriveFilter", ""))
+    return one_page(
+        call,
+        "executions",
+        lambda size, after: executions.list(
+            arn, params.get("statusFilter"), size, tuple(after) if after else None, asked
+        ),
+        _listed,
+        _place,
+    )
+
+
+@operation("stepfunctions", "RedriveExecution")
+def redrive_execution(call: Call) -> Response:
+    """Let a run that ended badly go on from where it failed; the same clientToken has one effect."""
+    arn = _own_execution(call)
+    given = call.params.get("clientToken")
+    own = replace(call, token=call.token or (given and f"redrive {arn} {given}"))
+    known = own.answered()
+    if known is not None:
+        return known
+    at = call.parts.executions.redrive(arn, lambda tx, at: own.keep(tx, {"redriveDate": at}))
+    return {"redriveDate": at}
 
 
 @operation("stepfunctions", "StopExecution")
@@ -128,18 +166,66 @@ def stop_execution(call: Call) -> Response:
     return {"stopDate": run.stopped_at}
 
 
+def _start(call: Call) -> Execution:
+    params = call.params
+    named, _, case = params["stateMachineArn"].partition("#")
+    arn = own_machine(call, named)
+    # A task that starts a run without a name starts the same one when it is run again.
+    own_id = str(uuid.UUID(hex=call.token[:32]) if call.token else uuid.uuid4())
+    name = params.get("name") or own_id
+    if call.parts.versions.find(arn).machine.type == "EXPRESS":
+        name = f"{name}:{own_id}"
+    details = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
+    if case:
+        details |= mock_details(call, arn, case)
+
+    def keep(tx: Any, run: Run) -> None:
+        # A task that is run again is answered as the first time, also where the run has ended by then.
+        call.keep(tx, {"executionArn": run.arn, "startDate": run.started_at})
+
+    return call.parts.executions.start(arn, name, params.get("input", "{}"), details, keep)
+
+
+def _place(run: Listed) -> list[Any]:
+    return [run.started_at, run.arn]
+
+
+def _listed(run: Listed) -> Response:
+    shown = {
+        "executionArn": run.arn,
+        "stateMachineArn": run.machine_arn,
+        "stateMachineVersionArn": run.details.get("version"),
+        "stateMachineAliasArn": run.details.get("alias"),
+        "mapRunArn": run.details.get("mapRunArn"),
+        "name": run.name,
+        "status": run.status,
+        "startDate": run.started_at,
+        "stopDate": run.stopped_at,
+        "redriveCount": run.redrive_count,
+        "redriveDate": run.redriven_at,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _data(run: Execution, call: Call) -> Response:
+    """Input and output, unless the request wants none."""
+    if call.params.get("includedData", "ALL_DATA") == "METADATA_ONLY":
+        return {}
+    answer: Response = {"input": run.input, "inputDetails": {"included": True}}
+    if run.output is not None:
+        answer |= {"output": run.output, "outputDetails": {"included": True}}
+    return answer
+
+
+def _shown_name(name: str) -> str:
+    return name.partition(":")[0]  # of an express run a number of its own follows
+
+
 def _own_execution(call: Call) -> str:
     """The request's execution; ExecutionDoesNotExist for one of another account."""
-    arn: str = call.params["executionArn"]
-    try:
-        parsed = Arn.parse(arn)
-    except ValueError as error:
-        raise ServiceError("InvalidArn", f"Invalid Arn: '{arn}'") from error
-    if parsed.service != "states" or not parsed.resource.startswith("execution:"):
-        raise ServiceError("InvalidArn", f"Invalid Arn: 'Resource type not valid in this context: {arn}'")
-    if parsed.account != call.caller.account:
-        raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-    return arn
+    arn = call.params["executionArn"]
+    missing = ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+    return own_arn(call, arn, "execution", missing)
 
 
 def _without_data(event: dict[str, Any]) -> dict[str, Any]:

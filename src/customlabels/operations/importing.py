@@ -1,12 +1,13 @@
-"""Jobs that fill datasets: from a manifest, and by changes to what is there.
+"""Jobs that fill datasets: from a manifest, by changes to what is there, and by moving a part of it.
 
-What a power cut leaves: rows of a revision that nothing points to; the next run of the job begins it anew.
-The dataset's pointer and its status change in the transaction that ends the job.
+What a power cut leaves: rows of revisions that nothing points to; the next run of the job begins them anew.
+The pointers and statuses of the datasets change in the transaction that ends the job.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, select, update
@@ -18,6 +19,10 @@ from customlabels.datasets import (
     ManifestLimits,
     Stats,
     changed,
+    chosen_for_test,
+    divided,
+    labels_by_position,
+    note_dropped,
     read_manifest,
     ready,
     stage,
@@ -28,11 +33,13 @@ from customlabels.operations.sweeping import sweep_revision
 from customlabels.storage import ObjectAccessError, StorageError, Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl
 
-__all__ = ["Importing"]
+__all__ = ["Distributing", "Importing", "unreadable"]
+
+log = logging.getLogger(__name__)
 
 CREATED = "The dataset was successfully created from the manifest file."
 SERVICE_ISSUE = "The service experienced an issue; delete the dataset and create it again."
-OPERATIONS = {"import": "CREATE", "change": "UPDATE"}
+OPERATIONS = {"import": "CREATE", "change": "UPDATE", "distribute": "UPDATE"}
 datasets, payloads = schema.datasets, schema.payloads
 
 
@@ -48,35 +55,20 @@ class Importing:
         stats = {"import": self._import, "change": self._change}[job.kind](job, control)
         message = CREATED if job.kind == "import" else MESSAGES["UPDATE_COMPLETE"]
         if stats.dropped_lines:
-            first = stats.dropped[0]
-            left_out = f"{stats.dropped_lines} lines were left out"
-            message += f" {left_out}; the first is line {first.position}: {first.reason}."
-        base = self._row(job.subject).revision_id
+            message += f" {stats.dropped_lines} lines were left out; the first is {stats.dropped[0]}."
 
         def finish(tx: Transaction) -> None:
-            ready(tx, job.id, stats)
-            self._end(tx, job, "COMPLETE", message, "SUCCESS")
-            tx.execute(update(datasets).where(datasets.c.arn == job.subject).values(revision_id=job.id))
-            sweep_revision(tx, self._parts.jobs, base)
+            _put_in_place(tx, self._parts, job, job.subject, (job.id, stats), message)
+            _forget_payload(tx, job)
 
         return finish
 
     def failed(self, job: Job, error: Exception) -> Finish:
         """CREATE_FAILED or UPDATE_FAILED with the reason; what was in place before stays in place."""
-        code, message = "SERVICE_ERROR", SERVICE_ISSUE
-        if isinstance(error, ManifestFileError):
-            code, message = "CLIENT_ERROR", str(error)
-        elif isinstance(error, StorageError):
-            kind = "permissions" if isinstance(error, ObjectAccessError) else "format"
-            told = {
-                "permissions": "The S3 bucket permissions are incorrect.",
-                "format": "The manifest file extension or contents are invalid.",
-            }
-            code, message = "CLIENT_ERROR", f"{told[kind]} {error}"
 
         def finish(tx: Transaction) -> None:
-            self._end(tx, job, "FAILED", message, code)
-            sweep_revision(tx, self._parts.jobs, job.id)
+            _give_up(tx, self._parts, job, [job.subject], error, [job.id])
+            _forget_payload(tx, job)
 
         return finish
 
@@ -91,26 +83,106 @@ class Importing:
                 select(payloads.c.body).where(payloads.c.digest == job.spec["payload"])
             ).scalar_one()
         lines = read_manifest(iter(body.removesuffix(b"\n").split(b"\n")), self._limits, unique=False)
-        base = self._row(job.subject).revision_id
+        base = _row(self._parts, job.subject).revision_id
         if base is None:  # the dataset was made empty
             return stage(self._parts.records, job.id, _last_of_each(lines), self._parts.clock())
         return changed(self._parts.records, base, job.id, lines, self._parts.clock(), self._limits)
 
-    def _row(self, arn: str) -> Row[Any]:
-        with self._parts.records.read() as reading:
-            return reading.execute(select(datasets).where(datasets.c.arn == arn)).one()
 
-    def _end(self, tx: Transaction, job: Job, outcome: str, message: str, code: str) -> None:
-        """What the last operation on the dataset came to."""
-        change = {
-            "status": f"{OPERATIONS[job.kind]}_{outcome}",
-            "status_message": message,
-            "status_message_code": code,
-            "updated_at": self._parts.clock(),
-        }
-        tx.execute(update(datasets).where(datasets.c.arn == job.subject).values(change))
-        if "payload" in job.spec:
-            tx.execute(delete(payloads).where(payloads.c.digest == job.spec["payload"]))
+class Distributing:
+    """The job `distribute` (spec: test); the subject is the training dataset."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def run(self, job: Job, control: JobControl) -> Finish:
+        """Stage both revisions anew: a fifth of the entries moves to the test dataset."""
+        base = _row(self._parts, job.subject).revision_id
+        found = labels_by_position(self._parts.records, base) if base else {}
+        control.cancelled()
+        chosen = chosen_for_test(found)
+        rest_id, moved_id = _revisions_of(job)
+        rest, moved = divided(
+            self._parts.records, base, rest_id, moved_id, chosen, self._parts.clock(), control.cancelled
+        )
+        told = MESSAGES["UPDATE_COMPLETE"]
+
+        def finish(tx: Transaction) -> None:
+            sides = ((job.subject, (rest_id, rest)), (job.spec["test"], (moved_id, moved)))
+            for arn, revision in sides:
+                message = f"{told} {moved.total_entries} of {len(found)} entries are for the test."
+                _put_in_place(tx, self._parts, job, arn, revision, message)
+
+        return finish
+
+    def failed(self, job: Job, error: Exception) -> Finish:
+        """UPDATE_FAILED, of both, with the reason; each keeps what it had."""
+        arns = [job.subject, job.spec["test"]]
+        return lambda tx: _give_up(tx, self._parts, job, arns, error, _revisions_of(job))
+
+
+def unreadable(error: StorageError) -> ManifestFileError:
+    """What it means for a manifest that its object cannot be read."""
+    denied = isinstance(error, ObjectAccessError)
+    permissions = "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET"
+    code = permissions if denied else "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
+    return ManifestFileError(code, str(error))
+
+
+def _revisions_of(job: Job) -> tuple[str, str]:
+    return f"{job.id}-train", f"{job.id}-test"
+
+
+def _row(parts: Parts, arn: str) -> Row[Any]:
+    with parts.records.read() as reading:
+        return reading.execute(select(datasets).where(datasets.c.arn == arn)).one()
+
+
+def _put_in_place(
+    tx: Transaction, parts: Parts, job: Job, arn: str, revision: tuple[str, Stats], message: str
+) -> None:
+    """Point the dataset to a staged revision, in the transaction that ends the job."""
+    revision_id, stats = revision
+    ready(tx, revision_id, stats)
+    note_dropped(tx, arn, ())  # of an operation that failed before
+    base = tx.execute(select(datasets.c.revision_id).where(datasets.c.arn == arn)).scalar()
+    _settle(tx, parts, job, arn, "COMPLETE", message, "SUCCESS", revision_id=revision_id)
+    sweep_revision(tx, parts.jobs, base)
+
+
+def _give_up(
+    tx: Transaction, parts: Parts, job: Job, arns: Sequence[str], error: Exception, staged: Iterable[str]
+) -> None:
+    """Say on each dataset why the operation failed, and have what it staged removed."""
+    code, message = "SERVICE_ERROR", SERVICE_ISSUE
+    if isinstance(error, StorageError):
+        error = unreadable(error)
+    if isinstance(error, ManifestFileError):
+        code, message = "CLIENT_ERROR", str(error)
+        log.info("%s of %s: %s", job.kind, job.subject, error.code)
+    for arn in arns:
+        note_dropped(tx, arn, error.dropped if isinstance(error, ManifestFileError) else ())
+        _settle(tx, parts, job, arn, "FAILED", message, code)
+    for revision in staged:
+        sweep_revision(tx, parts.jobs, revision)
+
+
+def _settle(
+    tx: Transaction, parts: Parts, job: Job, arn: str, outcome: str, message: str, code: str, **values: Any
+) -> None:
+    """What the last operation on the dataset came to."""
+    change = values | {
+        "status": f"{OPERATIONS[job.kind]}_{outcome}",
+        "status_message": message,
+        "status_message_code": code,
+        "updated_at": parts.clock(),
+    }
+    tx.execute(update(datasets).where(datasets.c.arn == arn).values(change))
+
+
+def _forget_payload(tx: Transaction, job: Job) -> None:
+    if "payload" in job.spec:
+        tx.execute(delete(payloads).where(payloads.c.digest == job.spec["payload"]))
 
 
 def _last_of_each(lines: Iterator[Entry | Dropped]) -> Iterable[Entry | Dropped]:

@@ -6,29 +6,36 @@ import re
 from typing import Any
 
 from customlabels.errors import ServiceError
-from customlabels.operations.arns import Arn, machine_arn
+from customlabels.operations.arns import machine_arn
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.pages import page_start, page_token
-from customlabels.workflows import StateMachine
+from customlabels.operations.states_arns import arn_of_kind, own_arn
+from customlabels.operations.states_pages import one_page
+from customlabels.operations.states_tags import given_tags
+from customlabels.operations.tagging import drop_tags, put_tags
+from customlabels.workflows import (
+    StateMachine,
+    machine_missing,
+    problems_of,
+    variable_references,
+)
 
-__all__ = ["require_own_machine"]
+__all__ = ["configuration", "own_machine"]
 
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
-KEPT = (
-    "loggingConfiguration",
-    "tracingConfiguration",
-)  # stored and shown; there is nothing here that logs or traces
+# Stored and shown; there is nothing here that logs or traces.
+KEPT = ("loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
+NOT_LOGGED = {"level": "OFF", "includeExecutionData": False}
+DEFAULTS: dict[str, Any] = {"loggingConfiguration": NOT_LOGGED, "tracingConfiguration": {"enabled": False}}
 
 
 @operation("stepfunctions", "CreateStateMachine")
 def create_state_machine(call: Call) -> Response:
     """A new machine; the same name with the same definition is answered with the one that is there."""
     params = call.params
-    if params.get("type", "STANDARD") != "STANDARD":
-        raise ServiceError("StateMachineTypeNotSupported", "only machines of type STANDARD are offered")
-    if params.get("publish"):
-        raise ServiceError("ValidationException", "publish: versions of state machines are not offered")
+    if "versionDescription" in params and not params.get("publish"):
+        raise ServiceError("ValidationException", "Version description can only be set when publish is true")
     _check_configuration(params)
+    tags = given_tags(params.get("tags", []))
     machine = call.parts.machines.create(
         StateMachine(
             arn=machine_arn(call.caller, params["name"]),
@@ -37,109 +44,135 @@ def create_state_machine(call: Call) -> Response:
             name=params["name"],
             definition=params["definition"],
             role_arn=params["roleArn"],
-            details={name: params[name] for name in (*KEPT, "tags") if name in params},
+            type=params.get("type", "STANDARD"),
+            details=_kept(params),
         )
     )
-    return {"stateMachineArn": machine.arn, "creationDate": machine.created_at}
+    with call.parts.records.write() as tx:
+        put_tags(tx, machine.arn, tags)
+    answer: Response = {"stateMachineArn": machine.arn, "creationDate": machine.created_at}
+    # A power cut before this leaves a machine without its version: the same request makes it.
+    return answer | _published(call, machine.arn)
 
 
 @operation("stepfunctions", "DescribeStateMachine")
 def describe_state_machine(call: Call) -> Response:
-    """A machine with its definition as it was given."""
-    arn = call.params["stateMachineArn"]
-    require_own_machine(call, arn)
-    machine = call.parts.machines.describe(arn)
+    """A machine, or one of its versions, with its definition as it was given."""
+    target = call.parts.versions.find(own_machine(call, call.params["stateMachineArn"]))
+    machine, version = target.machine, target.version
     answer = {
-        "stateMachineArn": machine.arn,
+        "stateMachineArn": version.arn if version else machine.arn,
         "name": machine.name,
         "status": machine.status,
         "definition": machine.definition,
         "roleArn": machine.role_arn,
         "type": machine.type,
-        "creationDate": machine.created_at,
-        "loggingConfiguration": {"level": "OFF", "includeExecutionData": False},
-        "tracingConfiguration": {"enabled": False},
-        "revisionId": machine.revision_id,
+        "creationDate": version.created_at if version else machine.created_at,
+        "revisionId": machine.revision_id or None,
+        "description": version.description if version else None,
+        "variableReferences": variable_references(machine.definition) or None,
     }
-    return answer | {name: machine.details[name] for name in KEPT if name in machine.details}
+    if call.params.get("includedData") == "METADATA_ONLY":
+        answer |= {"definition": "{}", "variableReferences": None}
+    return answer | configuration(machine.details)
 
 
 @operation("stepfunctions", "ListStateMachines")
 def list_state_machines(call: Call) -> Response:
-    """The machines of this account and region, newest first."""
-    params = call.params
-    start = page_start(call.operation, params, params.get("nextToken"), "InvalidToken")
-    size = params.get("maxResults") or 100
-    after = tuple(start) if start else None
-    found = call.parts.machines.list(call.caller.account, call.caller.region, size + 1, after)
-    machines = [
-        {
+    """The machines of this account and region, by name."""
+    caller, machines = call.caller, call.parts.machines
+    return one_page(
+        call,
+        "stateMachines",
+        lambda size, after: machines.list(caller.account, caller.region, size, after),
+        lambda machine: {
             "stateMachineArn": machine.arn,
             "name": machine.name,
             "type": machine.type,
             "creationDate": machine.created_at,
-        }
-        for machine in found[:size]
-    ]
-    answer: Response = {"stateMachines": machines}
-    if len(found) > size:
-        last = found[size - 1]
-        answer["nextToken"] = page_token(call.operation, params, [last.created_at, last.arn])
-    return answer
+        },
+        lambda machine: machine.arn,
+    )
 
 
 @operation("stepfunctions", "UpdateStateMachine")
 def update_state_machine(call: Call) -> Response:
     """Change a machine for executions that start from now on."""
     params = call.params
-    require_own_machine(call, params["stateMachineArn"])
+    arn = own_machine(call, params["stateMachineArn"])
     if not params.keys() & {"definition", "roleArn", *KEPT}:
         raise ServiceError(
-            "MissingRequiredParameter", "either the definition or the role ARN must be specified"
+            "MissingRequiredParameter",
+            "Either the definition, the role ARN, the LoggingConfiguration, the TracingConfiguration, "
+            "or the EncryptionConfiguration must be specified",
         )
-    if params.get("publish"):
-        raise ServiceError("ValidationException", "publish: versions of state machines are not offered")
+    if "versionDescription" in params and not params.get("publish"):
+        raise ServiceError("ValidationException", "Version description can only be set when publish is true")
     _check_configuration(params)
-    configuration = {name: params[name] for name in KEPT if name in params}
-    details = None
-    if configuration:
-        details = call.parts.machines.describe(params["stateMachineArn"]).details | configuration
+    before = call.parts.machines.describe(arn)
+    details = before.details | _kept(params) if params.keys() & set(KEPT) else None
     machine = call.parts.machines.update(
-        params["stateMachineArn"],
-        definition=params.get("definition"),
-        role_arn=params.get("roleArn"),
-        details=details,
+        arn, definition=params.get("definition"), role_arn=params.get("roleArn"), details=details
     )
-    return {"updateDate": call.now, "revisionId": machine.revision_id}
+    answer: Response = {"updateDate": call.now, "revisionId": machine.revision_id or None}
+    return answer | _published(call, arn)
 
 
 @operation("stepfunctions", "DeleteStateMachine")
 def delete_state_machine(call: Call) -> Response:
-    """Delete a machine; its executions go on to their end."""
+    """Delete a machine with its versions and aliases; its executions go on to their end."""
     arn = call.params["stateMachineArn"]
-    if _own(call, arn):
+    if arn_of_kind(arn, "stateMachine").account == call.caller.account:
         call.parts.machines.delete(arn)
+        with call.parts.records.write() as tx:
+            drop_tags(tx, arn)
     return {}
 
 
-def require_own_machine(call: Call, arn: str) -> None:
-    """InvalidArn for what is no ARN of a machine; StateMachineDoesNotExist for one of another account."""
-    if not _own(call, arn):
-        raise ServiceError("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+@operation("stepfunctions", "ValidateStateMachineDefinition")
+def validate_state_machine_definition(call: Call) -> Response:
+    """What is wrong with a definition. Everything that is found here keeps a machine from being made."""
+    params = call.params
+    found = problems_of(params["definition"], params.get("type", "STANDARD"))
+    most = params.get("maxResults") or 100
+    return {
+        "result": "FAIL" if found else "OK",
+        "diagnostics": [{"severity": "ERROR", **problem} for problem in found[:most]],
+        "truncated": len(found) > most,
+    }
 
 
-def _own(call: Call, arn: str) -> bool:
-    try:
-        parsed = Arn.parse(arn)
-    except ValueError as error:
-        raise ServiceError("InvalidArn", f"Invalid Arn: '{arn}'") from error
-    if parsed.service != "states" or not parsed.resource.startswith("stateMachine:"):
-        raise ServiceError("InvalidArn", f"Invalid Arn: 'Resource type not valid in this context: {arn}'")
-    return parsed.account == call.caller.account
+def own_machine(call: Call, arn: str) -> str:
+    """`arn` of a machine, version or alias; InvalidArn, or StateMachineDoesNotExist for another account's."""
+    return own_arn(call, arn, "stateMachine", machine_missing(arn))
+
+
+def configuration(details: dict[str, Any]) -> Response:
+    """What is shown of how a machine logs, traces and encrypts."""
+    shown = DEFAULTS | {name: details[name] for name in KEPT if name in details}
+    return shown | {"loggingConfiguration": NOT_LOGGED | shown["loggingConfiguration"]}
+
+
+def _published(call: Call, arn: str) -> Response:
+    if not call.params.get("publish"):
+        return {}
+    version = call.parts.versions.publish(arn, call.params.get("versionDescription"), None)
+    return {"stateMachineVersionArn": version.arn}
+
+
+def _kept(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: params[name] for name in KEPT if name in params}
 
 
 def _check_configuration(params: dict[str, Any]) -> None:
     if "roleArn" in params and not ROLE.fullmatch(params["roleArn"]):
         raise ServiceError("InvalidArn", f"Invalid Role Arn: '{params['roleArn']}'")
+    logging = params.get("loggingConfiguration", {})
+    places = logging.get("destinations", [])
+    if len(places) > 1 or (logging.get("level", "OFF") != "OFF" and len(places) != 1):
+        raise ServiceError(
+            "InvalidLoggingConfiguration",
+            "Invalid Logging Configuration: Must specify exactly one Log Destination.",
+        )
     if params.get("encryptionConfiguration", {}).get("type", "AWS_OWNED_KEY") != "AWS_OWNED_KEY":
         raise ServiceError("InvalidEncryptionConfiguration", "encryption by a customer's key is not offered")

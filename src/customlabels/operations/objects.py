@@ -1,123 +1,196 @@
-"""The few S3 calls that a workflow makes: objects of our buckets, in the words of S3."""
+"""Objects of buckets in the words of S3: put, get, head, copy, delete."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
-from urllib.parse import unquote
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.pages import page_start, page_token
-from customlabels.storage import BucketNotFound, ObjectInfo, ObjectNotFound, StorageError
+from customlabels.operations.s3_terms import (
+    HEADERS,
+    byte_range,
+    etag_of,
+    given_attributes,
+    in_s3_codes,
+    object_members,
+    object_place,
+    require_bucket,
+    require_conditions,
+    require_offered,
+    source_place,
+    written_where,
+)
+from customlabels.storage import Allowed, Draft, ObjectInfo, Opened
 
-__all__: list[str] = []
+__all__ = ["taken"]
 
-UNDONE = ("If", "CopySourceIf", "Range", "PartNumber", "VersionId", "SSECustomer")  # beginnings of members
+BATCH = 1 << 20  # bytes that are written at once, and held at most
+SMALL = 1 << 18  # bytes of an object that is answered as a whole; more is read as it is sent
+MOST_DELETED = 1000
+SAID = (*HEADERS, "Expires", "Metadata")
+CONDITIONS = ("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince")
+OVERRIDES = {f"Response{name}": name for name in (*HEADERS, "Expires")}
 
 
 @operation("s3", "PutObject")
-def put_object(call: Call) -> Response:
+async def put_object(call: Call) -> Response:
     """Write an object, whole or not at all."""
-    bucket, key = _place(call)
-    with _told():
-        call.parts.objects.write(bucket, key, call.params.get("Body", b""))
-        return {"ETag": _etag(call.parts.objects.head(bucket, key))}
+    params = call.params
+    names = ("Body", "IfMatch", "IfNoneMatch", *SAID)
+    bucket, key = await asyncio.to_thread(object_place, call, *names)
+    attributes, body = given_attributes(call, key), params.get("Body", b"")
+    with in_s3_codes():
+        info = await taken(
+            body, lambda: call.parts.objects.draft(bucket, key, attributes), written_where(params)
+        )
+    return {"ETag": etag_of(info), **getattr(body, "checksums", {})}
+
+
+async def taken(
+    body: bytes | AsyncIterable[bytes],
+    begin: Callable[[], Draft],
+    allowed: Allowed = lambda _earlier: None,
+) -> ObjectInfo:
+    """Write a body through a draft, in batches, and put it in place once it is known to be whole."""
+    draft: Draft | None = None
+    held: list[bytes] = []
+    size = 0
+
+    def finish() -> ObjectInfo:
+        last = draft or begin()
+        try:
+            last.write(b"".join(held))
+            return last.place(allowed)
+        finally:
+            last.drop()
+
+    try:
+        async for piece in _pieces(body):
+            held.append(piece)
+            size += len(piece)
+            if size >= BATCH:
+                if draft is None:
+                    draft = await asyncio.to_thread(begin)
+                await asyncio.to_thread(draft.write, b"".join(held))
+                held, size = [], 0
+        return await asyncio.to_thread(finish)
+    finally:
+        if draft:
+            await asyncio.to_thread(draft.drop)
+
+
+async def _pieces(body: bytes | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(body, bytes):
+        yield body
+        return
+    async for piece in body:
+        yield piece
 
 
 @operation("s3", "GetObject")
 def get_object(call: Call) -> Response:
-    """An object's bytes."""
-    bucket, key = _place(call)
-    with _told():
-        info = call.parts.objects.head(bucket, key)
-        return _described(info) | {"Body": call.parts.objects.read(bucket, key)}
+    """An object's bytes, or a range of them."""
+    opened, answer, part = _found(call)
+    if answer["ContentLength"] > SMALL:
+        return answer | {"Body": opened.pieces(*part)}
+    with in_s3_codes():
+        return answer | {"Body": b"".join(opened.pieces(*part))}
 
 
 @operation("s3", "HeadObject")
 def head_object(call: Call) -> Response:
     """An object without its bytes."""
-    with _told():
-        return _described(call.parts.objects.head(*_place(call)))
+    opened, answer, _ = _found(call)
+    opened.close()
+    return answer
+
+
+def _found(call: Call) -> tuple[Opened, Response, tuple[int, int]]:
+    """The object, its description, and the first byte and the length that are asked for."""
+    params = call.params
+    bucket, key = object_place(call, *CONDITIONS, *OVERRIDES, "Range", "PartNumber", "ChecksumMode")
+    with in_s3_codes():
+        opened = call.parts.objects.open(bucket, key)
+    info = opened.info
+    try:
+        require_conditions(info, params)
+        answer = object_members(info, opened.attributes)
+        answer |= {name: params[override] for override, name in OVERRIDES.items() if override in params}
+        if params.get("PartNumber", 1) != 1:
+            raise ServiceError("InvalidPartNumber", "objects are kept in one part, which is number 1")
+        part = byte_range(params.get("Range"), info.size)
+    except BaseException:
+        opened.close()
+        raise
+    if part is None:
+        return opened, answer, (0, info.size)
+    start, size = part
+    answer |= {"ContentLength": size, "ContentRange": f"bytes {start}-{start + size - 1}/{info.size}"}
+    return opened, answer, part
+
+
+@operation("s3", "CopyObject")
+def copy_object(call: Call) -> Response:
+    """Copy an object on this server, with what is said of it unless other is given."""
+    params = call.params
+    source_conditions = [f"CopySource{name}" for name in CONDITIONS]
+    names = ("CopySource", "MetadataDirective", "ExpectedSourceBucketOwner", "IfMatch", "IfNoneMatch")
+    bucket, key = object_place(call, *names, *SAID, *source_conditions)
+    source = source_place(call)
+    is_replaced = params.get("MetadataDirective") == "REPLACE"
+    if source == (bucket, key) and not is_replaced:
+        raise ServiceError("InvalidRequest", "an object copied onto itself needs MetadataDirective REPLACE")
+    with in_s3_codes():
+        opened = call.parts.objects.open(*source)
+        try:
+            require_conditions(opened.info, params, "CopySource")
+            attributes = given_attributes(call, key) if is_replaced else dict(opened.attributes)
+            draft = call.parts.objects.draft(bucket, key, attributes)
+        except BaseException:
+            opened.close()
+            raise
+        try:
+            for piece in opened.pieces(0, opened.info.size):
+                draft.write(piece)
+            info = draft.place(written_where(params))
+        finally:
+            draft.drop()
+    return {"CopyObjectResult": {"ETag": etag_of(info), "LastModified": info.modified}}
 
 
 @operation("s3", "DeleteObject")
 def delete_object(call: Call) -> Response:
     """Remove an object; without one nothing happens."""
-    with _told():
-        call.parts.objects.delete(*_place(call))
+    bucket, key = object_place(call, "IfMatch")
+    with in_s3_codes():
+        call.parts.objects.delete(bucket, key, written_where(call.params))
     return {}
 
 
-@operation("s3", "CopyObject")
-def copy_object(call: Call) -> Response:
-    """Copy an object; CopySource is BUCKET/KEY, percent-encoded where needed."""
-    source, _, key = unquote(call.params["CopySource"]).removeprefix("/").partition("/")
-    bucket, target = _place(call)
-    with _told():
-        call.parts.objects.write(bucket, target, call.parts.objects.read(source, key))
-        info = call.parts.objects.head(bucket, target)
-    return {"CopyObjectResult": {"ETag": _etag(info), "LastModified": info.modified}}
-
-
-@operation("s3", "ListObjectsV2")
-def list_objects(call: Call) -> Response:
-    """Objects by key, a page at a time. Grouping by Delimiter is not offered, and refused."""
-    params = call.params
-    if params.get("Delimiter"):
-        raise ServiceError("NotImplemented", "Delimiter: listing by folders is not offered; use Prefix")
-    request = {name: value for name, value in params.items() if name not in ("ContinuationToken", "MaxKeys")}
-    start = page_start(call.operation, request, params.get("ContinuationToken"), "InvalidArgument")
-    after = start or params.get("StartAfter", "")
-    size = params.get("MaxKeys", 1000)
-    with _told():
-        listed = call.parts.objects.list(params["Bucket"], params.get("Prefix", ""))
-        found = list(islice((info for info in listed if info.key > after), size + 1))
-    contents = [
-        {"Key": info.key, "LastModified": info.modified, "ETag": _etag(info), "Size": info.size}
-        for info in found[:size]
-    ]
-    more = len(found) > size
-    answer: Response = {
-        "Name": params["Bucket"],
-        "Prefix": params.get("Prefix", ""),
-        "MaxKeys": size,
-        "KeyCount": len(contents),
-        "IsTruncated": more,
-        "Contents": contents,
-    }
-    if more and contents:
-        answer["NextContinuationToken"] = page_token(call.operation, request, contents[-1]["Key"])
-    return answer
-
-
-def _place(call: Call) -> tuple[str, str]:
-    """Bucket and key, once it is known that nothing is asked for that would have to be left undone."""
-    if undone := [name for name in call.params if name.startswith(UNDONE)]:
-        raise ServiceError(
-            "NotImplemented", f"{', '.join(undone)}: conditions, ranges and versions are not offered"
-        )
-    return call.params["Bucket"], call.params["Key"]
-
-
-def _etag(info: ObjectInfo) -> str:
-    return f'"{info.etag}"'
-
-
-def _described(info: ObjectInfo) -> dict[str, Any]:
-    return {"ContentLength": info.size, "LastModified": info.modified, "ETag": _etag(info)}
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What storage refuses, in S3's codes."""
-    try:
-        yield
-    except BucketNotFound as error:
-        raise ServiceError("NoSuchBucket", str(error)) from error
-    except ObjectNotFound as error:
-        raise ServiceError("NoSuchKey", str(error)) from error
-    except StorageError as error:
-        raise ServiceError("AccessDenied", str(error)) from error
+@operation("s3", "DeleteObjects")
+def delete_objects(call: Call) -> Response:
+    """Remove up to a thousand objects; each that cannot be removed is told by its own error."""
+    require_offered(call, "Delete", "ChecksumAlgorithm")
+    bucket, wanted = call.params["Bucket"], call.params["Delete"]
+    with in_s3_codes():
+        require_bucket(call, bucket)
+        call.parts.objects.require(bucket)
+    if len(wanted["Objects"]) > MOST_DELETED:
+        raise ServiceError("MalformedXML", f"at most {MOST_DELETED} objects are deleted at once")
+    deleted: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    for each in wanted["Objects"]:
+        try:
+            if (
+                unknown := {"Size", "LastModifiedTime"} & each.keys()
+                or each.get("VersionId", "null") != "null"
+            ):
+                raise ServiceError("NotImplemented", f"only Key and ETag are offered here, not {unknown}")
+            with in_s3_codes():
+                call.parts.objects.delete(bucket, each["Key"], written_where({"IfMatch": each.get("ETag")}))
+            deleted.append({"Key": each["Key"]})
+        except ServiceError as error:
+            errors.append({"Key": each["Key"], "Code": error.code, "Message": error.message})
+    return {"Errors": errors} if wanted.get("Quiet") else {"Deleted": deleted, "Errors": errors}

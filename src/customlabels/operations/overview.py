@@ -116,9 +116,9 @@ def describe_evaluation(call: Call) -> Response:
     arn = call.params["ProjectVersionArn"]
     with call.parts.records.read() as reading:
         row = version_row(reading, call, arn)
-    summary = orjson.loads(row.details).get("Evaluation")
-    if summary is None:
+    if row.evaluation is None:
         raise in_use(f"{arn} is {row.status}: it has no evaluation")
+    summary = orjson.loads(row.evaluation)
     told, ours = summary["EvaluationDetails"], summary["CustomLabels"]
     labels = [
         {"Label": each["Label"], "TestImages": each["NumberOfTestingImages"], **each["Metrics"]}

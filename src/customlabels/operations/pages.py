@@ -1,46 +1,64 @@
 """Pages of a list, newest first; and opaque tokens that only fit the request that they came from.
 
-Layer: operations. A token holds where the next page begins and a digest of the request (all members but
-the token and the page size), so a token of another request is refused rather than misread. It is never empty.
+Layer: operations. A token holds where the next page begins, and a seal over that, the operation, the account
+and the request (all members but the token and the page size), made with a key of this home: a token of
+another request, or one that was made up, is refused rather than misread. It is never empty.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import hashlib
+import hmac
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Row, Select, tuple_
+from sqlalchemy import Column, Row, Select, select, tuple_
 
 from customlabels.errors import ServiceError
-from customlabels.storage import Reading
+from customlabels.operations.dispatch import Call
+from customlabels.storage import Reading, schema
 
 __all__ = ["newest_page", "page_start", "page_token"]
 
 NOT_PART_OF_THE_REQUEST = {"NextToken", "nextToken", "MaxResults", "maxResults"}
+SEAL_BYTES = 18
 
 
-def page_start(operation: str, params: dict[str, Any], token: str | None, refusal: str) -> Any:
+def page_start(call: Call, params: dict[str, Any], token: str | None, refusal: str) -> Any:
     """Where the page begins that `token` asks for: what `page_token` was given; None for the first page.
 
     refusal: the error code for a token that is not ours or is another request's.
     """
     if not token:
         return None
-    try:
-        digest, place = orjson.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError, binascii.Error):
-        raise ServiceError(refusal, f"the token {token[:40]!r} was not given by {operation}") from None
-    if digest != _digest(operation, params):
-        raise ServiceError(refusal, f"the token belongs to another request than this {operation}")
-    return place
+    sealed = _unwrapped(token)
+    place = sealed[SEAL_BYTES:]
+    if not hmac.compare_digest(sealed[:SEAL_BYTES], _seal(call, params, place)):
+        raise ServiceError(
+            refusal, f"the token {token[:40]!r} was not given for this {call.operation}; start without one"
+        )
+    return orjson.loads(place)
 
 
-def page_token(operation: str, params: dict[str, Any], place: Any) -> str:
+def page_token(call: Call, params: dict[str, Any], place: Any) -> str:
     """The token for the page of the same request that begins at `place` (a JSON value)."""
-    return base64.urlsafe_b64encode(orjson.dumps([_digest(operation, params), place])).decode()
+    written = orjson.dumps(place)
+    return base64.urlsafe_b64encode(_seal(call, params, written) + written).decode()
+
+
+def _unwrapped(token: str) -> bytes:
+    try:
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+def _seal(call: Call, params: dict[str, Any], place: bytes) -> bytes:
+    asked = {key: value for key, value in params.items() if key not in NOT_PART_OF_THE_REQUEST}
+    told = orjson.dumps([call.operation, call.caller.account, asked], option=orjson.OPT_SORT_KEYS)
+    with call.parts.records.read() as reading:
+        key: bytes = reading.execute(select(schema.keys.c.value).filter_by(name="pages")).scalar_one()
+    return hmac.digest(key, told + b"\0" + place, "sha256")[:SEAL_BYTES]
 
 
 def newest_page(
@@ -57,8 +75,3 @@ def newest_page(
         return rows, None
     last = rows[size - 1]._mapping
     return rows[:size], [last[column] for column in order]
-
-
-def _digest(operation: str, params: dict[str, Any]) -> str:
-    asked = {key: value for key, value in params.items() if key not in NOT_PART_OF_THE_REQUEST}
-    return hashlib.sha256(orjson.dumps([operation, asked], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

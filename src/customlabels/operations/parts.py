@@ -14,7 +14,17 @@ from customlabels.serving import VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
 from customlabels.wire import Services
-from customlabels.workflows import Executions, Jobs, Outcome, StateMachines, TaskRequest
+from customlabels.workflows import (
+    Activities,
+    Callbacks,
+    Executions,
+    Jobs,
+    MapRuns,
+    Outcome,
+    StateMachines,
+    TaskRequest,
+    Versions,
+)
 
 __all__ = ["Launcher", "Limits", "Parts", "Units"]
 
@@ -67,6 +77,8 @@ class Limits:
 
     projects: int = 100
     versions: int = 100  # of one project
+    policies: int = 100  # of one project
+    trainings: int = 100  # of one account, waiting or running
     running_versions: int = 10  # 2 on AWS, where each costs money by the hour
     inference_units: int = 5  # of one version
     image_bytes: int = 4 * 2**20  # of an image in a request
@@ -86,6 +98,7 @@ class Parts:
     services: the models of all services    rules: of every state
     run_task: runs a task outside of any execution    mock_file: the mock configuration of test cases
     version, started_at: of this server, for those who ask     clock: epoch seconds
+    operator: the account whose registered folders are; None where no access keys tell accounts apart
     """
 
     records: Records
@@ -93,6 +106,10 @@ class Parts:
     jobs: Jobs
     executions: Executions
     machines: StateMachines
+    versions: Versions
+    callbacks: Callbacks
+    activities: Activities
+    map_runs: MapRuns
     units: Units
     train: Launcher
     run_on_loop: RunOnLoop
@@ -104,5 +121,6 @@ class Parts:
     started_at: float
     s3: S3Endpoint | None = None
     mock_file: Path | None = None
+    operator: str | None = None
     clock: Callable[[], float] = time.time
     limits: Limits = field(default_factory=Limits)

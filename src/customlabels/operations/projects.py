@@ -10,6 +10,7 @@ from sqlalchemy import Row, delete, func, insert, select
 from customlabels.operations.arns import project_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import newest_page, page_start, page_token
+from customlabels.operations.policies import drop_policies
 from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
 from customlabels.operations.rows import project_row
 from customlabels.operations.tagging import drop_tags, put_tags
@@ -57,7 +58,7 @@ def create_project(call: Call) -> Response:
 def describe_projects(call: Call) -> Response:
     """Projects with their datasets, newest first; names that do not exist are left out."""
     params = call.params
-    start = page_start(call.operation, params, params.get("NextToken"), "InvalidPaginationTokenException")
+    start = page_start(call, params, params.get("NextToken"), "InvalidPaginationTokenException")
     size = params.get("MaxResults", 100)
     if FEATURE not in params.get("Features", [FEATURE]):
         return {"ProjectDescriptions": []}
@@ -69,7 +70,7 @@ def describe_projects(call: Call) -> Response:
         within = _datasets_of(reading, [row.arn for row in found])
     answer: Response = {"ProjectDescriptions": [_described(row, within[row.arn]) for row in found]}
     if following:
-        answer["NextToken"] = page_token(call.operation, params, following)
+        answer["NextToken"] = page_token(call, params, following)
     return answer
 
 
@@ -85,6 +86,7 @@ def delete_project(call: Call) -> Response:
             if count:
                 raise in_use(f"{arn} has {count} {what}; delete them first")
         drop_tags(tx, arn)
+        drop_policies(tx, arn)
         tx.execute(delete(projects).where(projects.c.arn == arn))
         return {"Status": "DELETING"}
 

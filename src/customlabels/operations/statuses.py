@@ -6,6 +6,8 @@ __all__ = ["BUSY", "MESSAGES", "PASSING", "STARTABLE", "USABLE"]
 MESSAGES = {
     "TRAINING_IN_PROGRESS": "The model is being trained.",
     "TRAINING_COMPLETED": "The model is ready to run.",
+    "COPYING_IN_PROGRESS": "The model is being copied.",
+    "COPYING_COMPLETED": "The model is ready to run.",
     "STARTING": "The model is starting.",
     "RUNNING": "The model is running.",
     "STOPPING": "The model is stopping.",

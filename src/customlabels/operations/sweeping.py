@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, or_, select
 
+from customlabels.datasets import note_dropped
 from customlabels.operations.parts import Parts
 from customlabels.storage import Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl, Jobs
@@ -62,6 +63,7 @@ class Sweep:
             piece = select(entries.c.position).where(entries.c.revision_id == revision)
             last = tx.execute(piece.order_by(entries.c.position).limit(ENTRIES_AT_ONCE)).scalars().all()
             if not last:
+                note_dropped(tx, revision, ())
                 tx.execute(delete(revisions).where(revisions.c.id == revision))
                 return False
             for table in (entry_labels, entries):

@@ -16,11 +16,19 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, select, update
 
-from customlabels.datasets import every_entry
+from customlabels.datasets import (
+    ManifestFileError,
+    ManifestLimits,
+    dropped_of,
+    every_entry,
+    file_lines,
+)
 from customlabels.errors import CustomLabelsError
 from customlabels.operations.arns import Arn, artefact_name
 from customlabels.operations.buckets import bucket_folders
+from customlabels.operations.importing import unreadable
 from customlabels.operations.parts import Parts
+from customlabels.operations.results import described_results, document_key
 from customlabels.operations.statuses import MESSAGES
 from customlabels.operations.sweeping import sweep_folders
 from customlabels.storage import StorageError, Transaction, schema, sync, write_whole
@@ -31,6 +39,7 @@ __all__ = ["Training"]
 
 SERVICE_ISSUE = "Amazon Rekognition experienced a service issue."
 REPORT_SECONDS = 0.5  # at least between two rows of progress: each is a commit
+MOST_REPORTED = 10_000  # lines left out, of a dataset
 versions = schema.versions
 
 
@@ -45,6 +54,7 @@ class Training:
         row = self._row(job.subject)
         details = orjson.loads(row.details)
         spec = self._spec(job, row, details)
+        report = self._report_dropped(row, details)
         told = spec.work_folder / "outcome.json"
         if told.exists():
             outcome = TrainingOutcome.from_json(orjson.loads(told.read_bytes()))
@@ -54,20 +64,21 @@ class Training:
             except TrainingCancelled as error:
                 return self.failed(job, error)  # as it was asked for: the job itself has not failed
             write_whole(told, [orjson.dumps(outcome.to_json())])
-        evaluation = orjson.loads(self._parts.objects.read(spec.output_bucket, outcome.summary_key))
+        evaluation = self._parts.objects.read(spec.output_bucket, outcome.summary_key)
         folder = self._put_in_place(job.subject, outcome)
-        results = _described_results(details, spec.output_bucket, outcome.output_keys) | {
+        results = described_results(details, spec.output_bucket, outcome.output_keys) | {
             "BillableTrainingTimeInSeconds": round(outcome.seconds),
             "EvaluationResult": {
                 "F1Score": outcome.f1,
                 "Summary": {"S3Object": {"Bucket": spec.output_bucket, "Name": outcome.summary_key}},
             },
         }
-        details |= {"Results": results, "Evaluation": evaluation}
+        details |= {"Results": results, "OutputKeys": {**outcome.output_keys, **report}}
 
         def finish(tx: Transaction) -> None:
             change = {"status": "TRAINING_COMPLETED", "status_message": MESSAGES["TRAINING_COMPLETED"]}
-            self._end(tx, job, change | {"folder": folder, "f1_score": outcome.f1}, details)
+            found = {"folder": folder, "f1_score": outcome.f1, "evaluation": evaluation.decode()}
+            self._end(tx, job, change | found, details)
             sweep_folders(tx, self._parts.jobs, job.subject, [self._work(job)])
 
         return finish
@@ -77,9 +88,8 @@ class Training:
         expected = isinstance(error, CustomLabelsError)
         details = orjson.loads(self._row(job.subject).details) | {"WorkFolder": self._work(job)}
         if isinstance(error, TrainingFailed) and error.output_keys:
-            details["Results"] = _described_results(
-                details, details["OutputConfig"]["S3Bucket"], error.output_keys
-            )
+            bucket = details["OutputConfig"]["S3Bucket"]
+            details["Results"] = described_results(details, bucket, error.output_keys)
         message = "The training was cancelled." if isinstance(error, TrainingCancelled) else str(error)
         change = {
             "status": "TRAINING_FAILED",
@@ -113,17 +123,39 @@ class Training:
             work_folder=work,
             train_manifest=train,
             test_manifest=test if has_test else None,
-            buckets=bucket_folders(self._parts.records),
+            buckets=bucket_folders(self._parts, Arn.parse(row.arn).account),
             output_bucket=details["OutputConfig"]["S3Bucket"],
             output_prefix=details["OutputConfig"].get("S3KeyPrefix", ""),
             project_name=Arn.parse(row.arn).project,
             version_name=row.name,
             version_arn=row.arn,
-            s3=self._parts.s3,
+            s3=self._parts.s3 if self._parts.operator in (None, Arn.parse(row.arn).account) else None,
             budget_seconds=options.get("BudgetSeconds"),
             seed=options.get("Seed", 0),
             backbone_folder=Path(options["BackboneFolder"]) if "BackboneFolder" in options else None,
         )
+
+    def _report_dropped(self, row: Row[Any], details: dict[str, Any]) -> dict[str, str]:
+        """Write beside the manifest summary which lines the datasets were made without; its key by kind."""
+        sides = {"TRAIN": row.train_revision_id, "TEST": row.test_revision_id}
+        with self._parts.records.read() as reading:
+            lines = [
+                {"dataset": side, "line": line.position, "code": line.code}
+                | {"reason": line.reason, "advice": line.advice}
+                for side, revision in sides.items()
+                for line in dropped_of(reading, revision or "", limit=MOST_REPORTED)
+            ]
+        if not lines:
+            return {}
+        output = details["OutputConfig"]
+        key = document_key(output, "DroppedLines", Arn.parse(row.arn).project, row.name)
+        try:
+            self._parts.objects.write(output["S3Bucket"], key, b"\n".join(map(orjson.dumps, lines)) + b"\n")
+        except StorageError as error:
+            raise TrainingFailed(
+                "ERROR_CANNOT_WRITE_OUTPUT_S3_BUCKET", f"Unable to write to output S3 bucket. ({error})"
+            ) from error
+        return {"DroppedLines": key}
 
     def _write_manifest(self, file: Path, revision: str | None, given: dict[str, Any] | None) -> None:
         """The lines of a dataset's revision, or of the manifest object that the request named."""
@@ -137,12 +169,10 @@ class Training:
         place = given["Assets"][0]["GroundTruthManifest"]["S3Object"]
         try:
             lines = self._parts.objects.lines(place["Bucket"], place["Name"])
-            write_whole(file, (line + b"\n" for line in lines))
-        except StorageError as error:
-            raise TrainingFailed(
-                "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT",
-                f"The manifest file extension or contents are invalid. {error}",
-            ) from error
+            write_whole(file, (line + b"\n" for line in file_lines(lines, ManifestLimits())))
+        except (StorageError, ManifestFileError) as error:
+            told = unreadable(error) if isinstance(error, StorageError) else error
+            raise TrainingFailed(told.code, f"s3://{place['Bucket']}/{place['Name']}: {told}") from error
 
     def _put_in_place(self, arn: str, outcome: TrainingOutcome) -> str:
         """Move the artefact to where versions are served from; its place, relative to the home."""
@@ -171,30 +201,3 @@ def _reporter(control: JobControl) -> Any:
             control.report(asdict(progress))
 
     return report
-
-
-def _described_results(details: dict[str, Any], bucket: str, keys: Any) -> dict[str, Any]:
-    """Where the documents of a training are, as DescribeProjectVersions tells it."""
-
-    def place(kind: str) -> dict[str, Any]:
-        return {"S3Object": {"Bucket": bucket, "Name": keys[kind]}}
-
-    def assets(kind: str) -> list[dict[str, Any]]:
-        return [{"GroundTruthManifest": place(kind)}] if kind in keys else []
-
-    results: dict[str, Any] = {}
-    for side, member, none_given in (
-        ("Training", "TrainingData", {}),
-        ("Testing", "TestingData", {"AutoCreate": False}),
-    ):
-        result: dict[str, Any] = {"Input": details.get(member, none_given)}
-        if output := assets(f"{side}GroundTruth"):
-            result["Output"] = {"Assets": output}
-            if side == "Testing":
-                result["Output"]["AutoCreate"] = bool(details.get(member, {}).get("AutoCreate"))
-        if validation := assets(f"{side}ManifestWithValidation"):
-            result["Validation"] = {"Assets": validation}
-        results[f"{side}DataResult"] = result
-    if "ManifestSummary" in keys:
-        results["ManifestSummary"] = place("ManifestSummary")
-    return results

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Row, delete, func, insert, select
 
 from customlabels.errors import ServiceError
+from customlabels.operations.access import may_use
 from customlabels.operations.arns import version_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.hosting import ask_units
@@ -20,6 +21,8 @@ from customlabels.operations.sweeping import sweep_folders, sweep_revision
 from customlabels.operations.tagging import drop_tags, put_tags
 from customlabels.storage import StorageError, Transaction, schema
 
+__all__ = ["require_free_name", "require_output_bucket"]
+
 KEPT_AS_GIVEN = ("OutputConfig", "KmsKeyId", "VersionDescription")
 versions, datasets = schema.versions, schema.datasets
 
@@ -29,11 +32,12 @@ def create_project_version(call: Call) -> Response:
     """Train a version on the data as it is at this moment; later changes of the datasets do not matter."""
     params = call.params
     _check_request(params)
-    _require_output_bucket(call, params["OutputConfig"])
+    require_output_bucket(call, params["OutputConfig"])
 
     def effect(tx: Transaction) -> Response:
         project = project_row(tx, call, params["ProjectArn"])
-        _require_free_name(tx, call, project)
+        require_free_name(tx, call, project)
+        _require_turn(tx, call)
         train, test = (None, None) if "TrainingData" in params else _snapshot(tx, project.arn)
         if train is None and tx.execute(select(datasets.c.arn).filter_by(project_arn=project.arn)).first():
             raise invalid_parameter(
@@ -68,8 +72,9 @@ def create_project_version(call: Call) -> Response:
 def describe_project_versions(call: Call) -> Response:
     """Versions of a project, newest first; names that do not exist are left out."""
     params = call.params
-    start = page_start(call.operation, params, params.get("NextToken"), "InvalidPaginationTokenException")
-    query = select(versions).where(versions.c.project_arn == params["ProjectArn"])
+    start = page_start(call, params, params.get("NextToken"), "InvalidPaginationTokenException")
+    columns = (column for column in versions.c if column.name != "evaluation")  # which may be large
+    query = select(*columns).where(versions.c.project_arn == params["ProjectArn"])
     if "VersionNames" in params:
         query = query.where(versions.c.name.in_(params["VersionNames"]))
     with call.parts.records.read() as reading:
@@ -78,7 +83,7 @@ def describe_project_versions(call: Call) -> Response:
         found, following = newest_page(reading, query, order, start, params.get("MaxResults", 100))
     answer: Response = {"ProjectVersionDescriptions": [_described(row) for row in found]}
     if following:
-        answer["NextToken"] = page_token(call.operation, params, following)
+        answer["NextToken"] = page_token(call, params, following)
     return answer
 
 
@@ -125,6 +130,9 @@ def delete_project_version(call: Call) -> Response:
         row = version_row(tx, call, arn)
         if row.status in PASSING:
             raise in_use(f"{arn} is {row.status}; stop it, or wait for its end")
+        copying = versions.c.source_arn == arn, versions.c.status == "COPYING_IN_PROGRESS"
+        if copy := tx.execute(select(versions.c.arn).where(*copying)).scalar():
+            raise in_use(f"{arn} is being copied to {copy}; wait for its end")
         drop_tags(tx, arn)
         tx.execute(delete(versions).where(versions.c.arn == arn))
         sweep_folders(tx, call.parts.jobs, arn, [row.folder, orjson.loads(row.details).get("WorkFolder")])
@@ -140,7 +148,6 @@ def _check_request(params: dict[str, Any]) -> None:
     testing = params.get("TestingData", {})
     problems = (
         ("FeatureConfig" in params, "FeatureConfig is not for projects with Feature CUSTOM_LABELS"),
-        ("S3Bucket" not in params["OutputConfig"], "OutputConfig needs its S3Bucket"),
         (("TrainingData" in params) != ("TestingData" in params), "TrainingData and TestingData go together"),
         (
             "TestingData" in params and bool(testing.get("Assets")) == bool(testing.get("AutoCreate")),
@@ -159,21 +166,40 @@ def _check_request(params: dict[str, Any]) -> None:
             ),
             "an asset names its manifest: GroundTruthManifest.S3Object with Bucket and Name",
         ),
+        (
+            any(
+                "Version" in asset.get("GroundTruthManifest", {}).get("S3Object", {})
+                for member in ("TrainingData", "TestingData")
+                for asset in params.get(member, {}).get("Assets", [])
+            ),
+            "versions of objects are not kept; name a manifest without one",
+        ),
     )
     for broken, rule in problems:
         if broken:
             raise invalid_parameter(rule)
 
 
-def _require_output_bucket(call: Call, output: dict[str, Any]) -> None:
+def require_output_bucket(call: Call, output: dict[str, Any]) -> None:
+    """InvalidParameterException where documents could not be written."""
+    if "S3Bucket" not in output:
+        raise invalid_parameter("OutputConfig needs its S3Bucket")
     # Kinder than AWS, where a training ends hours later with "Unable to write to output S3 bucket".
+    named = [output["S3Bucket"]]
+    for member in ("TrainingData", "TestingData"):
+        for asset in call.params.get(member, {}).get("Assets", []):
+            named.append(asset["GroundTruthManifest"]["S3Object"]["Bucket"])
+    for bucket in named:
+        if not may_use(call, bucket):
+            raise invalid_parameter(f"account {call.caller.account} may not use bucket {bucket}")
     try:
         next(call.parts.objects.list(output["S3Bucket"], output.get("S3KeyPrefix", "")), None)
     except StorageError as error:
         raise invalid_parameter(f"OutputConfig: {error}") from error
 
 
-def _require_free_name(tx: Transaction, call: Call, project: Row[Any]) -> None:
+def require_free_name(tx: Transaction, call: Call, project: Row[Any]) -> None:
+    """ResourceInUseException where the request's VersionName is taken; the project must have room, too."""
     own = select(versions.c.name).where(versions.c.project_arn == project.arn)
     name = call.params["VersionName"]
     if tx.execute(own.where(versions.c.name == name)).first():
@@ -183,6 +209,17 @@ def _require_free_name(tx: Transaction, call: Call, project: Row[Any]) -> None:
         raise ServiceError(
             "ServiceQuotaExceededException", f"{project.arn} has {count} versions; delete one first"
         )
+
+
+def _require_turn(tx: Transaction, call: Call) -> None:
+    """A queue is kinder than a limit of two at once, but an endless one helps nobody."""
+    own = (
+        versions.c.status == "TRAINING_IN_PROGRESS",
+        versions.c.arn.like(f"arn:aws:rekognition:%:{call.caller.account}:%"),
+    )
+    count, most = tx.execute(select(func.count()).where(*own)).scalar_one(), call.parts.limits.trainings
+    if count >= most:
+        raise over_limit(f"{count} trainings wait or run, the most of one account; wait for the end of one")
 
 
 def _snapshot(tx: Transaction, project: str) -> tuple[str, str | None]:
@@ -231,6 +268,7 @@ def _described(row: Row[Any]) -> Response:
         "Status": row.status,
         "StatusMessage": row.status_message,
         "TrainingEndTimestamp": row.training_ended_at,
+        "SourceProjectVersionArn": row.source_arn,
         "Feature": "CUSTOM_LABELS",
     }
     answer |= {key: details[key] for key in KEPT_AS_GIVEN if key in details}

@@ -6,7 +6,7 @@ error; anything unforeseen ends the process with a traceback, and the supervisor
 
 Messages (see `frames`):
     to us    {"min_confidence": number | null, "max_results": number | null} + image
-    from us  {"ready": true} | {"failed": text}, once; then {"found": [[name, confidence], ...]}
+    from us  {"ready": true} | {"failed": text}, once; then {"found": [[name, confidence, box or null], ...]}
              or {"error": [name of the error, text]}
 """
 
@@ -45,7 +45,7 @@ def _answer(predictor: Predictor, request: dict[str, Any], image: bytes) -> dict
         found = detect(predictor, image, request["min_confidence"], request["max_results"])
     except CustomLabelsError as error:
         return {"error": [type(error).__name__, str(error)]}
-    return {"found": [[one.name, one.confidence] for one in found]}
+    return {"found": [[one.name, one.confidence, one.box] for one in found]}
 
 
 def _drawn_image() -> bytes:

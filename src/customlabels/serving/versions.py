@@ -293,4 +293,6 @@ def _settle(answer: "asyncio.Future[list[Found]]", said: dict[str, Any]) -> None
         kind, text = said["error"]
         answer.set_exception(REFUSALS.get(kind, DetectionFailed)(text))
     else:
-        answer.set_result([Found(name, confidence) for name, confidence in said["found"]])
+        answer.set_result(
+            [Found(name, confidence, box and tuple(box)) for name, confidence, box in said["found"]]
+        )

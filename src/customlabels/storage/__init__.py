@@ -1,33 +1,43 @@
 """Objects (bytes by bucket and key) and records (rows in transactions)."""
 
 from customlabels.storage.buckets import (
+    Allowed,
     BucketNotFound,
     ObjectAccessError,
     ObjectInfo,
     ObjectNotFound,
     ObjectTooLarge,
-    S3Endpoint,
+    Opened,
     StorageError,
 )
 from customlabels.storage.durable import sync, write_whole
+from customlabels.storage.endpoint import S3Endpoint
 from customlabels.storage.migrations import NewerSchema
-from customlabels.storage.objects import Objects
+from customlabels.storage.objects import Draft, Objects
 from customlabels.storage.records import Reading, Records, RecordsError, Transaction
+from customlabels.storage.uploads import Part, Upload, UploadNotFound, Uploads
 
 __all__ = [
+    "Allowed",
     "BucketNotFound",
+    "Draft",
     "NewerSchema",
     "ObjectAccessError",
     "ObjectInfo",
     "ObjectNotFound",
     "ObjectTooLarge",
     "Objects",
+    "Opened",
+    "Part",
     "Reading",
     "Records",
     "RecordsError",
     "S3Endpoint",
     "StorageError",
     "Transaction",
+    "Upload",
+    "UploadNotFound",
+    "Uploads",
     "sync",
     "write_whole",
 ]

@@ -1,6 +1,6 @@
-"""Buckets: where objects lie, in a local folder or behind an S3 endpoint. Used through `Objects` only.
+"""Buckets that are local folders: a key is a file's path. Used through `Objects` only.
 
-Layer: storage. Knows files, and one endpoint; keys come checked by `Objects`.
+Layer: storage. Knows files; keys come checked by `Objects`.
 
     StorageError
         BucketNotFound       no folder is registered under the name, and no endpoint has it
@@ -8,8 +8,12 @@ Layer: storage. Knows files, and one endpoint; keys come checked by `Objects`.
         ObjectAccessError    the key leaves its bucket, or disk, permissions or network fail
         ObjectTooLarge       more bytes than the caller wants to read
 
-What a power cut leaves: an object appears whole or not at all. It is written beside its place under a
-hidden name, synced and renamed; what may stay behind is a hidden file, which `list` does not show.
+What a power cut leaves: an object appears whole or not at all. It is written under a hidden name in the
+bucket's own folder, synced and renamed; what may stay behind is that hidden file, which `list` does not show
+and `sweep` removes.
+
+A key may have what no path has: an empty part, as in `a//b`, `folder/` and `/a`. Such a part is the name
+EMPTY. An object `a` beside `a/b` cannot be: one would be a file and a folder.
 
 Folders are read with the standard library: obstore's LocalStore cannot address a file named `a#1`, ends a
 listing at a name with a line break, follows links out of its folder and does not sync (obstore 0.12).
@@ -17,42 +21,45 @@ listing at a name with a line break, follows links out of its folder and does no
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
-import obstore
 from obstore.exceptions import BaseError
-from obstore.store import S3Store
 
 from customlabels.errors import CustomLabelsError
+from customlabels.storage.attributes import Attributes
 from customlabels.storage.durable import sync
 
-if TYPE_CHECKING:
-    from obstore import ObjectMeta
-    from obstore.store import S3Credential
-
 __all__ = [
+    "CHUNK",
+    "Bucket",
     "BucketNotFound",
     "FolderBucket",
+    "FolderDraft",
     "ObjectAccessError",
     "ObjectInfo",
     "ObjectNotFound",
     "ObjectTooLarge",
-    "S3Bucket",
-    "S3Endpoint",
+    "Opened",
     "StorageError",
     "is_text",
 ]
 
 CHUNK = 1 << 20  # bytes read at a time
 HIDDEN = ".customlabels-part-"  # how our unfinished files are named
+EMPTY = ".customlabels-empty"  # the file or folder that stands for an empty part of a key
+LAST = chr(0x10FFFF)  # sorts behind every character of a key
+STALE_SECONDS = 3600.0  # nobody writes on an unfinished file that was not touched for so long
+_placing = threading.Lock()  # held while an object is looked at and then put in place or removed
 
 
 class StorageError(CustomLabelsError):
@@ -86,20 +93,19 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True)
-class S3Endpoint:
-    """An S3-compatible service, addressed path-style: AWS, MinIO, Garage, moto."""
+class Opened:
+    """An object that is held open: what is read is what `info` describes, whatever happens to the key."""
 
-    url: str
-    access_key: str
-    secret_key: str = field(repr=False)
-    region: str = "us-east-1"
-
-    def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise StorageError(f"{self.url!r}: the address of an S3 endpoint starts with http:// or https://")
+    info: ObjectInfo
+    attributes: Mapping[str, str]
+    pieces: Callable[[int, int], Iterator[bytes]]  # from an offset, so many bytes; closes at its end
+    close: Callable[[], None]
 
 
-class _Bucket:
+Allowed = Callable[[ObjectInfo | None], None]  # raises where an object may not take the place of another
+
+
+class Bucket:
     """What both kinds have: a name, and errors that name the object; `absent` says that there is none."""
 
     def __init__(self, name: str, absent: str) -> None:
@@ -120,82 +126,147 @@ class _Bucket:
             raise ObjectAccessError(f"{name}: {reason}") from error
 
 
-class FolderBucket(_Bucket):
+class FolderBucket(Bucket):
     """A bucket that is a local folder; a key is a file's path inside it, character by character."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, attributes: Attributes | None = None) -> None:
         try:
-            self._root = folder.resolve(strict=True)
+            self.root = folder.resolve(strict=True)
         except OSError as error:
             raise ObjectAccessError(
                 f"the folder {folder} of bucket {name!r} is not there; is its disk connected?"
             ) from error
-        super().__init__(name, f"no such file under {self._root}")
+        self._attributes = attributes
+        super().__init__(name, f"no such file under {self.root}")
 
     def path(self, key: str) -> Path:
-        if "\0" in key or "" in key.split("/"):
+        parts = key.split("/")
+        if "\0" in key or any(part == EMPTY or part.startswith(HIDDEN) for part in parts):
             raise ObjectAccessError(f"s3://{self._name}/{key}: the key cannot be the name of a file")
         with self._told(key):
-            place = Path(os.path.realpath(self._root / key))
-        if not place.is_relative_to(self._root):
+            place = Path(os.path.realpath(self.root.joinpath(*(part or EMPTY for part in parts))))
+        if not place.is_relative_to(self.root):
             raise ObjectAccessError(f"s3://{self._name}/{key}: a link leads out of the bucket's folder")
         return place
 
     def head(self, key: str) -> ObjectInfo:
         with self._told(key):
             found = os.stat(self.path(key))
+        return self._info(key, found)
+
+    def _info(self, key: str, found: os.stat_result) -> ObjectInfo:
         if not stat.S_ISREG(found.st_mode):
             raise ObjectNotFound(f"s3://{self._name}/{key}: not a file")
         return _info(key, found)
 
-    @contextmanager
-    def opened(self, key: str) -> Iterator[tuple[int, Iterator[bytes]]]:
-        size = self.head(key).size
-        with self._told(key), open(self.path(key), "rb") as file:
-            yield size, iter(lambda: file.read(CHUNK), b"")
+    def open(self, key: str) -> Opened:
+        with self._told(key):
+            # Not blocking: a pipe that lies in the folder would wait for its writer.
+            file = os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK), "rb")
+        try:
+            info = self._info(key, os.fstat(file.fileno()))
+            attributes = self._attributes.of(self._name, key, info.etag) if self._attributes else {}
+        except BaseException:
+            file.close()
+            raise
+        return Opened(info, attributes, lambda start, size: self._pieces(key, file, start, size), file.close)
 
-    def write(self, key: str, data: bytes) -> None:
+    def _pieces(self, key: str, file: BinaryIO, start: int, size: int) -> Iterator[bytes]:
+        with file, self._told(key):
+            file.seek(start)
+            while size and (piece := file.read(min(size, CHUNK))):
+                size -= len(piece)
+                yield piece
+
+    def draft(self, key: str, attributes: Mapping[str, str]) -> FolderDraft:
+        if attributes and self._attributes is None:
+            raise ObjectAccessError(f"s3://{self._name}/{key}: attributes of objects are not kept here")
         place = self.path(key)
-        part = place.parent / (HIDDEN + secrets.token_hex(8))
         with self._told(key, missing=ObjectAccessError):
-            self._make(place.parent)
-            try:
-                with open(part, "xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(part, place)
-            finally:
-                part.unlink(missing_ok=True)
-            sync(place.parent)
+            if place.is_dir():
+                raise ObjectAccessError(f"s3://{self._name}/{key}: there are objects below {key}/")
+            return FolderDraft(self, key, place, attributes)
 
-    def delete(self, key: str) -> None:
+    def put_in_place(
+        self, key: str, part: Path, place: Path, attributes: Mapping[str, str], allowed: Allowed
+    ) -> ObjectInfo:
+        """The end of a draft, whose bytes are synced already."""
+        with self._told(key, missing=ObjectAccessError):
+            now = time.time_ns()  # finer than a file system's own clock: each version differs
+            os.utime(part, ns=(now, now))
+            info = _info(key, os.stat(part))
+            if self._attributes:
+                self._attributes.keep(self._name, key, info.etag, attributes)
+            with _placing:
+                earlier = self._present(key, place)
+                allowed(earlier)
+                self._make(place.parent)
+                os.replace(part, place)
+            sync(place.parent)
+            self._forget(key, earlier)
+        return info
+
+    def delete(self, key: str, allowed: Allowed) -> None:
         place = self.path(key)
         with self._told(key):
-            if place.is_file():
+            with _placing:
+                earlier = self._present(key, place)
+                allowed(earlier)
+                if earlier is None:
+                    return
                 place.unlink(missing_ok=True)
-                sync(place.parent)
+                parent = self._without_empty(place.parent)
+            sync(parent)
+            self._forget(key, earlier)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def _present(self, key: str, place: Path) -> ObjectInfo | None:
+        return _info(key, place.stat()) if place.is_file() else None
+
+    def _forget(self, key: str, earlier: ObjectInfo | None) -> None:
+        if earlier and self._attributes:
+            self._attributes.forget(self._name, key, earlier.etag)
+
+    def _without_empty(self, folder: Path) -> Path:
+        """Remove a folder in which nothing is left, and those above it: S3 has no folders without objects."""
+        while folder != self.root:
+            try:
+                folder.rmdir()
+            except OSError:  # something is in it
+                break
+            folder = folder.parent
+        return folder
+
+    def sweep(self) -> None:
+        """Remove what interrupted writes left."""
+        with self._told(""), os.scandir(self.root) as scan:
+            for entry in scan:
+                if entry.name.startswith(HIDDEN) and entry.stat().st_mtime < time.time() - STALE_SECONDS:
+                    os.unlink(entry.path)
+
+    def list(self, prefix: str, after: str) -> Iterator[ObjectInfo]:
         with self._told(prefix):
-            yield from self._walk(self._root, "", prefix)
+            yield from self._walk(self.root, "", prefix, after)
 
-    def _walk(self, folder: Path, start: str, prefix: str) -> Iterator[ObjectInfo]:
+    def _walk(self, folder: Path, start: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
         with os.scandir(folder) as scan:
-            named = [(entry.name + "/" * entry.is_dir(follow_symlinks=False), entry) for entry in scan]
+            named = [
+                (entry.name.replace(EMPTY, "") + "/" * entry.is_dir(follow_symlinks=False), entry)
+                for entry in scan
+            ]
         for name, entry in sorted(named, key=lambda pair: pair[0]):  # "a-b" before "a/b", as S3 has it
             key = start + name
             if name.startswith(HIDDEN) or not is_text(name):
                 continue
-            if name.endswith("/"):
-                if key.startswith(prefix) or prefix.startswith(key):
-                    yield from self._walk(folder / entry.name, key, prefix)
-            elif key.startswith(prefix) and (info := self._listed(key, entry)):
+            if entry.is_dir(follow_symlinks=False):
+                is_wanted = key.startswith(prefix) or prefix.startswith(key)
+                if is_wanted and key + LAST > after:
+                    yield from self._walk(folder / entry.name, key, prefix, after)
+            elif key > after and key.startswith(prefix) and (info := self._listed(key, entry)):
                 yield info
 
     def _listed(self, key: str, entry: os.DirEntry[str]) -> ObjectInfo | None:
         """The file as `head` would show it; None for a link that leads out, and for what is not a file."""
-        if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(self._root):
+        if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(self.root):
             return None
         try:
             found = entry.stat()
@@ -205,15 +276,47 @@ class FolderBucket(_Bucket):
 
     def _make(self, folder: Path) -> None:
         """Create a folder and those above it, synced, but never the bucket's own."""
-        if folder != self._root and not folder.is_dir():
+        if folder != self.root and not folder.is_dir():
             self._make(folder.parent)
             folder.mkdir(exist_ok=True)
             sync(folder.parent)
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
-    etag = f"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}"
+    # By time and size: a file that some other program put there has one too, unread. Its form is that of an
+    # object uploaded in parts, so that no client takes it for the MD5 of the content.
+    stamp = f"{found.st_mtime_ns} {found.st_size}".encode()
+    etag = f"{hashlib.sha256(stamp).hexdigest()[:32]}-1"
     return ObjectInfo(key, found.st_size, found.st_mtime, etag)
+
+
+class FolderDraft:
+    """An object on its way into a folder. It ends with `place` or `drop`, whatever comes first."""
+
+    def __init__(self, bucket: FolderBucket, key: str, place: Path, attributes: Mapping[str, str]) -> None:
+        self._bucket, self._key, self._place, self._attributes = bucket, key, place, attributes
+        self._part = bucket.root / (HIDDEN + secrets.token_hex(8))
+        self._file = open(self._part, "xb")  # noqa: SIM115 - it stays open from write to write
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        with self._bucket._told(self._key):
+            self._file.write(data)
+
+    def place(self, allowed: Allowed = lambda _earlier: None) -> ObjectInfo:
+        """Put the object in place durably, unless `allowed` raises at what is there now."""
+        try:
+            with self._bucket._told(self._key):
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            return self._bucket.put_in_place(self._key, self._part, self._place, self._attributes, allowed)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Forget what was written."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
 
 
 def is_text(name: str) -> bool:
@@ -223,63 +326,3 @@ def is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-class S3Bucket(_Bucket):
-    """A bucket behind the endpoint."""
-
-    def __init__(self, name: str, endpoint: S3Endpoint) -> None:
-        super().__init__(name, "the S3 endpoint has no such object")
-
-        # A provider rather than plain keys: a session token in the environment is not ours to send.
-        def credential() -> S3Credential:
-            return {
-                "access_key_id": endpoint.access_key,
-                "secret_access_key": endpoint.secret_key,
-                "token": None,
-                "expires_at": None,
-            }
-
-        self._store = S3Store(
-            name,
-            endpoint=endpoint.url,
-            region=endpoint.region,
-            virtual_hosted_style_request=False,
-            credential_provider=credential,
-            client_options={"allow_http": True, "connect_timeout": timedelta(seconds=5)},
-            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
-        )
-
-    def path(self, _key: str) -> None:
-        return None
-
-    def head(self, key: str) -> ObjectInfo:
-        with self._told(key):
-            return _s3_info(obstore.head(self._store, key))
-
-    @contextmanager
-    def opened(self, key: str) -> Iterator[tuple[int, Iterator[bytes]]]:
-        with self._told(key):
-            answer = obstore.get(self._store, key)
-            yield answer.meta["size"], (bytes(chunk) for chunk in answer.stream(min_chunk_size=CHUNK))
-
-    def write(self, key: str, data: bytes) -> None:
-        with self._told(key):
-            obstore.put(self._store, key, data)
-
-    def delete(self, key: str) -> None:
-        with self._told(key):
-            obstore.delete(self._store, key)
-
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        # obstore matches whole segments of a key only: ask for the folder, look closer here.
-        folder = prefix.rpartition("/")[0]
-        with self._told(prefix):
-            for batch in obstore.list(self._store, folder or None):
-                yield from (_s3_info(meta) for meta in batch if meta["path"].startswith(prefix))
-
-
-def _s3_info(meta: ObjectMeta) -> ObjectInfo:
-    return ObjectInfo(
-        meta["path"], meta["size"], meta["last_modified"].timestamp(), (meta["e_tag"] or "").strip('"')
-    )

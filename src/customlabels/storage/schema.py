@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -55,6 +56,14 @@ answers = Table(
     Column("created_at", Float, nullable=False),
 )
 
+# Keys of this home that no client ever sees; each is made by the migration that needs it.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
 # ---------------------------------------------------------------- projects, datasets, versions
 
 projects = Table(
@@ -67,6 +76,17 @@ projects = Table(
     Column("status", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("account", "region", "name"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("project_arn", Text, ForeignKey("projects.arn"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # as given
+    Column("revision_id", Text, nullable=False),  # another one after each change
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
 )
 
 # The lines of a dataset at one moment. Staged in small batches, then put in place by one pointer in
@@ -93,6 +113,33 @@ entries = Table(
     Column("is_labeled", Integer, nullable=False),  # 0 | 1
     Column("errors", Text),  # JSON, null when there are none
     UniqueConstraint("revision_id", "source_ref"),
+    Index(None, "revision_id", "is_labeled", "position"),
+    Index(
+        "ix_entries_with_errors",
+        "revision_id",
+        "position",
+        sqlite_where=text("errors IS NOT NULL"),
+        postgresql_where=text("errors IS NOT NULL"),
+    ),
+)
+
+# The source refs of successive entries in one text: to look through it costs a twentieth of looking at rows.
+ref_blocks = Table(
+    "ref_blocks",
+    metadata,
+    Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("first", Integer, primary_key=True),  # positions
+    Column("last", Integer, nullable=False),
+    Column("refs", Text, nullable=False),
+)
+
+# Lines that were left out: of a revision by its id, of an operation that failed by its dataset's ARN.
+dropped_lines = Table(
+    "dropped_lines",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),  # the line's number in what was handed over
+    Column("code", Text, nullable=False),
 )
 
 entry_labels = Table(
@@ -136,7 +183,10 @@ versions = Table(
     Column("f1_score", Float),
     Column("folder", Text),  # the artefact, relative to the home
     Column("details", Text, nullable=False, default="{}"),  # JSON: request and results in wire names
+    Column("evaluation", Text),  # JSON: the evaluation summary, too large to be read with each listing
+    Column("source_arn", Text),  # of a copy: the version that it is a copy of
     UniqueConstraint("project_arn", "name"),
+    Index(None, "project_arn", "created_at", "arn"),
 )
 
 # ---------------------------------------------------------------- jobs: long work of any kind
@@ -180,7 +230,49 @@ state_machines = Table(
     Column("revision_id", Text, nullable=False),
     Column("details", Text, nullable=False, default="{}"),  # JSON: logging, tracing, in wire names
     Column("created_at", Float, nullable=False),
+    Column("updated_at", Float),  # null until the first update
+    Column("last_version", Integer, nullable=False, server_default="0"),  # numbers are never given twice
     UniqueConstraint("account", "region", "name"),
+)
+
+# A revision of a machine that was published under a number; never changed.
+machine_versions = Table(
+    "machine_versions",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("machine_arn", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("description", Text),
+    Column("revision_id", Text, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("role_arn", Text, nullable=False),
+    Column("details", Text, nullable=False),  # JSON, as the machine's
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("machine_arn", "number"),
+)
+
+# A name for one or two versions, with the share of the executions that each gets.
+machine_aliases = Table(
+    "machine_aliases",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("machine_arn", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("routes", Text, nullable=False),  # JSON: version ARN and weight in percent, in the given order
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("machine_arn", "name"),
+)
+
+activities = Table(
+    "activities",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
 )
 
 executions = Table(
@@ -202,6 +294,9 @@ executions = Table(
     Column("started_at", Float, nullable=False),
     Column("stopped_at", Float),
     Column("details", Text, nullable=False, default="{}"),  # JSON: trace header and the like
+    Column("stopping", Text),  # JSON: error and cause of a stop that the engine is to carry out
+    Column("redrive_count", Integer, nullable=False, server_default="0"),
+    Column("redriven_at", Float),
     UniqueConstraint("machine_arn", "name"),
     Index(None, "ready_at"),
     Index(None, "machine_arn", "started_at"),
@@ -227,7 +322,8 @@ tasks = Table(
     Column("event_id", Integer, nullable=False),  # of TaskScheduled
     Column("resource", Text, nullable=False),
     Column("parameters", Text, nullable=False),  # JSON
-    # SCHEDULED | STARTED | SUCCEEDED | FAILED | TIMED_OUT | CANCELLED
+    # SCHEDULED | OFFERED (to workers) | STARTED | WAITING (for an answer from outside) | ANSWERED
+    # | SUCCEEDED | FAILED | TIMED_OUT | CANCELLED
     Column("status", Text, nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
     Column("owner", Text),
@@ -237,8 +333,43 @@ tasks = Table(
     Column("timeout_at", Float),
     Column("heartbeat_due", Float),
     Column("created_at", Float, nullable=False),
+    Column("answer", Text),  # JSON: output, or error and cause, as it came from outside
+    Column("awaits", Text),  # the ARN of the execution whose end is the answer
     UniqueConstraint("execution_arn", "event_id"),
     Index(None, "status", "created_at"),
+    Index(None, "resource", "status", "created_at"),
+    Index(None, "awaits"),
+)
+
+# A distributed Map under way: its iterations are executions of their own.
+map_runs = Table(
+    "map_runs",
+    metadata,
+    Column("arn", Text, primary_key=True),
+    Column("execution_arn", Text, ForeignKey("executions.arn", ondelete="CASCADE"), nullable=False),
+    Column("token", Text, nullable=False, unique=True),  # of the task that waits for it
+    Column("plan", Text, nullable=False),  # JSON, as the interpreter made it, without items
+    Column("status", Text, nullable=False),  # READING | RUNNING | SUCCEEDED | FAILED | ABORTED
+    Column("max_concurrency", Integer, nullable=False),
+    Column("tolerated_count", Integer),
+    Column("tolerated_percentage", Float),
+    Column("started_at", Float, nullable=False),
+    Column("stopped_at", Float),
+    Index(None, "execution_arn", "started_at"),
+    Index(None, "status"),
+)
+
+# The children of a map run: staged with their inputs, started as the run has room for them.
+map_children = Table(
+    "map_children",
+    metadata,
+    Column("map_run_arn", Text, ForeignKey("map_runs.arn", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("items", Integer, nullable=False),  # in its input: more than one in a batch
+    Column("input", Text, nullable=False),
+    Column("status", Text, nullable=False),  # PENDING, or as its execution
+    Column("execution_arn", Text, nullable=False),  # its name is drawn when it is staged
+    Index(None, "map_run_arn", "status"),
 )
 
 # Bodies too large for the row that names them, by digest.

@@ -13,7 +13,11 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-__all__ = ["Augmentation", "mixed", "random_views"]
+__all__ = ["Augmentation", "mixed", "random_frames", "random_views"]
+
+GREY = 124.0  # what hidden and missing parts are filled with
+# Of views with boxes: logarithms of size and proportions, a share of the colours, and of a box's area.
+ZOOM, STRETCH, BOX_COLOUR, LEAST_LEFT = 0.35, 0.1, 0.3, 0.3
 
 
 @dataclass(frozen=True)
@@ -103,4 +107,38 @@ def _cut_out(views: Tensor, reach: float, generator: Generator) -> Tensor:
     down = (places - _uniform(count, 0, side, generator).view(-1, 1)).abs() <= half
     across = (places - _uniform(count, 0, side, generator).view(-1, 1)).abs() <= half
     hidden = down[:, None, :, None] & across[:, None, None, :]
-    return views.masked_fill(hidden, 124.0)
+    return views.masked_fill(hidden, GREY)
+
+
+def random_frames(
+    images: Tensor, corners: Tensor, sides: tuple[int, int], generator: Generator, *, mirror: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Views of images with boxes: zoomed, moved, mirrored, recoloured.
+
+    images: (n, cached, cached, 3) uint8     corners: (n, k, 4) shares of the sides     sides: height, width
+    Returns views (n, height, width, 3) float, 0..255; corners in the views, cut at their edges; and whether
+    enough of each box is left to be found: (n, k) bool
+    """
+    count = len(images)
+    zoom = torch.exp(_uniform(count, -ZOOM, ZOOM, generator))
+    stretch = torch.exp(_uniform(count, -STRETCH, STRETCH, generator))
+    scale = torch.stack([zoom * stretch, zoom / stretch], dim=1)  # of a view's sides in the image, x and y
+    slack = (1 - scale).abs()
+    shift = slack * (2 * torch.rand((count, 2), generator=generator) - 1)  # in -1..1 coordinates of the image
+    swap = torch.rand(count, generator=generator) < (0.5 if mirror else 0.0)
+    sign = torch.stack([torch.where(swap, -1.0, 1.0), torch.ones(count)], dim=1)
+    transforms = torch.zeros((count, 2, 3))
+    transforms[:, 0, 0], transforms[:, 1, 1] = (scale * sign).T
+    transforms[:, :, 2] = shift
+    grid = functional.affine_grid(transforms, [count, 3, *sides], align_corners=False)
+    pixels = (
+        images.permute(0, 3, 1, 2).float() - GREY
+    )  # beyond the edge is grey: a mirrored box would be untold
+    views = functional.grid_sample(pixels, grid, padding_mode="zeros", align_corners=False) + GREY
+    views = _recoloured(views, BOX_COLOUR, generator)
+
+    placed = (corners.view(count, -1, 2, 2) * 2 - 1 - shift[:, None, None]) / (scale * sign)[:, None, None]
+    placed = (placed.sort(dim=2).values + 1) / 2  # mirrored, left and right change places
+    cut = placed.clamp(0, 1)
+    before, after = (torch.prod(each[:, :, 1] - each[:, :, 0], dim=2) for each in (placed, cut))
+    return views.permute(0, 2, 3, 1), cut.flatten(2), after > LEAST_LEFT * before.clamp_min(1e-12)

@@ -19,25 +19,29 @@ HALVINGS = 40
 Floats = NDArray[np.floating[Any]]
 
 
-def probabilities(logits: Floats, temperature: float) -> Floats:
-    """(n, labels) logits to (n, labels) scores, 0..1, each row's sum 1."""
+def probabilities(logits: Floats, temperature: float, *, single: bool = True) -> Floats:
+    """(n, labels) logits to (n, labels) scores, 0..1; single: each row's sum is 1."""
     scaled = logits.astype(np.float64) / temperature
+    if not single:
+        independent: Floats = 1 / (1 + np.exp(-np.clip(scaled, -500, 500)))
+        return independent
     scaled -= scaled.max(axis=1, keepdims=True)
     powers = np.exp(scaled)
     shares: Floats = powers / powers.sum(axis=1, keepdims=True)
     return shares
 
 
-def temperature_for(logits: Floats, truth: NDArray[np.int64]) -> float:
+def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool = True) -> float:
     """The temperature under which the truth is least surprising; 1 without images.
 
-    logits: (n, labels)     truth: (n,) index of the label
+    logits, carried: (n, labels)     single: one label an image, else scores are independent
     """
-    if len(truth) == 0:
+    if len(carried) == 0:
         return 1.0
 
     def surprise(inverse: float) -> float:
-        right = probabilities(logits, 1 / inverse)[np.arange(len(truth)), truth]
+        shares = probabilities(logits, 1 / inverse, single=single)
+        right = shares[carried] if single else np.where(carried, shares, 1 - shares)
         return float(-np.log(np.maximum(right, 1e-12)).mean())
 
     # Surprise is convex in the inverse temperature: a third of the range falls away in each round.

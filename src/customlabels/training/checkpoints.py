@@ -15,11 +15,10 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from customlabels.storage import write_whole
-from customlabels.training.network import Classifier
 
 __all__ = ["Learner", "read_checkpoint", "read_tensors", "write_checkpoint", "write_tensors"]
 
@@ -33,8 +32,8 @@ class Learner:
     history: one entry a measurement, JSON values
     """
 
-    net: Classifier
-    average: Classifier
+    net: nn.Module
+    average: nn.Module
     optimiser: Optimizer
     number: int
     step: int = 0

@@ -15,12 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from customlabels.datasets import Entry
+from customlabels.evaluation import Boxes
+from customlabels.inference import BOXES
 from customlabels.training.documents import Documents
 from customlabels.training.manifest_lines import (
     Problem,
+    brand_problem,
+    carried_by,
+    is_background,
+    is_invalid,
     is_valid,
     judged,
-    label_of,
+    kind_of,
+    of_kind,
     read_lines,
     split_off,
     validated,
@@ -32,6 +39,8 @@ from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
 
 __all__ = ["Material", "Part", "gathered"]
 
+SHOWN = 5  # addresses in a note
+
 Tell = Callable[[Progress], None]
 
 
@@ -39,12 +48,13 @@ Tell = Callable[[Progress], None]
 class Part:
     """The usable images of one set.
 
-    entries: what their lines say     truth: (n,) index of the label
-    rows: (n,) of each in `pixels`, which are (lines, side, side, 3) uint8
+    entries: what their lines say     carried: (n, labels) bool     boxes: of each image; none of other kinds
+    rows: (n,) of each in `pixels`, which are (lines, height, width, 3) uint8
     """
 
     entries: Sequence[Entry]
-    truth: NDArray[np.int64]
+    carried: NDArray[np.bool_]
+    boxes: Sequence[Boxes]
     rows: NDArray[np.int64]
     pixels: NDArray[np.uint8]
     invalid_lines: int
@@ -55,7 +65,7 @@ class Part:
         return [entry.source_ref for entry in self.entries]
 
     def images(self, places: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
-        """(places, side, side, 3) uint8, in memory. places: of the images, 0 to n - 1"""
+        """(places, height, width, 3) uint8, in memory. places: of the images, 0 to n - 1"""
         return np.array(self.pixels[self.rows[places]])
 
 
@@ -63,10 +73,11 @@ class Part:
 class Material:
     """Both sets, ready. labels: sorted; the index of a label is its place here.
 
-    training: pixels at the cached side     testing: pixels as served
-    digest: of usable images and labels
+    kind: of model     training: pixels at the cached sides     testing: pixels as served
+    digest: of usable images, labels and boxes
     """
 
+    kind: str
     labels: tuple[str, ...]
     training: Part
     testing: Part
@@ -75,69 +86,138 @@ class Material:
     digest: str
 
 
+@dataclass
+class _Sets:
+    """The lines of both sets on their way, and what there is to say of them."""
+
+    training: list[Entry]
+    testing: list[Entry]
+    found: list[Problem]
+    notes: list[str]
+    kind: str = ""
+    mixed: bool = False
+
+
 def gathered(spec: TrainingSpec, source: PictureSource, documents: Documents, tell: Tell) -> Material:
     """Read and judge both sets; writes the manifest summary and both validated manifests.
 
     Raises TrainingFailed for data that cannot be trained on.
     """
-    training, testing, found, notes = _both_sets(spec)
-
-    def judge(*, final: bool) -> None:
-        """The sets are put on record where this is the last word."""
-        summary, problem = judged(training, testing, found, notes)
-        if problem is not None or final:
-            documents.write_lines("TrainingManifestWithValidation", validated(training))
-            documents.write_lines("TestingManifestWithValidation", validated(testing))
-            documents.write("ManifestSummary", summary)
-        if problem is not None:
-            raise TrainingFailed(problem["code"], problem["message"], documents.keys)
-
-    judge(final=False)
-    readable, tested = list(filter(is_valid, training)), list(filter(is_valid, testing))
-    size = size_for(source.shorter_sides(_references(readable)) or [1])
+    sets = _both_sets(spec)
+    _judge(sets, documents, final=False)
+    readable, tested = ([line for line in lines if _is_used(line)] for lines in (sets.training, sets.testing))
+    size = size_for(sets.kind, source.sides(_references(readable)) or [(1, 1)])
     total, began = len(readable) + len(tested), time.monotonic()
 
     def told(count: int) -> None:
         pace = count / max(time.monotonic() - began, 1e-3)
         tell(Progress("reading", step=count, steps=total, images_per_second=pace))
 
-    pictures = source.pictures("training", _references(readable), size.cached_side, told)
+    pictures = source.pictures("training", _references(readable), size.cached, told)
     test_pictures = source.pictures(
-        "testing", _references(tested), size.side, lambda count: told(len(readable) + count)
+        "testing", _references(tested), (size.height, size.width), lambda count: told(len(readable) + count)
     )
-    training = with_bad_images(training, pictures.problems)
-    testing = with_bad_images(testing, test_pictures.problems)
-    labels = tuple(sorted({label_of(line) for line in training if is_valid(line)}))
-    unknown = sorted({label_of(line) for line in testing if is_valid(line)} - set(labels))
+    sets.training = with_bad_images(sets.training, _by_reference(readable, pictures))
+    sets.testing = with_bad_images(sets.testing, _by_reference(tested, test_pictures))
+    labels = tuple(sorted({label for line in sets.training if is_valid(line) for label in line.labels}))
+    unknown = {label for line in sets.testing if is_valid(line) for label in line.labels} - set(labels)
     if unknown:
-        notes.append(
-            f"Left out of all figures: test images of labels that no training image has: {', '.join(unknown)}"
+        sets.notes.append(
+            f"Left out of all figures: test labels that no training image has: {', '.join(sorted(unknown))}"
         )
-    judge(final=True)
+    if twins := _twins(readable, pictures):
+        sets.notes.append(f"{len(twins)} training images are copies of another one: {_some(twins)}")
+    if twins := _twins(tested, test_pictures, pictures):
+        sets.notes.append(
+            f"{len(twins)} test images are copies of training images, so the figures flatter: {_some(twins)}"
+        )
+    _judge(sets, documents, final=True)
 
     index = {label: number for number, label in enumerate(labels)}
-    parts = _part(training, readable, pictures, index), _part(testing, tested, test_pictures, index)
+    parts = (
+        _part(sets.training, readable, pictures, index),
+        _part(sets.testing, tested, test_pictures, index),
+    )
     digest = hashlib.sha256(f"{pictures.digest} {test_pictures.digest} {labels}".encode())
     for part in parts:
-        digest.update(part.truth.tobytes())
-    return Material(labels, *parts, size, tuple(notes), digest.hexdigest())
+        digest.update(part.carried.tobytes())
+        for boxes in part.boxes:
+            digest.update(boxes.labels.tobytes() + boxes.corners.tobytes())
+    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest())
 
 
-def _both_sets(spec: TrainingSpec) -> tuple[list[Entry], list[Entry], list[Problem], list[str]]:
-    """Lines of both sets, what forbids the training already, and notes for the summary."""
-    training = read_lines(spec.train_manifest)
+def _both_sets(spec: TrainingSpec) -> _Sets:
+    """Lines of both sets with what the kind of model learns from, what forbids the training, and notes."""
+    training, testing = read_lines(spec.train_manifest), []
+    if spec.test_manifest is not None:
+        testing = read_lines(spec.test_manifest)
+    kind = kind_of(training, testing)
+    before = sum(map(is_valid, (*training, *testing)))
+    found = brand_problem(training, testing)
+    sets = _Sets(of_kind(training, kind), of_kind(testing, kind), found, [], kind)
+    dropped = before - sum(map(is_valid, (*sets.training, *sets.testing)))
+    if dropped:
+        sets.mixed = True
+        kept = "boxes, as most training images have" if kind == BOXES else "labels of whole images"
+        sets.notes.append(f"{dropped} lines are ignored: the model learns from {kept}")
     if spec.test_manifest is None:
-        note = "No test set was given: 20 % of the training images of each label were kept for the test."
-        return *split_off(training, spec.seed), [note]
-    testing = read_lines(spec.test_manifest)
-    both = len(set(_references(training)) & set(_references(testing)))
-    note = f"{both} images are in both sets, so the figures flatter: a test image must not be trained on."
-    return training, testing, [], [note] if both else []
+        sets.training, sets.testing, forbidden = split_off(sets.training, spec.seed)
+        sets.found += forbidden
+        sets.notes.append(
+            "No test set was given: 20 % of the training images of each label were kept for the test."
+        )
+    both = len(set(_references(sets.training)) & set(_references(sets.testing)))
+    if both:
+        sets.notes.append(
+            f"{both} images are in both sets, so the figures flatter: a test image must not be trained on."
+        )
+    backgrounds = sum(map(is_background, (*sets.training, *sets.testing))) if kind == BOXES else 0
+    if backgrounds:
+        sets.notes.append(f"{backgrounds} images that were looked at and have no boxes serve as background")
+    return sets
+
+
+def _judge(sets: _Sets, documents: Documents, *, final: bool) -> None:
+    """Raise TrainingFailed for what cannot be trained on; put the sets on record at the last word."""
+    summary, problem = judged(
+        sets.training, sets.testing, sets.kind, sets.found, sets.notes, mixed=sets.mixed
+    )
+    if problem is not None or final:
+        documents.write_lines("TrainingManifestWithValidation", validated(sets.training))
+        documents.write_lines("TestingManifestWithValidation", validated(sets.testing))
+        documents.write("ManifestSummary", summary)
+    if problem is not None:
+        raise TrainingFailed(problem["code"], problem["message"], documents.keys)
+
+
+def _is_used(line: Entry) -> bool:
+    return is_valid(line) or (line.frame is not None and is_background(line))
 
 
 def _references(lines: Sequence[Entry]) -> list[str]:
-    """Addresses of the valid lines' images."""
-    return [line.source_ref for line in lines if is_valid(line)]
+    """Addresses of the used lines' images."""
+    return [line.source_ref for line in lines if _is_used(line)]
+
+
+def _by_reference(lines: Sequence[Entry], pictures: Pictures) -> dict[str, str]:
+    return {lines[row].source_ref: why for row, why in pictures.problems.items()}
+
+
+def _twins(lines: Sequence[Entry], pictures: Pictures, others: Pictures | None = None) -> list[str]:
+    """Addresses of images with the bytes of an earlier one, or of one among the others."""
+    seen = set() if others is None else set(others.digests)
+    twins = []
+    for line, digest in zip(lines, pictures.digests, strict=True):
+        if digest and digest in seen:
+            twins.append(line.source_ref)
+        if others is None:
+            seen.add(digest)
+    return twins
+
+
+def _some(references: Sequence[str]) -> str:
+    shown = ", ".join(references[:SHOWN])
+    return shown if len(references) <= SHOWN else f"{shown}, ..."
 
 
 def _part(
@@ -145,9 +225,32 @@ def _part(
 ) -> Part:
     """The usable images of a set. readable: lines of `pictures`, in order     index: of the labels"""
     rows = [
-        row for row, line in enumerate(readable) if row not in pictures.problems and label_of(line) in index
+        row
+        for row, line in enumerate(readable)
+        if row not in pictures.problems and (not line.labels or any(label in index for label in line.labels))
     ]
     entries = [readable[row] for row in rows]
-    truth = np.array([index[label_of(entry)] for entry in entries], dtype=np.int64)
-    invalid = sum(bool(line.errors) for line in lines)
-    return Part(entries, truth, np.array(rows, dtype=np.int64), pictures.pixels, invalid)
+    return Part(
+        entries=entries,
+        carried=carried_by(entries, index),
+        boxes=[_boxes(entry, index) for entry in entries],
+        rows=np.array(rows, dtype=np.int64),
+        pixels=pictures.pixels,
+        invalid_lines=sum(map(is_invalid, lines)),
+    )
+
+
+def _boxes(entry: Entry, index: Mapping[str, int]) -> Boxes:
+    """The true boxes of an image, of labels that training knows."""
+    boxes = [box for box in entry.boxes if box.label in index]
+    width, height = entry.frame or (1.0, 1.0)
+    corners = [
+        (
+            box.left / width,
+            box.top / height,
+            (box.left + box.width) / width,
+            (box.top + box.height) / height,
+        )
+        for box in boxes
+    ]
+    return Boxes.true([index[box.label] for box in boxes], corners)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Classifier", "Served", "normalised"]
+__all__ = ["Classifier", "Served", "Stage", "convolution", "normalised"]
 
 # The usual channel statistics of photographs; they only centre the input, the net learns the rest.
 MEAN = (0.485, 0.456, 0.406)
@@ -19,7 +19,7 @@ STD = (0.229, 0.224, 0.225)
 WIDTHS = (32, 64, 128, 256)  # channels after the stem and after each stage
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
@@ -27,13 +27,13 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-class _Stage(nn.Module):
+class Stage(nn.Module):
     """More channels at half the side, then one residual pair."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.halve = _convolution(inputs, outputs, stride=2)
-        self.pair = nn.Sequential(_convolution(outputs, outputs), _convolution(outputs, outputs))
+        self.halve = convolution(inputs, outputs, stride=2)
+        self.pair = nn.Sequential(convolution(outputs, outputs), convolution(outputs, outputs))
 
     def forward(self, maps: Tensor) -> Tensor:
         halved = self.halve(maps)
@@ -46,8 +46,8 @@ class Classifier(nn.Module):
 
     def __init__(self, labels: int) -> None:
         super().__init__()
-        self.stem = _convolution(3, WIDTHS[0], stride=2)
-        self.stages = nn.Sequential(*map(_Stage, WIDTHS, WIDTHS[1:]))
+        self.stem = convolution(3, WIDTHS[0], stride=2)
+        self.stages = nn.Sequential(*map(Stage, WIDTHS, WIDTHS[1:]))
         self.head = nn.Linear(WIDTHS[-1], labels)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,13 +64,17 @@ def normalised(images: Tensor) -> Tensor:
 
 
 class Served(nn.Module):
-    """The classifier as it is exported: bytes in, calibrated probabilities out."""
+    """The classifier as it is exported: bytes in, calibrated probabilities out.
 
-    def __init__(self, classifier: Classifier, temperature: float) -> None:
+    single: an image has one label, so that scores share 1; else each stands for itself
+    """
+
+    def __init__(self, classifier: nn.Module, temperature: float, *, single: bool) -> None:
         super().__init__()
         self.classifier = classifier
-        self.temperature = temperature
+        self.temperature, self.single = temperature, single
 
     def forward(self, images: Tensor) -> Tensor:
-        """images: (n, side, side, 3) uint8; returns (n, labels) float, each row sums to 1."""
-        return torch.softmax(self.classifier(normalised(images)) / self.temperature, dim=1)
+        """images: (n, side, side, 3) uint8; returns (n, labels) float, 0..1."""
+        logits = self.classifier(normalised(images)) / self.temperature
+        return torch.softmax(logits, dim=1) if self.single else torch.sigmoid(logits)

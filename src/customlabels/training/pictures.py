@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from customlabels.datasets import split_ref
 from customlabels.errors import CustomLabelsError
-from customlabels.images import ImageLimits, Preprocessing, check_header, prepared
+from customlabels.images import ImageLimits, Preprocessing, check_header, decode, prepared
 from customlabels.storage import Objects, sync
 from customlabels.training.workfolder import read_json, write_json
 
@@ -33,13 +33,19 @@ AT_ONCE = 256  # images on their way, so that a large set does not queue up in m
 class Pictures:
     """Decoded images.
 
-    pixels: (n, side, side, 3) uint8; rows with a problem are black     problems: row -> why it cannot be used
-    digest: SHA-256 over the bytes of the usable files, in order
+    pixels: (n, height, width, 3) uint8; rows with a problem are black
+    problems: row -> why it cannot be used
+    digests: of each row's file, SHA-256 in hex; empty for one that cannot be used
     """
 
     pixels: NDArray[np.uint8]
     problems: Mapping[int, str]
-    digest: str
+    digests: Sequence[str]
+
+    @property
+    def digest(self) -> str:
+        """Over the bytes of the usable files, in order."""
+        return hashlib.sha256("".join(self.digests).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -51,38 +57,40 @@ class PictureSource:
     threads: int
 
     def pictures(
-        self, name: str, references: Sequence[str], side: int, tell: Callable[[int], None]
+        self, name: str, references: Sequence[str], sides: tuple[int, int], tell: Callable[[int], None]
     ) -> Pictures:
-        """The images at side x side pixels, read now or kept by an earlier run under `name`.
+        """The images at so many pixels, read now or kept by an earlier run under `name`.
 
-        tell: given how many images are done, after each
+        sides: height, width     tell: given how many images are done, after each
         """
         if not references:
-            return Pictures(np.zeros((0, side, side, 3), np.uint8), {}, hashlib.sha256().hexdigest())
+            return Pictures(np.zeros((0, *sides, 3), np.uint8), {}, [])
         self.folder.mkdir(parents=True, exist_ok=True)
         array, notes_file = self.folder / f"{name}.npy", self.folder / f"{name}.json"
         notes = read_json(notes_file)
         if notes is None:
-            notes = self._read(array, references, side, tell)
+            notes = self._read(array, references, sides, tell)
             write_json(notes_file, notes)
         problems = {int(row): why for row, why in notes["problems"].items()}
-        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digest"])
+        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digests"])
 
-    def shorter_sides(self, references: Sequence[str]) -> list[int]:
-        """Shorter sides, in pixels, of some of the images, evenly taken; unreadable ones are left out.
+    def sides(self, references: Sequence[str]) -> list[tuple[int, int]]:
+        """Width and height, in pixels, of some of the images, upright; unreadable ones are left out.
 
         Kept like the images, so that a resumed training sees the same.
         """
         notes_file = self.folder / "sides.json"
-        sides: list[int] | None = read_json(notes_file)
+        sides: list[tuple[int, int]] | None = read_json(notes_file)
         if sides is None:
             sides = []
             for row in np.linspace(0, len(references) - 1, min(len(references), SAMPLE)).astype(int):
                 try:
-                    header = check_header(self._file(references[row]), LIMITS)
+                    data = self._file(references[row])
+                    header, upright = check_header(data, LIMITS), decode(data, LIMITS, at_least=1)
                 except CustomLabelsError:
                     continue  # it is met again, and listed with its line, when all are read
-                sides.append(min(header.width, header.height))
+                turned = (header.width > header.height) != (upright.width > upright.height)
+                sides.append((header.height, header.width) if turned else (header.width, header.height))
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(notes_file, sides)
         return sides
@@ -91,34 +99,37 @@ class PictureSource:
         return self.objects.read(*split_ref(reference), limit=LIMITS.max_bytes)
 
     def _read(
-        self, array: Path, references: Sequence[str], side: int, tell: Callable[[int], None]
+        self,
+        array: Path,
+        references: Sequence[str],
+        sides: tuple[int, int],
+        tell: Callable[[int], None],
     ) -> dict[str, object]:
         """Put the array in place; returns its notes."""
-        part, told, problems = array.with_name(f"{array.name}.part"), hashlib.sha256(), {}
-        shape = (len(references), side, side, 3)
+        part, digests, problems = array.with_name(f"{array.name}.part"), [""] * len(references), {}
+        shape, (height, width) = (len(references), *sides, 3), sides
         pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        for row, found in enumerate(self._decoded(references, Preprocessing(side))):
+        for row, found in enumerate(self._decoded(references, Preprocessing(width, height=height))):
             if isinstance(found, str):
                 problems[str(row)] = found
             else:
-                pixels[row], digest = found
-                told.update(digest)
+                pixels[row], digests[row] = found
             tell(row + 1)
         pixels.flush()
         sync(part)
         part.replace(array)
         sync(array.parent)
-        return {"problems": problems, "digest": told.hexdigest()}
+        return {"problems": problems, "digests": digests}
 
     def _decoded(
         self, references: Sequence[str], how: Preprocessing
-    ) -> Iterator[tuple[NDArray[np.uint8], bytes] | str]:
+    ) -> Iterator[tuple[NDArray[np.uint8], str] | str]:
         """Pixels and digest of each image, or why it cannot be used."""
 
-        def one(reference: str) -> tuple[NDArray[np.uint8], bytes] | str:
+        def one(reference: str) -> tuple[NDArray[np.uint8], str] | str:
             try:
                 data = self._file(reference)
-                return prepared(data, how, LIMITS), hashlib.sha256(data).digest()
+                return prepared(data, how, LIMITS), hashlib.sha256(data).hexdigest()
             except CustomLabelsError as error:
                 return str(error)
 

@@ -8,11 +8,14 @@ of processor).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from customlabels.inference import BOXES, SINGLE_LABEL
 
 __all__ = [
     "MODEL",
@@ -24,6 +27,7 @@ __all__ = [
     "courses",
     "held_out_part",
     "planned_steps",
+    "rarest_labels",
     "size_for",
 ]
 
@@ -33,52 +37,77 @@ RESERVED_SHARE = 0.1  # of a budget: measuring, and a machine that slows down
 LEAST_STEPS = 12  # of a learning, whatever the budget: fewer cannot even warm up
 AUTOMATIC_LEAST_STEPS = 200  # of a learning without a budget, for sets that are small
 HOLDOUT_SHARE, HOLDOUT_MOST = 0.15, 5000  # of the training images; more would sharpen no threshold
-HOLDOUT_LEAST = 15  # images of a middling label that a holdout must have, else folds
+HOLDOUT_LEAST = 40  # images that a holdout must have, else folds
 FOLDS = 3
 MODEL = "model"  # name of the course whose net is released
-CACHE_MARGIN = 1.25  # cached side / training side: what random crops are taken from
 
 
 @dataclass(frozen=True)
 class Size:
     """How large the net sees its images.
 
-    side: pixels, at the end and when serving     epochs: without a budget, after which little is gained
-    growth: (share of the steps, side), in order: small images first teach the coarse things at a fraction of
-        the price
+    height, width: pixels, at the end and when serving
+    epochs: without a budget, after which little is gained
+    growth: (share of the steps, share of the sides), in order: small images first teach the coarse things at
+        a fraction of the price
+    batch: images a step, at most     step: pixels; sides are multiples of it
+    margin: sides of the stored training images / training sides: what random crops are taken from
     """
 
-    side: int
-    growth: tuple[tuple[float, int], ...]
+    height: int
+    width: int
+    growth: tuple[tuple[float, float], ...]
     epochs: int
+    batch: int = 32
+    step: int = 16
+    margin: float = 1.25
 
     @property
-    def cached_side(self) -> int:
-        """Pixels a side of the stored training images."""
-        return round(self.side * CACHE_MARGIN)
+    def cached(self) -> tuple[int, int]:
+        """Height and width, in pixels, of the stored training images."""
+        return round(self.height * self.margin), round(self.width * self.margin)
 
-    def side_at(self, share: float) -> int:
-        """The side in use when `share` (0..1) of the steps are done."""
-        return next((side for until, side in self.growth if share < until), self.side)
+    def sides_at(self, share: float) -> tuple[int, int]:
+        """The height and width in use when `share` (0..1) of the steps are done."""
+        scale = next((scale for until, scale in self.growth if share < until), 1.0)
+        height, width = (
+            max(self.step, round(side * scale / self.step) * self.step) for side in (self.height, self.width)
+        )
+        return height, width
 
     def work_done(self, share: float) -> float:
         """The share of a course's work that is done with `share` of its steps; work grows with the area."""
         begun, done, whole = 0.0, 0.0, 0.0
-        for until, side in self.growth:
-            whole += (until - begun) * side**2
-            done += max(0.0, min(until, share) - begun) * side**2
+        for until, scale in self.growth:
+            whole += (until - begun) * scale**2
+            done += max(0.0, min(until, share) - begun) * scale**2
             begun = until
         return done / whole
 
 
-PHOTOGRAPHS = Size(96, ((0.5, 64), (0.8, 80), (1.0, 96)), epochs=100)
+GROWING = ((0.5, 2 / 3), (0.8, 5 / 6), (1.0, 1.0))
+PHOTOGRAPHS = Size(96, 96, GROWING, epochs=100)
+# Of several things in a photograph each is small.
+PHOTOGRAPHS_OF_SEVERAL = Size(128, 128, GROWING, epochs=150)
 # Epochs measured on digits: 4, 5 and 8 give a validation F1 of 0.995, 1.0 and 0.998.
-SMALL_PICTURES = Size(48, ((1.0, 48),), epochs=5)
+SMALL_PICTURES = Size(48, 48, ((1.0, 1.0),), epochs=5)
+BOX_AREA = 256 * 320  # pixels in which boxes are looked for
+BOX_STEP, BOX_BATCH, BOX_EPOCHS = 32, 12, 100
 
 
-def size_for(shorter_sides: Sequence[int]) -> Size:
-    """By the median of the images' shorter sides in pixels: below 96 a larger input shows no more."""
-    return SMALL_PICTURES if np.median(shorter_sides) < PHOTOGRAPHS.side else PHOTOGRAPHS
+def size_for(kind: str, sides: Sequence[tuple[int, int]]) -> Size:
+    """By the middling width and height of the images, in pixels: a larger input than they have shows no more.
+
+    Boxes are looked for in a frame of the images' own proportions.
+    """
+    width, height = np.median(np.array(sides).reshape(-1, 2), axis=0)
+    if kind == BOXES:
+        scale = min(1.0, math.sqrt(BOX_AREA / (width * height)))
+        rows, columns = (max(2, round(side * scale / BOX_STEP)) * BOX_STEP for side in (height, width))
+        return Size(rows, columns, ((1.0, 1.0),), BOX_EPOCHS, BOX_BATCH, BOX_STEP, margin=1.0)
+    if min(width, height) < PHOTOGRAPHS.height:
+        return SMALL_PICTURES
+    return PHOTOGRAPHS if kind == SINGLE_LABEL else PHOTOGRAPHS_OF_SEVERAL
 
 
 @dataclass(frozen=True)
@@ -97,44 +126,54 @@ class Course:
         return step * batch // len(self.learn)
 
 
-def courses(truth: NDArray[np.int64], labels: int, seed: int) -> list[Course]:
+def courses(carried: NDArray[np.bool_], seed: int) -> list[Course]:
     """How the training images are used; the last course gives the model, all give scores for the thresholds.
 
-    truth: (n,) index of the label
+    carried: (n, labels) bool
 
-    With enough images a label, one course: 15 % are held out, and the net that learned from the rest is the
-    model, so temperature and thresholds belong to this very net. With fewer, a holdout of a handful of images
-    chooses thresholds by luck: then three folds, in which every image is scored once by a net that did not
-    see it, and a last course on all images, whose held-out part is empty.
+    With enough images, one course: 15 % are held out, and the net that learned from the rest is the model, so
+    temperature and thresholds belong to this very net. With fewer, a holdout of a handful of images chooses
+    thresholds by luck: then three folds, in which every image is scored once by a net that did not see it,
+    and a last course on all images, whose held-out part is empty.
     """
-    everything = np.arange(len(truth))
+    everything, strata = np.arange(len(carried)), rarest_labels(carried)
     parts = {MODEL: np.empty(0, dtype=np.int64)}
-    median = np.median(np.bincount(truth, minlength=labels))
-    if HOLDOUT_SHARE * median >= HOLDOUT_LEAST:
-        share = min(HOLDOUT_SHARE, HOLDOUT_MOST / len(truth))
-        parts = {MODEL: held_out_part(truth, share, seed)}
+    if HOLDOUT_SHARE * len(carried) >= HOLDOUT_LEAST:
+        share = min(HOLDOUT_SHARE, HOLDOUT_MOST / len(carried))
+        parts = {MODEL: held_out_part(strata, share, seed)}
     else:
-        turn = _turns(truth, seed)
+        turn = _turns(strata, seed)
         parts = {f"fold-{fold + 1}": np.flatnonzero(turn == fold) for fold in range(FOLDS)} | parts
     return [Course(name, np.setdiff1d(everything, part), part) for name, part in parts.items()]
 
 
-def held_out_part(truth: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
-    """Indices, ascending, of a random part: the same share of every label, but never its last image."""
+def rarest_labels(carried: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(n,) the label that each image is dealt out by: its rarest one; one more than the last without any."""
+    count = carried.sum(axis=0)
+    rank = np.where(carried, count, len(carried) + 1)
+    rarest: NDArray[np.int64] = np.where(carried.any(axis=1), rank.argmin(axis=1), carried.shape[1])
+    return rarest
+
+
+def held_out_part(strata: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
+    """Indices, ascending, of a random part: the same share of every label, but never its last image.
+
+    strata: (n,) the label that each image is dealt out by
+    """
     random = np.random.default_rng([seed, 1])
     parts = []
-    for label in np.unique(truth):
-        places = random.permutation(np.flatnonzero(truth == label))
+    for label in np.unique(strata):
+        places = random.permutation(np.flatnonzero(strata == label))
         parts.append(places[: min(max(1, round(share * len(places))), len(places) - 1)])
     return np.sort(np.concatenate(parts))
 
 
-def _turns(truth: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+def _turns(strata: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """The fold of each image: labels are dealt out like cards, each goes on where the one before ended."""
     random = np.random.default_rng([seed, 2])
-    dealt = np.concatenate([random.permutation(np.flatnonzero(truth == label)) for label in np.unique(truth)])
-    turn = np.empty(len(truth), dtype=np.int64)
-    turn[dealt] = np.arange(len(truth)) % FOLDS
+    dealt = np.concatenate([random.permutation(np.flatnonzero(strata == one)) for one in np.unique(strata)])
+    turn = np.empty(len(strata), dtype=np.int64)
+    turn[dealt] = np.arange(len(strata)) % FOLDS
     return turn
 
 
@@ -147,7 +186,7 @@ class Plan:
     """
 
     seed: int
-    side: int
+    size: Size
     batch: int
     steps: int
     threads: int
@@ -155,15 +194,21 @@ class Plan:
     mirror: bool
     step_seconds: float
 
-    @property
-    def size(self) -> Size:
-        """The size whose side was chosen."""
-        return next(size for size in (PHOTOGRAPHS, SMALL_PICTURES) if size.side == self.side)
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` takes back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Plan:
+        """From `to_json`."""
+        size = value["size"]
+        growth = tuple((until, scale) for until, scale in size["growth"])
+        return cls(**{**value, "size": Size(**{**size, "growth": growth})})
 
 
-def batch_for(images: int) -> int:
-    """Images a step: 32, fewer for sets so small that an epoch would be two or three steps."""
-    return int(min(32, max(4, 2 ** int(math.log2(max(images, 8) / 4)))))
+def batch_for(size: Size, images: int) -> int:
+    """Images a step: fewer than usual for sets so small that an epoch would be two or three steps."""
+    return int(min(size.batch, max(4, 2 ** int(math.log2(max(images, 8) / 4)))))
 
 
 def planned_steps(size: Size, images: int, parts: int, budget: float | None, step_seconds: float) -> int:
@@ -171,7 +216,7 @@ def planned_steps(size: Size, images: int, parts: int, budget: float | None, ste
 
     budget: seconds left, None for as long as it helps
     """
-    batch = batch_for(images)
+    batch = batch_for(size, images)
     limit = AUTOMATIC_SECONDS if budget is None else budget
     affordable = int((limit * (1 - RESERVED_SHARE) - RESERVED_SECONDS) / (parts * step_seconds))
     if budget is not None:

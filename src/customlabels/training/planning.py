@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from customlabels.training.learning import Lesson, new_learner, take_step
 from customlabels.training.material import Material
 from customlabels.training.mirroring import MOST, mirror_is_harmless
 from customlabels.training.plan import Plan, batch_for, planned_steps
-from customlabels.training.single_label import Examples, new_learner, take_step
 from customlabels.training.spec import TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
@@ -31,37 +31,42 @@ class Ready:
 
     spec: TrainingSpec
     material: Material
-    examples: Examples
+    lesson: Lesson
     plan: Plan
 
 
-def planned(
-    spec: TrainingSpec, material: Material, examples: Examples, parts: int, folder: WorkFolder
-) -> Plan:
+def planned(spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, folder: WorkFolder) -> Plan:
     """The stored plan, else a new one, stored before the first of `parts` courses."""
     stored = read_json(folder.plan)
     if stored is not None:
-        return Plan(**stored)
-    count = len(examples.truth)
-    some = np.linspace(0, count - 1, min(count, MOST)).astype(int)
+        return Plan.from_json(stored)
     trial = Plan(
         seed=spec.seed,
-        side=material.size.side,
-        batch=batch_for(count),
+        size=material.size,
+        batch=batch_for(material.size, lesson.count),
         steps=STEPS,
         threads=spec.threads or os.cpu_count() or 1,
         bfloat16=False,
-        mirror=mirror_is_harmless(examples.images(some), examples.truth[some]),
+        mirror=_mirror_is_harmless(material),
         step_seconds=0.0,
     )
-    fastest = timed(examples, trial)
+    fastest = timed(lesson, trial)
     budget = None if spec.budget_seconds is None else spec.budget_seconds - folder.seconds()
-    plan = replace(fastest, steps=planned_steps(material.size, count, parts, budget, fastest.step_seconds))
-    write_json(folder.plan, asdict(plan))
+    steps = planned_steps(material.size, lesson.count, parts, budget, fastest.step_seconds)
+    plan = replace(fastest, steps=steps)
+    write_json(folder.plan, plan.to_json())
     return plan
 
 
-def timed(examples: Examples, trial: Plan) -> Plan:
+def _mirror_is_harmless(material: Material) -> bool:
+    """Judged on pictures that carry the same labels."""
+    training = material.training
+    some = np.linspace(0, len(training.entries) - 1, min(len(training.entries), MOST)).astype(int)
+    _, alike = np.unique(training.carried[some], axis=0, return_inverse=True)
+    return mirror_is_harmless(training.images(some), alike.reshape(-1))
+
+
+def timed(lesson: Lesson, trial: Plan) -> Plan:
     """The trial done the fastest way here and now, with the average time of its steps.
 
     Each way is tried for some steps with a throw-away net: both precisions with one thread, then the faster
@@ -70,29 +75,28 @@ def timed(examples: Examples, trial: Plan) -> Plan:
     1.2 s with two threads, and stay as they are with one).
     """
     single = [replace(trial, threads=1, bfloat16=bfloat16) for bfloat16 in (False, True)]
-    seconds = {plan: _step_seconds(examples, plan, 0.0) for plan in single}
+    seconds = {plan: _step_seconds(lesson, plan, 0.0) for plan in single}
     if trial.threads > 1:
         many = replace(min(single, key=seconds.__getitem__), threads=trial.threads)
-        seconds[many] = _step_seconds(examples, many, 0.0)
+        seconds[many] = _step_seconds(lesson, many, 0.0)
     fastest = min(seconds, key=seconds.__getitem__)
     average, begun = 0.0, 0.0
     for until, _ in trial.size.growth:
-        step = seconds[fastest] if begun == 0 else _step_seconds(examples, fastest, begun)
+        step = seconds[fastest] if begun == 0 else _step_seconds(lesson, fastest, begun)
         average += (until - begun) * step
         begun = until
     return replace(fastest, step_seconds=average)
 
 
-def _step_seconds(examples: Examples, plan: Plan, share: float) -> float:
+def _step_seconds(lesson: Lesson, plan: Plan, share: float) -> float:
     """Wall time of a middling step when `share` of the course is done."""
     torch.set_num_threads(plan.threads)
-    learner = new_learner(plan, examples.labels, 0)
+    learner = new_learner(lesson, plan, 0)
     learner.step = round(share * plan.steps)
-    pixels, truth = examples.batch(np.arange(plan.batch) % len(examples.truth))
-    weights = torch.ones(examples.labels)
+    places, every = np.arange(plan.batch) % lesson.count, np.arange(lesson.count)
     seconds = []
     for _ in range(1 + TIMED):
         began = time.perf_counter()
-        take_step(learner, pixels, truth, weights, plan)
+        take_step(lesson, learner, places, plan, every)
         seconds.append(time.perf_counter() - began)
     return float(np.median(seconds[1:]))

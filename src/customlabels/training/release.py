@@ -6,7 +6,6 @@ measured is what will be served.
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import shutil
@@ -21,25 +20,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from customlabels.evaluation import (
     OUT_OF_FOLD,
     Evaluation,
-    Predictions,
-    best_thresholds,
     evaluate,
     evaluate_test_tuned,
-    prediction_line,
+    steady_thresholds,
     summary,
 )
 from customlabels.images import Preprocessing
-from customlabels.inference import ModelCard, Predictor, write_card
+from customlabels.inference import BOXES, ModelCard, Predictor, write_card
 from customlabels.storage import sync
-from customlabels.training.calibration import probabilities, temperature_for
 from customlabels.training.checkpoints import read_tensors, write_tensors
 from customlabels.training.documents import Documents
-from customlabels.training.material import Part
-from customlabels.training.network import Classifier, Served
+from customlabels.training.learning import Said
 from customlabels.training.plan import Course
 from customlabels.training.planning import Ready
 from customlabels.training.spec import TrainingFailed, TrainingOutcome
@@ -47,20 +43,29 @@ from customlabels.training.workfolder import WorkFolder, write_json
 
 __all__ = ["HeldOut", "release"]
 
-LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "pillow", "safetensors")
+LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy", "pillow", "safetensors")
 OPSET = 18
-LARGEST_DIFFERENCE = 1e-3  # of a score, between torch and the graph; measured: about 1e-7
+LARGEST_DIFFERENCE = 1e-3  # of a score or a corner, between torch and the graph; measured: about 1e-6
 COMPARED = 32  # images
-SCORED_AT_ONCE = 256  # test images; bounds memory
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What a course said of the images it did not learn from. logits: (len(course.held_out), labels) float"""
+    """What a course said of the images it did not learn from."""
 
     course: Course
-    logits: NDArray[np.float32]
+    said: Said
     history: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """What the held-out predictions of all courses together decide, and are worth."""
+
+    served: nn.Module
+    temperature: float
+    thresholds: NDArray[np.floating[Any]]
+    validation: Evaluation
 
 
 def release(
@@ -71,25 +76,20 @@ def release(
     now: Callable[[], datetime],
 ) -> TrainingOutcome:
     """Put the artefact and the output documents in place; raises TrainingFailed before either."""
-    spec, material = ready.spec, ready.material
+    spec, material, lesson = ready.spec, ready.material, ready.lesson
     training, testing = material.training, material.testing
-    temperature, validation = _calibrated(ready, scored)
-    thresholds = np.array(validation.thresholds)
-    card = _card(ready, scored, temperature, thresholds)
-    predictor, difference = _exported(ready, scored, card, temperature, folder)
-    predictions = Predictions(material.labels, _scores(testing, predictor), _rows(testing, material.labels))
-    honest = evaluate(predictions, thresholds, OUT_OF_FOLD, spec.seed)
-    tuned = evaluate_test_tuned(predictions, spec.seed)
-    figures = {"test": honest, "test_tuned": tuned, "validation": validation}
+    settled = _settled(ready, scored, folder)
+    card = _card(ready, scored, settled)
+    predictor, difference = _exported(ready, scored, card, settled, folder)
+    tested = lesson.tested(predictor, testing)
+    honest = evaluate(tested, settled.thresholds, OUT_OF_FOLD, spec.seed)
+    tuned = evaluate_test_tuned(tested, spec.seed)
+    figures = {"test": honest, "test_tuned": tuned, "validation": settled.validation}
     metrics = {name: _figures(evaluation) for name, evaluation in figures.items()}
     _put_in_place(folder, replace(card, metrics={**metrics, "export_difference": difference}))
 
     ended = now()
-    lines = (
-        json.dumps(prediction_line(predictions, row, entry.source_ref, thresholds, ended))
-        for row, entry in enumerate(testing.entries)
-    )
-    documents.write_lines("TestingGroundTruth", lines)
+    documents.write_lines("TestingGroundTruth", lesson.lines(tested, testing, settled.thresholds, ended))
     documents.write_lines("TrainingGroundTruth", (entry.line for entry in training.entries))
     evaluated = summary(honest, tuned, spec.version_arn, ended, len(training.entries))
     documents.write("EvaluationResultSummary", evaluated)
@@ -102,6 +102,7 @@ def release(
         manifest_summary_key=documents.keys["ManifestSummary"],
         output_keys=documents.keys,
         seconds=folder.seconds(),
+        kind=material.kind,
         labels=material.labels,
         training_images=len(training.entries),
         testing_images=len(testing.entries),
@@ -112,31 +113,32 @@ def release(
     return outcome
 
 
-def _calibrated(ready: Ready, scored: Sequence[HeldOut]) -> tuple[float, Evaluation]:
-    """The temperature, then thresholds and figures, on the held-out predictions of all courses together."""
-    logits = np.concatenate([course.logits for course in scored])
-    truth = ready.examples.truth[_held_out(scored)]
-    temperature = temperature_for(logits, truth)
-    scores, carried = probabilities(logits, temperature), np.eye(ready.examples.labels, dtype=bool)[truth]
-    seen = Predictions(ready.material.labels, scores, carried, "held-out training images")
-    return temperature, evaluate(seen, best_thresholds(scores, carried), OUT_OF_FOLD, ready.spec.seed)
+def _settled(ready: Ready, scored: Sequence[HeldOut], folder: WorkFolder) -> Settled:
+    """The net calibrated, thresholds, and figures: on the held-out predictions of all courses together."""
+    together = {name: np.concatenate([course.said[name] for course in scored]) for name in scored[0].said}
+    predictions, temperature = ready.lesson.predicted(together, _held_out(scored))
+    thresholds = steady_thresholds(predictions.candidates)
+    validation = evaluate(predictions, thresholds, OUT_OF_FOLD, ready.spec.seed)
+    net, (weights, _) = ready.lesson.net(), read_tensors(folder.weights)
+    net.load_state_dict(weights)
+    return Settled(ready.lesson.served(net, temperature).eval(), temperature, thresholds, validation)
 
 
 def _held_out(scored: Sequence[HeldOut]) -> NDArray[np.int64]:
-    """Indices of the images in the order of the courses' logits."""
+    """Indices of the images in the order of the courses' predictions."""
     return np.concatenate([course.course.held_out for course in scored])
 
 
-def _card(
-    ready: Ready, scored: Sequence[HeldOut], temperature: float, thresholds: NDArray[np.float64]
-) -> ModelCard:
+def _card(ready: Ready, scored: Sequence[HeldOut], settled: Settled) -> ModelCard:
     """What the model is and how it was made; without times, so that a training writes one card."""
-    spec, material = ready.spec, ready.material
+    spec, material, size = ready.spec, ready.material, ready.plan.size
     libraries = {name: version(name) for name in LIBRARIES}
+    height = None if size.height == size.width else size.height
     return ModelCard(
+        kind=material.kind,
         labels=material.labels,
-        thresholds=tuple(thresholds.tolist()),
-        preprocessing=Preprocessing(ready.plan.side),
+        thresholds=tuple(settled.thresholds.tolist()),
+        preprocessing=Preprocessing(size.width, height=height),
         environment={"python": platform.python_version(), "machine": platform.machine(), **libraries},
         card={
             "project": spec.project_name,
@@ -145,8 +147,8 @@ def _card(
             "data_digest": material.digest,
             "training_images": len(material.training.entries),
             "testing_images": len(material.testing.entries),
-            "temperature": temperature,
-            "plan": asdict(ready.plan),
+            "temperature": settled.temperature,
+            "plan": ready.plan.to_json(),
             "curves": {course.course.name: list(course.history) for course in scored},
             "notes": list(material.notes),
         },
@@ -154,24 +156,22 @@ def _card(
 
 
 def _exported(
-    ready: Ready, scored: Sequence[HeldOut], card: ModelCard, temperature: float, folder: WorkFolder
+    ready: Ready, scored: Sequence[HeldOut], card: ModelCard, settled: Settled, folder: WorkFolder
 ) -> tuple[Predictor, float]:
     """The model folder, not yet in place, loaded as a server will load it; and how far it is from the net."""
-    net, (weights, _) = Classifier(ready.examples.labels), read_tensors(folder.weights)
-    net.load_state_dict(weights)
     shutil.rmtree(folder.unfinished, ignore_errors=True)
     folder.unfinished.mkdir()
-    told = {"labels": card.labels, "temperature": temperature}
-    write_tensors(folder.unfinished / "weights.safetensors", weights, told)
-    served = Served(net, temperature).eval()
-    _export(served, ready.plan.side, folder.unfinished / "model.onnx")
+    told = {"labels": card.labels, "temperature": settled.temperature}
+    write_tensors(folder.unfinished / "weights.safetensors", read_tensors(folder.weights)[0], told)
+    _export(settled.served, card, folder.unfinished / "model.onnx")
     write_card(folder.unfinished, card)
     predictor = Predictor.load(folder.unfinished, ready.plan.threads)
 
-    images = ready.examples.as_served(_held_out(scored)[:COMPARED])
+    images = ready.lesson.as_served(_held_out(scored)[:COMPARED])
     with torch.inference_mode():
-        expected = served(torch.from_numpy(images)).numpy()
-    difference = float(np.abs(predictor.scores_of(images) - expected).max(initial=0.0))
+        expected = settled.served(torch.from_numpy(images))
+    pairs = zip(predictor.raw(images), _arrays(expected), strict=True)
+    difference = max(float(np.abs(found - wanted.numpy()).max(initial=0.0)) for found, wanted in pairs)
     if difference > LARGEST_DIFFERENCE:
         text = f"the exported model differs from the trained one by {difference:.2g} in a score; at most "
         raise TrainingFailed(
@@ -180,26 +180,39 @@ def _exported(
     return predictor, difference
 
 
-def _export(served: Served, side: int, path: Path) -> None:
-    """Write model.onnx: uint8 (n, side, side, 3) in, float (n, labels) out, any n. Raises TrainingFailed."""
+def _export(served: nn.Module, card: ModelCard, path: Path) -> None:
+    """Write model.onnx: uint8 (n, height, width, 3) in, any n. Raises TrainingFailed.
+
+    By torch's older exporter, which records one run of the net: half a second, where the newer one takes four
+    of what may be a budget of ten. Our nets have no branches that a record could miss, and the comparison
+    with the net holds it.
+    """
+    import onnx
+
+    shape = (2, card.preprocessing.rows, card.preprocessing.size, 3)
+    outputs = ["scores", "corners"] if card.kind == BOXES else ["scores"]
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporter's own use of deprecated names
-            program = torch.onnx.export(
+            warnings.simplefilter("ignore")  # of the exporter being the older one
+            torch.onnx.export(
                 served,
-                (torch.zeros((2, side, side, 3), dtype=torch.uint8),),
-                dynamo=True,
+                (torch.zeros(shape, dtype=torch.uint8),),
+                str(path),
+                dynamo=False,
                 opset_version=OPSET,
                 input_names=["images"],
-                output_names=["scores"],
-                dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
-                verbose=False,
+                output_names=outputs,
+                dynamic_axes={name: {0: "batch"} for name in ["images", *outputs]},
             )
-        assert program is not None
-        for node in program.model.graph.all_nodes():
-            node.metadata_props.clear()  # stack traces, with the names of this machine's folders
-        program.save(path, external_data=False)
+        graph = onnx.load(path)
+        arrays = _arrays(served(torch.zeros(shape, dtype=torch.uint8)))
+        for output, array in zip(graph.graph.output, arrays, strict=True):
+            for place, side in enumerate(array.shape[1:], start=1):  # which the exporter leaves open
+                output.type.tensor_type.shape.dim[place].dim_value = side
+        for node in graph.graph.node:
+            node.ClearField("doc_string")  # stack traces, with the names of this machine's folders
+        onnx.save(graph, path)
     except Exception as error:  # the exporter's errors share no family; whatever it is, there is no model
         raise TrainingFailed(
             "TRAINING_EXPORT", f"the trained model could not be exported: {error}"
@@ -207,22 +220,16 @@ def _export(served: Served, side: int, path: Path) -> None:
     sync(path)
 
 
-def _scores(testing: Part, predictor: Predictor) -> NDArray[np.float32]:
-    """(images, labels) float, 0..1, of the test images."""
-    scores = [np.zeros((0, len(predictor.labels)), dtype=np.float32)]
-    for start in range(0, len(testing.truth), SCORED_AT_ONCE):
-        scores.append(predictor.scores_of(testing.images(slice(start, start + SCORED_AT_ONCE))))
-    return np.concatenate(scores)
-
-
-def _rows(testing: Part, labels: Sequence[str]) -> NDArray[np.bool_]:
-    """(images, labels) bool: what each test image carries."""
-    return np.eye(len(labels), dtype=bool)[testing.truth]
+def _arrays(outputs: Any) -> Sequence[torch.Tensor]:
+    """What a net gives: one array or several."""
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
     kept = ("images", "protocol", "precision", "recall", "f1", "pooled_f1")
     figures = {name: getattr(evaluation, name) for name in kept}
+    further = ("average_precision", "average_recall")
+    figures |= {name: value for name in further if (value := getattr(evaluation, name)) is not None}
     return {**figures, "f1_interval": asdict(evaluation.f1_interval)}
 
 

@@ -41,7 +41,7 @@ class TrainingCancelled(CustomLabelsError):
 class TrainingFailed(CustomLabelsError):
     """A training that cannot succeed, because of its data, the machine or the network.
 
-    code: ERROR_... of the service, or TRAINING_CRASHED, TRAINING_UNSUPPORTED, TRAINING_EXPORT, TRAINING_SETUP
+    code: ERROR_... of the service, or TRAINING_BRAND, TRAINING_CRASHED, TRAINING_EXPORT, TRAINING_SETUP
     output_keys: kind of document -> key of what was written before the end
     """
 
@@ -166,6 +166,7 @@ class TrainingOutcome:
     """A trained model and its figures.
 
     f1: mean of labels on the test images, thresholds from the training data; 0..1     f1_interval: 95 %
+    kind: single-label, multi-label or boxes
     test_tuned_f1: the same with thresholds chosen on the test images, as Custom Labels reports it
     summary_key, manifest_summary_key, output_keys (kind -> key): in the output bucket
     seconds: wall time in the training process, over all its runs     unusable_*: lines left out
@@ -179,6 +180,7 @@ class TrainingOutcome:
     manifest_summary_key: str
     output_keys: Mapping[str, str]
     seconds: float
+    kind: str
     labels: tuple[str, ...]
     training_images: int
     testing_images: int

@@ -6,7 +6,7 @@ Layer: training (torch). Each stage leaves a file when it is done, and finds it 
     plan.json                    what clock and data decided
     checkpoint.safetensors       the course under way
     model.safetensors            the net that was learned
-    scores-COURSE.safetensors    held-out logits of a course, and its history
+    said-COURSE.safetensors      what a course says of images it did not learn from, and its history
     artefact/                    the model, put in place whole
     outcome.json                 all is written; running again only answers
 
@@ -30,7 +30,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
+from customlabels.inference import BOXES
 from customlabels.storage import Objects
+from customlabels.training.boxes import BoxesInImages
 from customlabels.training.checkpoints import (
     Learner,
     read_checkpoint,
@@ -39,13 +41,13 @@ from customlabels.training.checkpoints import (
     write_tensors,
 )
 from customlabels.training.documents import Documents
+from customlabels.training.image_labels import ImageLabels
+from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
-from customlabels.training.network import Classifier
 from customlabels.training.pictures import PictureSource
 from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, courses
 from customlabels.training.planning import Ready, planned
 from customlabels.training.release import HeldOut, release
-from customlabels.training.single_label import Examples, learn, logits_of, new_learner
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json
 
@@ -66,25 +68,25 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
         material = gathered(spec, source, documents, tell)
         folder.save_clock()
 
-        parts = courses(material.training.truth, len(material.labels), spec.seed)
-        examples = _examples(material, parts, source)
+        parts = courses(material.training.carried, spec.seed)
+        lesson = _lesson(material, parts, source)
         torch.use_deterministic_algorithms(True)
         tell(Progress("planning"))
-        plan = planned(spec, material, examples, len(parts), folder)
+        plan = planned(spec, material, lesson, len(parts), folder)
         torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
 
-        ready, standing = Ready(spec, material, examples, plan), _Standing(plan, len(parts), tell)
+        ready, standing = Ready(spec, material, lesson, plan), _Standing(plan, len(parts), tell)
         scored = [_taken(ready, number, course, folder, standing) for number, course in enumerate(parts)]
         tell(replace(standing.last, stage="exporting"))
         return release(ready, scored, folder, documents, now)
 
 
-def _examples(material: Material, parts: Sequence[Course], source: PictureSource) -> Examples:
-    """The training images, and those that are ever held out once more, as serving will prepare them."""
-    training = material.training
+def _lesson(material: Material, parts: Sequence[Course], source: PictureSource) -> Lesson:
+    """What there is to learn from; images that are ever held out once more, as serving will prepare them."""
+    training, size = material.training, material.size
     held_out = np.unique(np.concatenate([course.held_out for course in parts]))
     references = [training.entries[place].source_ref for place in held_out]
-    served = source.pictures("held-out", references, material.size.side, lambda _: None)
+    served = source.pictures("held-out", references, (size.height, size.width), lambda _: None)
     if served.problems:
         text = f"{len(served.problems)} images could be read a moment ago and cannot be now; train again"
         raise TrainingFailed("ERROR_FAILED_IMAGES_S3_COPY", text)
@@ -92,16 +94,16 @@ def _examples(material: Material, parts: Sequence[Course], source: PictureSource
     def as_served(places: NDArray[np.int64]) -> NDArray[np.uint8]:
         return np.array(served.pixels[np.searchsorted(held_out, places)])
 
-    return Examples(training.truth, len(material.labels), training.images, as_served)
+    if material.kind == BOXES:
+        return BoxesInImages(material.labels, training.boxes, training.images, as_served)
+    return ImageLabels(material.kind, material.labels, training.carried, training.images, as_served)
 
 
 def _taken(ready: Ready, number: int, course: Course, folder: WorkFolder, standing: _Standing) -> HeldOut:
-    """The course's held-out logits, from its file or by taking it; the last one leaves the weights."""
-    file = folder.path / f"scores-{course.name}.safetensors"
+    """The course's held-out predictions, from their file or by taking it; the last one leaves the weights."""
+    file, lesson = folder.path / f"said-{course.name}.safetensors", ready.lesson
     if not file.exists():
-        learner = new_learner(
-            ready.plan, ready.examples.labels, number, _backbone(ready.spec.backbone_folder)
-        )
+        learner = new_learner(lesson, ready.plan, number, _backbone(lesson, ready.spec.backbone_folder))
         read_checkpoint(folder.checkpoint, learner)
         kept = time.monotonic()
 
@@ -113,18 +115,19 @@ def _taken(ready: Ready, number: int, course: Course, folder: WorkFolder, standi
                 folder.save_clock()
                 kept = time.monotonic()
 
-        learn(ready.examples, course, ready.plan, learner, after_step)
-        logits = logits_of(learner.average, ready.examples.as_served(course.held_out))
+        learn(lesson, course, ready.plan, learner, after_step)
+        said = lesson.say(learner.average, course.held_out)
         if course.name == MODEL:
             write_tensors(folder.weights, learner.average.state_dict(), {})
         # Last: from now on the course is not taken again.
-        write_tensors(file, {"logits": torch.from_numpy(logits)}, {"history": learner.history})
+        arrays = {name: torch.from_numpy(array) for name, array in said.items()}
+        write_tensors(file, arrays, {"history": learner.history})
         folder.save_clock()
     tensors, told = read_tensors(file)
-    return HeldOut(course, tensors["logits"].numpy(), told["history"])
+    return HeldOut(course, {name: tensor.numpy() for name, tensor in tensors.items()}, told["history"])
 
 
-def _backbone(folder: Path | None) -> dict[str, Tensor] | None:
+def _backbone(lesson: Lesson, folder: Path | None) -> dict[str, Tensor] | None:
     """The weights of an earlier model without those of its labels; None for a start from random ones."""
     if folder is None:
         return None
@@ -132,14 +135,16 @@ def _backbone(folder: Path | None) -> dict[str, Tensor] | None:
         found, _told = read_tensors(folder / "weights.safetensors")
     except (OSError, SafetensorError) as error:
         raise TrainingFailed("TRAINING_SETUP", f"the backbone in {folder} cannot be read: {error}") from error
-    kept = {name: tensor for name, tensor in found.items() if not name.startswith("head.")}
-    own = {
-        name: tensor for name, tensor in Classifier(2).state_dict().items() if not name.startswith("head.")
-    }
+    kept, own = (
+        {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
+        for weights in (found, lesson.net().state_dict())
+    )
     if {name: tensor.shape for name, tensor in kept.items()} != {
         name: tensor.shape for name, tensor in own.items()
     }:
-        raise TrainingFailed("TRAINING_SETUP", f"the weights in {folder} are not those of a net of ours")
+        raise TrainingFailed(
+            "TRAINING_SETUP", f"the weights in {folder} are not those of a net of ours for this kind of data"
+        )
     return kept
 
 

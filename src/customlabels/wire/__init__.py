@@ -1,4 +1,4 @@
-"""The wire: AWS JSON 1.0 and 1.1 over HTTP, from botocore's own service models, and SigV4.
+"""The wire: AWS JSON 1.0 and 1.1 and S3's REST over HTTP, from botocore's own service models, and SigV4.
 
 Layer: the ground. Bytes in, checked values out, and back; it opens no sockets and knows no business.
 
@@ -9,19 +9,26 @@ Layer: the ground. Bytes in, checked values out, and back; it opens no sockets a
 """
 
 from customlabels.wire.checking import check_output, validate
+from customlabels.wire.checksums import ALGORITHMS
 from customlabels.wire.http import Application, Invocation, Limits, WireApp, not_found
+from customlabels.wire.s3 import Body, S3App
+from customlabels.wire.s3_signatures import S3Signatures
 from customlabels.wire.serialising import OutputError, serialise
 from customlabels.wire.services import ModelNotFound, Service, Services, load_services
 from customlabels.wire.signatures import Caller, Key, Signatures, SignedRequest
 
 __all__ = [
+    "ALGORITHMS",
     "Application",
+    "Body",
     "Caller",
     "Invocation",
     "Key",
     "Limits",
     "ModelNotFound",
     "OutputError",
+    "S3App",
+    "S3Signatures",
     "Service",
     "Services",
     "Signatures",

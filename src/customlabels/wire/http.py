@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from customlabels.errors import ServiceError
 from customlabels.wire.checking import check_output, validate
+from customlabels.wire.hosts import FOREIGN_HOST, has_own_host
 from customlabels.wire.serialising import parse_body, serialise, serialise_error
 from customlabels.wire.services import PROTOCOL_STATUS, Service, Services
 from customlabels.wire.signatures import Caller, Signatures, SignedRequest
@@ -75,6 +76,7 @@ class WireApp:
 
     dispatch         awaits the operation's result; raises ServiceError to refuse
     fallback         the application for everything that is not a POST to `/` with an X-Amz-Target
+    own_host_only    refuse requests that come under a foreign name (see `hosts`)
     check_outputs    hold every answer to its model (for tests): a breach becomes a logged 500
     """
 
@@ -85,6 +87,7 @@ class WireApp:
     limits: Limits = Limits()
     clock: Callable[[], float] = time.time
     new_request_id: Callable[[], str] = lambda: str(uuid4())
+    own_host_only: bool = False
     check_outputs: bool = False
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -107,6 +110,8 @@ class WireApp:
                 logger.debug("request %s: the client left before its request was complete", request_id)
                 return
             service, operation = self.services.by_target(_target(scope))
+            if self.own_host_only and not has_own_host(scope):
+                raise ServiceError("AccessDeniedException", FOREIGN_HOST)
             caller = self.signatures.caller(request, service.signing_name, self.clock())
             params = validate(operation, parse_body(request.body))
             result = await self.dispatch(Invocation(service.name, operation.name, params, caller, request_id))

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from customlabels.errors import ServiceError
 
-__all__ = ["Caller", "Key", "Signatures", "SignedRequest"]
+__all__ = ["Caller", "Claim", "Key", "Signatures", "SignedRequest", "claim_of", "hmac_of", "signing_key"]
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW_SECONDS = 15 * 60
@@ -34,14 +34,23 @@ MISMATCH = (
 
 @dataclass(frozen=True)
 class Key:
-    """What belongs to an access key: its secret, and the account that it acts for (12 digits)."""
+    """What belongs to an access key: its secret, and the account that it acts for (12 digits).
+
+    session_token: for a temporary key, what each of its requests must carry; empty for a lasting one, whose
+    requests may carry any (clients send what lies in their environment; it opens nothing).
+    """
 
     secret: str = field(repr=False)
     account: str
+    session_token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d{12}", self.account):
             raise ValueError(f"account {self.account!r} is not 12 digits")
+
+    def takes_token(self, token: str) -> bool:
+        """Whether a request that carries `token` may use this key."""
+        return not self.session_token or hmac.compare_digest(self.session_token.encode(), token.encode())
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,9 @@ class Caller:
     access_key: str | None = None
 
 
-class _Claim(NamedTuple):
+class Claim(NamedTuple):
+    """What a signature says of itself: `region` and `service` are those of its credential scope."""
+
     access_key: str
     date: str
     region: str
@@ -85,22 +96,27 @@ class SignedRequest:
         return joined
 
     @cached_property
-    def claim(self) -> _Claim | None:
+    def claim(self) -> Claim | None:
         """What the Authorization header says; None where it is absent or malformed."""
         header = self.signable.get(b"authorization", b"")
         if not header.isascii():
             return None
         algorithm, _, rest = header.decode().partition(" ")
         named = dict(part.strip().partition("=")[::2] for part in rest.split(","))
-        credential = named.get("Credential", "").rsplit("/", 4)
-        signed = tuple(named.get("SignedHeaders", "").split(";"))
-        signature = named.get("Signature", "")
-        if algorithm != ALGORITHM or len(credential) != 5 or credential[4] != "aws4_request":
-            return None
-        if not all(signed) or not HEX_SIGNATURE.fullmatch(signature):
-            return None
-        access_key, date, region, service, _ = credential
-        return _Claim(access_key, date, region, service, signed, signature)
+        return claim_of(
+            algorithm, *(named.get(part, "") for part in ("Credential", "SignedHeaders", "Signature"))
+        )
+
+
+def claim_of(algorithm: str, credential: str, signed_headers: str, signature: str) -> Claim | None:
+    """The claim that these parts of a signature make; None where one of them is malformed."""
+    scope, signed = credential.rsplit("/", 4), tuple(signed_headers.split(";"))
+    if algorithm != ALGORITHM or len(scope) != 5 or scope[4] != "aws4_request":
+        return None
+    if not all(signed) or not HEX_SIGNATURE.fullmatch(signature):
+        return None
+    access_key, date, region, service, _ = scope
+    return Claim(access_key, date, region, service, signed, signature)
 
 
 class Signatures:
@@ -138,7 +154,8 @@ class Signatures:
             parts = "'Credential', 'SignedHeaders', 'Signature'"
             raise _incomplete(f"Authorization header requires {ALGORITHM} and {parts}.")
         key = self._keys.get(claim.access_key)
-        if key is None:
+        token = request.signable.get(b"x-amz-security-token", b"").decode("latin-1")
+        if key is None or not key.takes_token(token):
             message = "The security token included in the request is invalid."
             raise ServiceError("UnrecognizedClientException", message)
         stamp = _checked_stamp(request, claim, now)
@@ -148,8 +165,8 @@ class Signatures:
         scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
         digest = hashlib.sha256(_canonical(request, claim.signed_headers)).hexdigest()
         to_sign = f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}"
-        signing_key = _signing_key(key.secret, claim.date, claim.region, claim.service)
-        if not hmac.compare_digest(_hmac(signing_key, to_sign).hex(), claim.signature):
+        day_key = signing_key(key.secret, claim.date, claim.region, claim.service)
+        if not hmac.compare_digest(hmac_of(day_key, to_sign).hex(), claim.signature):
             raise _invalid(MISMATCH)
         return claim.access_key
 
@@ -162,7 +179,7 @@ def _incomplete(message: str) -> ServiceError:
     return ServiceError("IncompleteSignatureException", message)
 
 
-def _checked_stamp(request: SignedRequest, claim: _Claim, now: float) -> str:
+def _checked_stamp(request: SignedRequest, claim: Claim, now: float) -> str:
     """X-Amz-Date, once it is near `now` and on the day of the credential scope."""
     stamp = request.signable.get(b"x-amz-date", b"").decode("latin-1")
     try:
@@ -183,7 +200,7 @@ def _checked_stamp(request: SignedRequest, claim: _Claim, now: float) -> str:
     return stamp
 
 
-def _check_signed_headers(request: SignedRequest, claim: _Claim) -> None:
+def _check_signed_headers(request: SignedRequest, claim: Claim) -> None:
     """Host, and every X-Amz- header: whoever sits between could turn one call into another otherwise."""
     present = {name.decode("latin-1") for name in request.signable}
     must_be_signed = {"host", *(name for name in present if name.startswith("x-amz-"))}
@@ -207,12 +224,14 @@ def _canonical(request: SignedRequest, signed_headers: Sequence[str]) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    signing_key = f"AWS4{secret}".encode()
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """The key of one day, region and service."""
+    key = f"AWS4{secret}".encode()
     for part in (date, region, service, "aws4_request"):
-        signing_key = _hmac(signing_key, part)
-    return signing_key
+        key = hmac_of(key, part)
+    return key
 
 
-def _hmac(key: bytes, text: str) -> bytes:
+def hmac_of(key: bytes, text: str) -> bytes:
+    """HMAC-SHA256, which all of the signing process is made of."""
     return hmac.digest(key, text.encode(), "sha256")

@@ -21,27 +21,41 @@ from customlabels.asl import (
     Rules,
     ScheduleTask,
     TaskStarted,
+    TaskSubmitted,
     decide,
     next_wakeup,
     parse,
 )
 from customlabels.asl import Execution as Snapshot
 from customlabels.workflows.journal import Advance, End, Run
-from customlabels.workflows.tasks import TaskRow, token_of
+from customlabels.workflows.redriving import point_of_failure
+from customlabels.workflows.tasks import TaskRow, is_activity, token_of
 
-__all__ = ["Advancing", "broken_off", "first_happening"]
+__all__ = ["Advancing", "broken_off", "first_happening", "machine_of", "read_snapshot", "snapshot_text"]
 
 
 @lru_cache(maxsize=64)
-def _machine(definition: str) -> Machine:
+def machine_of(definition: str) -> Machine:
+    """The machine of a definition that was checked when it was written."""
     return parse(definition)
+
+
+def snapshot_text(snapshot: Snapshot) -> str:
+    """A snapshot as it is stored."""
+    return json.dumps(snapshot.to_json(), separators=(",", ":"))
+
+
+def read_snapshot(text: str) -> Snapshot:
+    """The snapshot of a text; InvalidInput for another version's."""
+    return Snapshot.from_json(json.loads(text))
 
 
 def first_happening(run: Run) -> ExecutionStarted:
     """The start of a run."""
     machine_name = run.machine_arn.rpartition(":")[2]
+    name = run.name.partition(":")[0]  # of an express execution a number of its own follows
     return ExecutionStarted(
-        run.input, run.arn, run.name, run.role_arn, run.machine_arn, machine_name, run.started_at
+        run.input, run.arn, name, run.role_arn, run.machine_arn, machine_name, run.started_at
     )
 
 
@@ -53,8 +67,9 @@ class Advancing:
         self._run = run
         self._now = now
         self._rules = replace(rules, token_of=partial(token_of, run.arn))
-        self._machine = _machine(run.definition)
-        self._snapshot = None if run.state is None else Snapshot.from_json(json.loads(run.state))
+        self._machine = machine_of(run.definition)
+        self._snapshot = None if run.state is None else read_snapshot(run.state)
+        self._kept: Snapshot | None = None  # of an end that is not the good one: from before it
         self._advance = Advance(run, run.seq, run.state)
 
     def feed(self, happening: Happening) -> None:
@@ -65,6 +80,9 @@ class Advancing:
         # The same run at the same number draws the same chances, also when a power cut makes us decide again.
         seed = f"{advance.run.arn}#{advance.seq}"
         decision = decide(self._machine, self._snapshot, happening, self._now, seed, self._rules)
+        if decision.state.status not in ("RUNNING", "SUCCEEDED"):
+            conditions = (self._now, seed, self._rules)
+            self._kept = point_of_failure(self._machine, self._snapshot, happening, decision, conditions)
         self._snapshot = decision.state
         advance.seq += 1
         advance.events += decision.events
@@ -84,6 +102,18 @@ class Advancing:
         ended = replace(task, status=status, lease_until=None, timeout_at=None, heartbeat_due=None)
         self._advance.changed.append((task, ended))
 
+    def submit_task(self, task: TaskRow, output: str, awaits: str | None) -> None:
+        """Feed the answer to the call of a task that goes on elsewhere."""
+        if self._advance.end or task.token in self._advance.cancelled:
+            return
+        self.feed(TaskSubmitted(task.id, output))
+        self._advance.changed.append((task, task.waiting(awaits, self._now)))
+
+    def hand_out(self, task: TaskRow, worker: str | None) -> None:
+        """Feed that a worker took an activity's task."""
+        self.feed(TaskStarted(task.id, worker))
+        self._advance.changed.append((task, task.begun("WAITING", self._now, None, None)))
+
     def begin_tasks(self, waiting: list[TaskRow], begin: Callable[[TaskRow], TaskRow | None]) -> None:
         """Begin tasks that waited, and those scheduled just now, as far as `begin` has a place for them.
 
@@ -91,7 +121,7 @@ class Advancing:
         """
         advance = self._advance
         for task in [*waiting, *advance.added]:
-            if advance.end or task.token in advance.cancelled:
+            if advance.end or task.token in advance.cancelled or task.status == "OFFERED":
                 continue
             started = begin(task)
             if started is None:
@@ -109,8 +139,8 @@ class Advancing:
         # 0 asks for "at once"; the time of asking keeps the runs in the order of their turns.
         due = next_wakeup(self._snapshot)
         advance.ready_at = self._now if due == 0 else due
-        redrivable = advance.end is None or advance.end.status != "SUCCEEDED"
-        advance.state = json.dumps(self._snapshot.to_json(), separators=(",", ":")) if redrivable else None
+        kept = self._kept if advance.end else self._snapshot
+        advance.state = None if kept is None else snapshot_text(kept)
         return advance
 
     def _task(self, command: ScheduleTask) -> TaskRow:
@@ -124,6 +154,7 @@ class Advancing:
             timeout_seconds=command.timeout_seconds,
             heartbeat_seconds=command.heartbeat_seconds,
             created_at=self._now,
+            status="OFFERED" if is_activity(command.resource) else "SCHEDULED",
         )
 
 

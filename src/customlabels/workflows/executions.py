@@ -9,18 +9,29 @@ start was not answered may be there too, and the same start again is answered wi
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from typing import Any
 
 from customlabels.asl import Abort, Event, Rules
 from customlabels.errors import InvalidInput, ServiceError
-from customlabels.storage import Records
+from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal
-from customlabels.workflows.advancing import Advancing, first_happening
+from customlabels.workflows.advancing import (
+    Advancing,
+    first_happening,
+    machine_of,
+    read_snapshot,
+    snapshot_text,
+)
+from customlabels.workflows.bells import Bells
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.journal import Execution, Listed, Run
+from customlabels.workflows.json_texts import json_problem
 from customlabels.workflows.machines import check_name, machine_row
+from customlabels.workflows.redriving import redrive_status, redriven
+from customlabels.workflows.versions import Target, cut_machine_arn, target_of
 
-__all__ = ["Executions"]
+__all__ = ["Executions", "not_of_this_type"]
 
 
 class Executions:
@@ -30,33 +41,47 @@ class Executions:
         self._records = records
         self._rules = rules
         self._clock = clock
+        self._ends = Bells(records, journal.ENDS)
 
     def start(
-        self, machine_arn: str, name: str, text: str, details: dict[str, Any] | None = None
+        self,
+        target_arn: str,
+        name: str,
+        text: str,
+        details: dict[str, Any] | None = None,
+        keep: Callable[[Transaction, Run], None] | None = None,
     ) -> Execution:
         """Begin an execution with the input `text` (JSON); the same start while it runs gives the same one.
+
+        target_arn: of a machine, version or alias    name: of an express execution `NAME:ID`, for names of
+        those may come again    keep: writes the caller's own answer in the transaction that begins it
 
         Raises ServiceError InvalidName, StateMachineDoesNotExist, InvalidExecutionInput, or
         ExecutionAlreadyExists where the name was used with another input or its execution has ended.
         """
-        check_name(name)
-        arn = f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
+        check_name(name.partition(":")[0])
         with self._records.read() as reading:
-            machine = machine_row(reading, machine_arn)
+            target = target_of(reading, target_arn, choice=name)
+            machine = target.machine
+            kind = "express" if machine.type == "EXPRESS" else "execution"
+            arn = f"{machine.arn.replace(':stateMachine:', f':{kind}:', 1)}:{name}"
             existing = journal.find(reading, arn)
         if existing is not None:
             return _same(existing, text)
+        problem = json_problem(text) if text else "Invalid execution input."
+        if problem is not None:
+            raise _invalid_input(problem)
         now = self._clock()
-        run = Run(arn, machine_arn, name, machine.definition, machine.role_arn, text, now)
+        run = Run(arn, machine.arn, name, machine.definition, machine.role_arn, text, now)
         advancing = Advancing(run, now, self._rules)
         try:
             advancing.feed(first_happening(run))
         except InvalidInput as error:
-            raise ServiceError(
-                "InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'"
-            ) from None
+            raise _invalid_input(str(error)) from None
         with self._records.write() as tx:
-            begun = journal.begin(tx, advancing.result(), details or {})
+            begun = journal.begin(tx, advancing.result(), _started_from(target) | (details or {}))
+            if begun and keep is not None:
+                keep(tx, run)
         return self.describe(arn) if begun else _same(self.describe(arn), text)
 
     def describe(self, arn: str) -> Execution:
@@ -64,7 +89,7 @@ class Executions:
         with self._records.read() as reading:
             execution = journal.find(reading, arn)
         if execution is None:
-            raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+            raise _missing(arn)
         return execution
 
     def list(
@@ -73,15 +98,19 @@ class Executions:
         status: str | None = None,
         limit: int = 100,
         after: tuple[float, str] | None = None,
+        redriven: bool | None = None,
     ) -> list[Listed]:
-        """Up to `limit` executions of a machine, newest first.
+        """Up to `limit` executions of a machine, version or alias, newest first.
 
-        after: started_at and arn of the last one of the page before. Raises ServiceError
-        StateMachineDoesNotExist.
+        after: started_at and arn of the last one of the page before    redriven: only those that were, or
+        were not. Raises ServiceError StateMachineDoesNotExist, StateMachineTypeNotSupported.
         """
+        own, qualifier = cut_machine_arn(machine_arn)
         with self._records.read() as reading:
-            machine_row(reading, machine_arn)
-            return journal.newest(reading, machine_arn, status, limit, after)
+            if machine_row(reading, own).type == "EXPRESS":
+                raise not_of_this_type()
+            via = None if qualifier is None else machine_arn
+            return journal.newest(reading, own, status, limit, after, via, redriven)
 
     def history(
         self, arn: str, limit: int = 100, after: int | None = None, reverse: bool = False
@@ -113,10 +142,74 @@ class Executions:
                 # Where the engine was faster, the run has moved on and is read again.
                 journal.apply(tx, [advancing.result()], now)
 
+    def redrive(self, arn: str, keep: Callable[[Transaction, float], None] | None = None) -> float:
+        """Let an execution that ended badly go on from where it failed; the time of it, epoch seconds.
+
+        keep: as for `start`, with that time. Raises ServiceError ExecutionDoesNotExist or
+        ExecutionNotRedrivable.
+        """
+        with self._records.read() as reading:
+            execution = journal.find(reading, arn)
+            if execution is None:
+                raise _missing(arn)
+            state, last_event = journal.kept_state(reading, arn), journal.last_event_id(reading, arn)
+        now = self._clock()
+        _status, reason = redrive_status(execution, now)
+        if reason is not None or state is None:
+            raise ServiceError("ExecutionNotRedrivable", f"Execution Not Redrivable: '{reason}'")
+        machine, count = machine_of(execution.definition), execution.redrive_count + 1
+        going_on, event = redriven(read_snapshot(state), machine, last_event, count, now)
+        with self._records.write() as tx:
+            done = journal.redrive(tx, execution, snapshot_text(going_on), event)
+            if done and keep is not None:
+                keep(tx, now)
+        if not done:
+            running = "Execution is RUNNING and cannot be redriven"  # another request was quicker
+            raise ServiceError("ExecutionNotRedrivable", f"Execution Not Redrivable: '{running}'")
+        return now
+
+    async def ended(self, arn: str, seconds: float) -> Execution | None:
+        """The execution once it has ended; None where that takes longer. Belongs to the server's loop."""
+
+        def look() -> Execution | None:
+            execution = self.describe(arn)
+            return None if execution.status == "RUNNING" else execution
+
+        return await self._ends.until(look, seconds)
+
     def running(self) -> int:
         """How many executions have not ended: open work, for which a server stays alive."""
         with self._records.read() as reading:
             return journal.count_running(reading)
+
+
+def _missing(arn: str) -> ServiceError:
+    return ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+
+
+def not_of_this_type() -> ServiceError:
+    """The refusal of what a machine of the other type could do."""
+    text = "This operation is not supported by this type of state machine"
+    return ServiceError("StateMachineTypeNotSupported", text)
+
+
+def _started_from(target: Target) -> dict[str, Any]:
+    """What an execution remembers of its machine as it was."""
+    machine = target.machine
+    told = {
+        "version": target.version.arn if target.version else None,
+        "alias": target.alias.arn if target.alias else None,
+        "machine": {
+            **machine.details,
+            "revisionId": machine.revision_id or None,
+            "updatedAt": machine.updated_at,
+        },
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _invalid_input(problem: str) -> ServiceError:
+    return ServiceError("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{problem}'")
 
 
 def _same(existing: Execution, text: str) -> Execution:

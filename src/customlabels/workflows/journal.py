@@ -26,7 +26,9 @@ from customlabels.workflows.tasks import TaskRow
 
 __all__ = ["Advance", "End", "Execution", "Listed", "Run"]
 
-TOPIC = "executions"
+TOPIC = "executions"  # something happened to executions or to their tasks
+OFFERS = "offers"  # an activity has a new task
+ENDS = "ends"  # executions ended
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,14 @@ class Execution:
     cause: str | None = None
     stopped_at: float | None = None
     details: dict[str, Any] = field(default_factory=dict)  # kept for the caller as they are (trace header)
+    redrive_count: int = 0
+    redriven_at: float | None = None
+    is_kept: bool = False  # there is a snapshot to go on from
 
 
 @dataclass(frozen=True)
 class Listed:
-    """An execution in a list: without its texts, which may be large."""
+    """An execution in a list: without its input and output, which may be large."""
 
     arn: str
     machine_arn: str
@@ -58,11 +63,17 @@ class Listed:
     status: str
     started_at: float
     stopped_at: float | None
+    details: dict[str, Any]
+    redrive_count: int
+    redriven_at: float | None
 
 
 @dataclass(frozen=True)
 class Run:
-    """A running execution as an advance needs it. state: the snapshot, None before the first advance."""
+    """A running execution as an advance needs it.
+
+    state: the snapshot, None before the first advance    stopping: a stop to be carried out, JSON
+    """
 
     arn: str
     machine_arn: str
@@ -73,6 +84,7 @@ class Run:
     started_at: float
     seq: int = 0
     state: str | None = None
+    stopping: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,10 @@ def begin(tx: Transaction, first: Advance, details: dict[str, Any]) -> bool:
 
 def apply(tx: Transaction, advances: list[Advance], now: float) -> list[Advance]:
     """Write those advances whose runs and tasks are still as they were read; the others must be redone."""
-    current = {row.arn: row.seq for row in tx.execute(_LOCKED, {"arns": [a.run.arn for a in advances]})}
+    # Together with their children: whose end is awaited cannot end unseen between here and the commit.
+    awaited = [new.awaits for advance in advances for _read, new in advance.changed if new.awaits]
+    arns = [advance.run.arn for advance in advances] + awaited
+    current = {row.arn: row.seq for row in tx.execute(_LOCKED, {"arns": arns})}
     kept = tasks.still_as_read(tx, (read for advance in advances for read, _new in advance.changed))
     good = [
         advance
@@ -128,6 +143,35 @@ def apply(tx: Transaction, advances: list[Advance], now: float) -> list[Advance]
     return good
 
 
+def redrive(tx: Transaction, before: Execution, going_on: str, event: Event) -> bool:
+    """Let an ended execution run again from the snapshot `going_on`; False where it is not as it was read."""
+    unchanged = and_(
+        executions.c.arn == before.arn,
+        executions.c.status == before.status,
+        executions.c.redrive_count == before.redrive_count,
+    )
+    running = _advanced(Advance(Run(before.arn, "", "", "", "", "", 0.0), 0, going_on, event.timestamp), 0.0)
+    changes = running | {
+        "seq": executions.c.seq + 1,
+        "redrive_count": before.redrive_count + 1,
+        "redriven_at": event.timestamp,
+        "stopping": None,
+    }
+    if not tx.execute(update(executions).where(unchanged).values(changes)).rowcount:
+        return False
+    tx.execute(insert(events), [_event_values(before.arn, event)])
+    tx.notify(TOPIC)
+    return True
+
+
+def kept_state(reading: Reading, arn: str) -> str | None:
+    """The snapshot of an execution."""
+    state: str | None = reading.execute(
+        select(executions.c.state).where(executions.c.arn == arn)
+    ).scalar_one_or_none()
+    return state
+
+
 def _append(tx: Transaction, advances: list[Advance]) -> None:
     """Write the events and tasks of advances whose snapshots have just been written."""
     happened = [_event_values(advance.run.arn, event) for advance in advances for event in advance.events]
@@ -135,9 +179,29 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
         tx.execute(insert(events), happened)
     tasks.add(tx, [row for advance in advances for row in advance.added])
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
-    tasks.cancel(tx, [token for advance in advances for token in advance.cancelled])
-    tasks.cancel_all(tx, [advance.run.arn for advance in advances if advance.end])
+    cancelled = [token for advance in advances for token in advance.cancelled]
+    ended = [advance.run.arn for advance in advances if advance.end]
+    stop(tx, tasks.awaited_by(tx, cancelled, ended))
+    tasks.cancel(tx, cancelled)
+    tasks.cancel_all(tx, ended)
+    tasks.end_awaiting(tx, ended)
+    if any(row.status == "OFFERED" for advance in advances for row in advance.added):
+        tx.notify(OFFERS)
+    if ended:
+        tx.notify(ENDS)
     tx.notify(TOPIC)
+
+
+def stop(tx: Transaction, arns: list[str]) -> None:
+    """Have the engine stop executions that nobody waits for any more.
+
+    Their number goes up, so that an advance which does not know of the stop is made again.
+    """
+    if arns:
+        running = and_(executions.c.arn.in_(arns), executions.c.status == "RUNNING")
+        tx.execute(
+            update(executions).where(running).values(seq=executions.c.seq + 1, ready_at=0, stopping="{}")
+        )
 
 
 _ADVANCE = update(executions).where(executions.c.arn == bindparam("of_arn"))
@@ -189,9 +253,10 @@ _NEXT_READY = select(func.min(executions.c.ready_at))
 _RUNS = select(*(executions.c[name] for name in Run.__dataclass_fields__)).where(
     _AMONG, executions.c.status == "RUNNING"
 )
-_DESCRIBED = select(*(executions.c[name] for name in Execution.__dataclass_fields__)).where(
-    executions.c.arn == bindparam("arn")
-)
+_DESCRIBED = select(
+    *(executions.c[name] for name in Execution.__dataclass_fields__ if name != "is_kept"),
+    executions.c.state.is_not(None).label("is_kept"),
+).where(executions.c.arn == bindparam("arn"))
 
 
 def due(reading: Reading, now: float, limit: int) -> list[str]:
@@ -232,18 +297,32 @@ def details(reading: Reading, arn: str) -> dict[str, Any]:
 
 
 def newest(
-    reading: Reading, machine_arn: str, status: str | None, limit: int, after: tuple[float, str] | None
+    reading: Reading,
+    machine_arn: str,
+    status: str | None,
+    limit: int,
+    after: tuple[float, str] | None,
+    via: str | None,
+    redriven: bool | None,
 ) -> list[Listed]:
-    """Up to `limit` executions of a machine, newest first, from `after` (started_at, arn) on."""
+    """Up to `limit` executions of a machine, newest first, from `after` (started_at, arn) on.
+
+    via: only those started by this version, alias or map run    redriven: only those that were, or were not
+    """
     columns = [executions.c[name] for name in Listed.__dataclass_fields__]
     chosen = select(*columns).where(executions.c.machine_arn == machine_arn)
     if status is not None:
         chosen = chosen.where(executions.c.status == status)
+    if via is not None:
+        chosen = chosen.where(executions.c.details.contains(json.dumps(via), autoescape=True))
+    if redriven is not None:
+        chosen = chosen.where(executions.c.redrive_count > 0 if redriven else executions.c.redrive_count == 0)
     if after is not None:
         same_time = and_(executions.c.started_at == after[0], executions.c.arn > after[1])
         chosen = chosen.where(or_(executions.c.started_at < after[0], same_time))
     ordered = chosen.order_by(executions.c.started_at.desc(), executions.c.arn).limit(limit)
-    return [Listed(**row._asdict()) for row in reading.execute(ordered)]
+    rows = reading.execute(ordered)
+    return [Listed(**{**row._asdict(), "details": json.loads(row.details)}) for row in rows]
 
 
 def history(reading: Reading, arn: str, limit: int, after: int | None, reverse: bool) -> list[Event]:

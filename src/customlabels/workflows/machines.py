@@ -3,6 +3,8 @@
 Layer: workflows. Plain names; refusals carry the codes of the Step Functions model, because whoever
 calls has no other use for them. An execution keeps the definition that it began with, so changing or
 deleting a machine does not touch its runs.
+
+A machine as it was made has no revision; each change of its definition or role makes one.
 """
 
 from __future__ import annotations
@@ -13,18 +15,37 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, select, update
 
-from customlabels.asl import InvalidDefinition, parse
+from customlabels.asl import InvalidDefinition, Machine, parse
 from customlabels.errors import ServiceError
 from customlabels.storage import Reading, Records
-from customlabels.storage.schema import state_machines
+from customlabels.storage.schema import machine_aliases, machine_versions, state_machines
 from customlabels.workflows.dialects import Clock, insert_once
 
-__all__ = ["StateMachine", "StateMachines", "check_name", "machine_row"]
+__all__ = [
+    "OPTIMISED",
+    "StateMachine",
+    "StateMachines",
+    "check_definition",
+    "check_name",
+    "machine_missing",
+    "machine_row",
+    "problems_of",
+]
 
 # The model bounds the length only; what AWS refuses in names of machines and executions it says in words.
 REFUSED_IN_NAMES = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")
+# What the optimised integrations can do, of those that are run here; of others nothing is claimed.
+OPTIMISED = {
+    "states": {"startExecution"},
+    "lambda": {"invoke"},
+    "sqs": {"sendMessage"},
+    "sns": {"publish"},
+    "dynamodb": {"getItem", "putItem", "updateItem", "deleteItem"},
+    "events": {"putEvents"},
+}
+NOT_IN_EXPRESS = re.compile(r".*(?P<pattern>\.waitForTaskToken|\.sync(?::2)?)")
 
 
 @dataclass(frozen=True)
@@ -40,8 +61,10 @@ class StateMachine:
     type: str = "STANDARD"  # | EXPRESS
     details: dict[str, Any] = field(default_factory=dict)
     status: str = "ACTIVE"
-    revision_id: str = ""
+    revision_id: str = ""  # empty until the first change
     created_at: float = 0.0  # epoch seconds
+    updated_at: float | None = None
+    last_version: int = 0  # the highest number that was ever published
 
 
 _BY_ARN = select(state_machines).where(state_machines.c.arn == bindparam("arn"))
@@ -62,8 +85,8 @@ class StateMachines:
         StateMachineAlreadyExists where the name stands for another definition, type or details.
         """
         check_name(machine.name)
-        check_definition(machine.definition)
-        made = {"status": "ACTIVE", "revision_id": self._new_id(), "created_at": self._clock()}
+        check_definition(machine.definition, machine.type)
+        made = {"status": "ACTIVE", "revision_id": "", "created_at": self._clock()}
         row = vars(machine) | made | {"details": json.dumps(machine.details)}
         with self._records.write() as tx:
             insert_once(tx, state_machines, row)
@@ -79,20 +102,15 @@ class StateMachines:
             return machine_row(reading, arn)
 
     def list(
-        self, account: str, region: str, limit: int = 100, after: tuple[float, str] | None = None
+        self, account: str, region: str, limit: int = 100, after: str | None = None
     ) -> list[StateMachine]:
-        """Up to `limit` machines, newest first.
-
-        after: created_at and arn of the last one of the page before.
-        """
+        """Up to `limit` machines by their name; after: the ARN of the last one of the page before."""
         columns = state_machines.c
         chosen = select(state_machines).where(columns.account == account, columns.region == region)
         if after is not None:
-            same_time = and_(columns.created_at == after[0], columns.arn > after[1])
-            chosen = chosen.where(or_(columns.created_at < after[0], same_time))
+            chosen = chosen.where(columns.arn > after)
         with self._records.read() as reading:
-            rows = reading.execute(chosen.order_by(columns.created_at.desc(), columns.arn).limit(limit))
-            return [_machine(row) for row in rows]
+            return [_machine(row) for row in reading.execute(chosen.order_by(columns.arn).limit(limit))]
 
     def update(
         self,
@@ -106,22 +124,30 @@ class StateMachines:
 
         Raises ServiceError StateMachineDoesNotExist or InvalidDefinition.
         """
-        if definition is not None:
-            check_definition(definition)
-        changes = {
-            "definition": definition,
-            "role_arn": role_arn,
-            "details": None if details is None else json.dumps(details),
-            "revision_id": self._new_id(),
-        }
-        given = {name: value for name, value in changes.items() if value is not None}
+        if definition is not None:  # before the transaction: a large one takes its time
+            check_definition(definition, self.describe(arn).type)
         with self._records.write() as tx:
-            tx.execute(update(state_machines).where(state_machines.c.arn == arn).values(given))
+            before = machine_row(tx, arn)
+            given = {"definition": definition, "role_arn": role_arn}
+            changes: dict[str, Any] = {
+                name: value for name, value in given.items() if value not in (None, getattr(before, name))
+            }
+            if changes:
+                changes["revision_id"] = self._new_id()
+            if details is not None:
+                changes["details"] = json.dumps(details)
+            changes["updated_at"] = self._clock()
+            tx.execute(update(state_machines).where(state_machines.c.arn == arn).values(changes))
             return machine_row(tx, arn)
 
     def delete(self, arn: str) -> None:
-        """Remove the machine; none there is no error. Its executions stay, and go on to their end."""
+        """Remove the machine with its versions and aliases; none there is no error.
+
+        Its executions stay, and go on to their end.
+        """
         with self._records.write() as tx:
+            tx.execute(delete(machine_aliases).where(machine_aliases.c.machine_arn == arn))
+            tx.execute(delete(machine_versions).where(machine_versions.c.machine_arn == arn))
             tx.execute(delete(state_machines).where(state_machines.c.arn == arn))
 
 
@@ -129,8 +155,13 @@ def machine_row(reading: Reading, arn: str) -> StateMachine:
     """The machine `arn` in this snapshot; ServiceError StateMachineDoesNotExist."""
     row = reading.execute(_BY_ARN, {"arn": arn}).first()
     if row is None:
-        raise ServiceError("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+        raise machine_missing(arn)
     return _machine(row)
+
+
+def machine_missing(arn: str) -> ServiceError:
+    """The refusal of a machine, version or alias that is not there."""
+    return ServiceError("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
 
 
 def check_name(name: str) -> None:
@@ -139,12 +170,54 @@ def check_name(name: str) -> None:
         raise ServiceError("InvalidName", f"Invalid Name: '{name}'")
 
 
-def check_definition(definition: str) -> None:
-    """ServiceError InvalidDefinition, with every problem that was found."""
+def check_definition(definition: str, kind: str = "STANDARD") -> None:
+    """ServiceError InvalidDefinition, with every problem that was found. kind: STANDARD or EXPRESS."""
     try:
-        parse(definition)
+        machine = parse(definition)
     except InvalidDefinition as error:
         raise ServiceError("InvalidDefinition", str(error)) from error
+    found = _refused_resources(machine, kind)
+    if found:
+        told = ", ".join(f"{each['code']}: {each['message']} at {each['location']}" for each in found)
+        raise ServiceError("InvalidDefinition", f"Invalid State Machine Definition: '{told}'")
+
+
+def problems_of(definition: str, kind: str) -> list[dict[str, str]]:
+    """What is wrong with a definition: `code`, `message` and, where it is somewhere, `location`."""
+    try:
+        machine = parse(definition)
+    except InvalidDefinition as error:
+        found = [(one.code, one.message, one.location) for one in error.problems]
+        return [
+            {"code": code, "message": message} | ({"location": place} if place else {})
+            for code, message, place in found
+        ]
+    return _refused_resources(machine, kind)
+
+
+def _refused_resources(machine: Machine, kind: str) -> list[dict[str, str]]:
+    """What is wrong with the resources of tasks that are named as they should be."""
+    found = []
+    for place, workflow in machine.workflows.items():
+        for name, state in workflow.states.items():
+            said = _refused_resource(state.body.resource, kind) if state.kind == "Task" else None
+            if said is not None:
+                where = f"{place}/States/{name}/Resource"
+                found.append({"code": "SCHEMA_VALIDATION_FAILED", "message": said, "location": where})
+    return found
+
+
+def _refused_resource(resource: Any, kind: str) -> str | None:
+    actions = OPTIMISED.get(resource.kind)
+    if actions is not None and resource.name.partition(".")[0] not in actions:
+        return (
+            f"The resource provided {resource.arn} is not recognized. The value is not a valid resource ARN, "
+            "or the resource is not available in this region."
+        )
+    waits = NOT_IN_EXPRESS.fullmatch(resource.arn) if kind == "EXPRESS" else None
+    if waits:  # an express execution is over in minutes
+        return f"Express state machine does not support '{waits['pattern']}' service integration "
+    return None
 
 
 def _machine(row: Any) -> StateMachine:

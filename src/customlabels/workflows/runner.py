@@ -10,6 +10,7 @@ same again; after it, the tasks of the turn as started rows, which the next serv
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import threading
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from customlabels.asl import (
+    Abort,
     Rules,
     TaskFailed,
     TaskHeartbeatMissed,
@@ -31,7 +33,9 @@ from customlabels.workflows import journal, tasks
 from customlabels.workflows.advancing import Advancing, broken_off
 from customlabels.workflows.dialects import Clock, lease_time
 from customlabels.workflows.journal import Advance, Run
-from customlabels.workflows.tasks import Outcome, TaskRow, TaskRunner, run_task
+from customlabels.workflows.nested import outcome_of
+from customlabels.workflows.task_runs import Outcome, TaskRunner, run_task
+from customlabels.workflows.tasks import TaskRow
 
 __all__ = ["Engine", "EnginePace"]
 
@@ -65,6 +69,7 @@ class _Work:
 
     due: bool = False
     finished: list[tuple[TaskRow, Outcome]] = field(default_factory=list)
+    answered: list[tuple[TaskRow, Outcome]] = field(default_factory=list)  # from outside
     overdue: list[TaskRow] = field(default_factory=list)
     waiting: list[TaskRow] = field(default_factory=list)  # scheduled tasks, for which there are threads
 
@@ -156,7 +161,7 @@ class Engine:
             def begin(task: TaskRow) -> TaskRow | None:
                 if self._free_places() <= len(begun):
                     return None
-                begun.append(self._begun(task, now, lease_until))
+                begun.append(task.begun("STARTED", now, self._owner, lease_until))
                 return begun[-1]
 
             advances = [self._advance(run, works[arn], now, begin) for arn, run in runs.items()]
@@ -192,6 +197,8 @@ class Engine:
             # Another attempt, or a task that is over: this worker came too late and changes nothing.
             if row is not None and (row.status, row.attempt) == ("STARTED", task.attempt):
                 work(task.execution_arn).finished.append((row, outcome))
+        for task in tasks.answered(reading, self._pace.batch):
+            work(task.execution_arn).answered.append((task, _answer(reading, task)))
         for task in tasks.overdue(reading, now):
             if task.token not in current:
                 work(task.execution_arn).overdue.append(task)
@@ -207,9 +214,11 @@ class Engine:
         """Decide, outside of any transaction."""
         try:
             advancing = Advancing(run, now, self._rules)
+            if run.stopping is not None:
+                advancing.feed(Abort(**json.loads(run.stopping)))
             if work.due:
                 advancing.feed(TimerDue())
-            for task, outcome in work.finished:
+            for task, outcome in work.finished + work.answered:
                 _feed_outcome(advancing, task, outcome)
             for task in work.overdue:
                 timed_out = task.timeout_at is not None and task.timeout_at <= now
@@ -241,20 +250,6 @@ class Engine:
 
     def _free_places(self) -> int:
         return 0 if self._closing.is_set() else self._pace.task_threads - len(self._running)
-
-    def _begun(self, task: TaskRow, now: float, lease_until: float) -> TaskRow:
-        def after(seconds: float | None) -> float | None:
-            return None if seconds is None else now + seconds
-
-        return replace(
-            task,
-            status="STARTED",
-            attempt=task.attempt + 1,
-            owner=self._owner,
-            lease_until=lease_until,
-            timeout_at=after(task.timeout_seconds),
-            heartbeat_due=after(task.heartbeat_seconds),
-        )
 
     def _launch(self, task: TaskRow) -> None:
         def run() -> None:
@@ -292,9 +287,20 @@ class Engine:
             self._launch(task)
 
 
+def _answer(reading: Reading, task: TaskRow) -> Outcome:
+    """What came from outside: a callback's words, or the end of the execution that was awaited."""
+    if task.answer is not None:
+        return Outcome(**json.loads(task.answer))
+    assert task.awaits is not None
+    return outcome_of(journal.find(reading, task.awaits), task.resource)
+
+
 def _feed_outcome(advancing: Advancing, task: TaskRow, outcome: Outcome) -> None:
-    if outcome.output is not None:
-        if task.resource.endswith(ANSWERED_LATER):  # but here at once: by a mock
+    if outcome.submitted:
+        assert outcome.output is not None
+        advancing.submit_task(task, outcome.output, outcome.awaits)
+    elif outcome.output is not None:
+        if task.status == "STARTED" and task.resource.endswith(ANSWERED_LATER):  # but at once: by a mock
             advancing.feed(TaskSubmitted(task.id, outcome.output))
         advancing.close_task(task, "SUCCEEDED", TaskSucceeded(task.id, outcome.output))
     else:

@@ -1,73 +1,34 @@
-"""Tasks: what an execution asks of the outside, as leased rows, and one run of such a task.
+"""Tasks: what an execution asks of the outside, as leased rows.
 
-Layer: workflows. A task is scheduled, started and ended in commits that also carry its events, so that
-history and rows never disagree. The runner is handed in; a task may reach it more than once, always under
-the same token, and the runner answers a repeated token as it did before.
+Layer: workflows. SQL only. A task is scheduled, started and ended in commits that also carry its events, so
+that history and rows never disagree.
+
+A task that ends elsewhere (a callback, an execution that it started, an activity) is a row without a lease
+while it waits: it costs no thread. Whoever ends it writes the answer into the row; the engine does the rest.
 
 What a power cut leaves: a scheduled task waits for the next server; a started one has a lease, and when
 that is out it is run again under the same token. To the States Language that is the same attempt: no
-event, no Retry. A result that was not committed is lost, and asked for again.
+event, no Retry. A result that was not committed is lost, and asked for again. An answer that was accepted
+is in its row, whatever its task was doing then.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, exists, func, insert, or_, select, update
 
 from customlabels.storage import Reading, Transaction
-from customlabels.storage.schema import tasks
+from customlabels.storage.schema import executions, tasks
+from customlabels.workflows.task_runs import TaskRequest
 
-__all__ = ["Outcome", "TaskFailure", "TaskRequest", "TaskRow", "TaskRunner", "run_task", "token_of"]
+__all__ = ["TaskRow", "is_activity", "takes_answers", "token_of"]
 
-log = logging.getLogger(__name__)
-
-OPEN = ("SCHEDULED", "STARTED")
-MAX_ERROR = 256  # characters, as the service bounds them
-MAX_CAUSE = 32_768
-
-
-@dataclass(frozen=True)
-class TaskRequest:
-    """One task as a runner gets it; `token` is the same in every run of it and fits a client token."""
-
-    resource_arn: str
-    parameters: Any  # a JSON value
-    token: str
-    account: str
-    region: str
-    timeout: float | None  # seconds; the engine stops waiting by itself, this is for the runner's own calls
-    execution_arn: str = ""
-
-
-class TaskFailure(Exception):
-    """The task failed in a way that Retry and Catch can name."""
-
-    def __init__(self, error: str, cause: str) -> None:
-        super().__init__(f"{error}: {cause}")
-        self.error, self.cause = error, cause
-
-
-class TaskRunner(Protocol):
-    """Whoever can run tasks. Called from several threads at once."""
-
-    def run(self, task: TaskRequest) -> Any:
-        """The task's result, a JSON value. Raises TaskFailure."""
-        ...
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a task: its output as a JSON text, or an error."""
-
-    output: str | None = None
-    error: str | None = None
-    cause: str | None = None
+OPEN = ("SCHEDULED", "OFFERED", "STARTED", "WAITING", "ANSWERED")
 
 
 @dataclass(frozen=True)
@@ -88,6 +49,28 @@ class TaskRow:
     lease_until: float | None = None
     timeout_at: float | None = None
     heartbeat_due: float | None = None
+    answer: str | None = None  # JSON: what came from outside, members of Outcome
+    awaits: str | None = None  # the execution whose end is the answer
+
+    def begun(self, status: str, now: float, owner: str | None, lease_until: float | None) -> TaskRow:
+        """The same task, begun at `now`: its time runs from here on."""
+        timeout, heartbeat = self.timeout_seconds, self.heartbeat_seconds
+        return replace(
+            self,
+            status=status,
+            attempt=self.attempt + 1,
+            owner=owner,
+            lease_until=lease_until,
+            timeout_at=None if timeout is None else now + timeout,
+            heartbeat_due=None if heartbeat is None else now + heartbeat,
+        )
+
+    def waiting(self, awaits: str | None, now: float) -> TaskRow:
+        """The same task, which nobody here works on any more."""
+        heartbeat = None if self.heartbeat_seconds is None else now + self.heartbeat_seconds
+        return replace(
+            self, status="WAITING", owner=None, lease_until=None, heartbeat_due=heartbeat, awaits=awaits
+        )
 
     def request(self) -> TaskRequest:
         """What the runner is asked."""
@@ -101,43 +84,62 @@ def token_of(execution_arn: str, task_id: int) -> str:
     return hashlib.sha256(f"{execution_arn} task {task_id}".encode()).hexdigest()
 
 
-def run_task(runner: TaskRunner, task: TaskRequest) -> Outcome:
-    """One run, with every way to fail turned into an error that the States Language knows."""
-    try:
-        output = json.dumps(runner.run(task), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except TaskFailure as failure:
-        return Outcome(error=failure.error[:MAX_ERROR], cause=failure.cause[:MAX_CAUSE])
-    except Exception as error:
-        log.exception("a task of %s failed unexpectedly", task.resource_arn)
-        return Outcome(error="States.TaskFailed", cause=f"{type(error).__name__}: {error}"[:MAX_CAUSE])
-    return Outcome(output=output)
+def is_activity(resource: str) -> bool:
+    """Whether workers of the user's ask for the tasks of this resource."""
+    return ":activity:" in resource
+
+
+def takes_answers(resource: str) -> bool:
+    """Whether a task of this resource ends by its token."""
+    return resource.endswith(".waitForTaskToken") or is_activity(resource)
 
 
 # ---------------------------------------------------------------- rows
 
 # Statements of every turn of the engine are made once: building one costs more than running it.
 _STARTED = tasks.c.status == "STARTED"
+_TIMED = tasks.c.status.in_(("STARTED", "WAITING")) & tasks.c.answer.is_(None)
 _OF_TOKENS = tasks.c.token.in_(bindparam("tokens", expanding=True))
-_SCHEDULED = (
-    select(tasks).where(tasks.c.status == "SCHEDULED").order_by(tasks.c.created_at).limit(bindparam("most"))
+_OF_STATUS = (
+    select(tasks)
+    .where(tasks.c.status == bindparam("status"))
+    .order_by(tasks.c.created_at)
+    .limit(bindparam("most"))
 )
 _OVERDUE = select(tasks).where(
-    _STARTED, or_(tasks.c.timeout_at <= bindparam("now"), tasks.c.heartbeat_due <= bindparam("now"))
+    _TIMED, or_(tasks.c.timeout_at <= bindparam("now"), tasks.c.heartbeat_due <= bindparam("now"))
 )
-_NEXT_DUE = select(func.min(tasks.c.timeout_at), func.min(tasks.c.heartbeat_due)).where(_STARTED)
+_NEXT_DUE = select(func.min(tasks.c.timeout_at), func.min(tasks.c.heartbeat_due)).where(_TIMED)
 _BY_TOKEN = select(tasks).where(_OF_TOKENS)
-_LOCKED = select(tasks.c.token, tasks.c.status, tasks.c.attempt).where(_OF_TOKENS).with_for_update()
+_FENCE = ("status", "attempt", "answer")
+_LOCKED = select(tasks.c.token, *(tasks.c[name] for name in _FENCE)).where(_OF_TOKENS).with_for_update()
 _CHANGE = update(tasks).where(tasks.c.token == bindparam("of_token"))
-_CHANGING = ("status", "attempt", "owner", "lease_until", "timeout_at", "heartbeat_due")
+_CHANGING = ("status", "attempt", "owner", "lease_until", "timeout_at", "heartbeat_due", "awaits")
+_ENDED_CHILD = exists().where(executions.c.arn == tasks.c.awaits, executions.c.status != "RUNNING")
+_ANSWER = update(tasks).where(
+    _OF_TOKENS, tasks.c.status == "WAITING", or_(tasks.c.answer.is_not(None), _ENDED_CHILD)
+)
 
 
 def scheduled(reading: Reading, limit: int) -> list[TaskRow]:
     """Up to `limit` tasks that nobody has begun, oldest first."""
-    return [_task(row) for row in reading.execute(_SCHEDULED, {"most": limit})]
+    return [_task(row) for row in reading.execute(_OF_STATUS, {"status": "SCHEDULED", "most": limit})]
+
+
+def answered(reading: Reading, limit: int) -> list[TaskRow]:
+    """Up to `limit` tasks whose answer has come from outside, oldest first."""
+    return [_task(row) for row in reading.execute(_OF_STATUS, {"status": "ANSWERED", "most": limit})]
+
+
+def offered(reading: Reading, activity_arn: str) -> TaskRow | None:
+    """The oldest task that waits for a worker of the activity."""
+    of_activity = and_(tasks.c.resource == activity_arn, tasks.c.status == "OFFERED")
+    row = reading.execute(select(tasks).where(of_activity).order_by(tasks.c.created_at).limit(1)).first()
+    return None if row is None else _task(row)
 
 
 def overdue(reading: Reading, now: float) -> list[TaskRow]:
-    """Started tasks whose timeout or heartbeat has passed at `now`."""
+    """Tasks under way whose timeout or heartbeat has passed at `now`."""
     return [_task(row) for row in reading.execute(_OVERDUE, {"now": now})]
 
 
@@ -153,17 +155,17 @@ def by_token(reading: Reading, tokens: Iterable[str]) -> dict[str, TaskRow]:
 
 
 def next_due(reading: Reading) -> float | None:
-    """When the next started task reaches its timeout or its heartbeat; None where none has one."""
+    """When the next task under way reaches its timeout or its heartbeat; None where none has one."""
     return min((due for due in reading.execute(_NEXT_DUE).one() if due is not None), default=None)
 
 
 def still_as_read(tx: Transaction, rows: Iterable[TaskRow]) -> set[str]:
-    """The tokens among `rows` whose status and attempt nobody has changed; locked until the commit."""
-    expected = {row.token: (row.status, row.attempt) for row in rows}
+    """The tokens among `rows` whose status, attempt and answer are as read; locked until the commit."""
+    expected = {row.token: tuple(getattr(row, name) for name in _FENCE) for row in rows}
     if not expected:
         return set()
     found = tx.execute(_LOCKED, {"tokens": list(expected)})
-    return {row.token for row in found if expected[row.token] == (row.status, row.attempt)}
+    return {token for token, *fence in found if expected[token] == tuple(fence)}
 
 
 def add(tx: Transaction, rows: list[TaskRow]) -> None:
@@ -173,10 +175,51 @@ def add(tx: Transaction, rows: list[TaskRow]) -> None:
 
 
 def change(tx: Transaction, rows: list[TaskRow]) -> None:
-    """Write status, attempt, lease and due times of tasks."""
+    """Write status, attempt, lease, due times and awaited execution of tasks.
+
+    One that begins to wait may have its answer already: a callback can be quicker than the call's own
+    result, and the awaited execution may be over. `journal` holds the lock of the latter.
+    """
     if rows:
         changes = [{name: getattr(row, name) for name in _CHANGING} for row in rows]
         tx.execute(_CHANGE, [{"of_token": row.token, **new} for row, new in zip(rows, changes, strict=True)])
+        waiting = [row.token for row in rows if row.status == "WAITING"]
+        if waiting:
+            tx.execute(_ANSWER.values(status="ANSWERED"), {"tokens": waiting})
+
+
+def answer(tx: Transaction, row: TaskRow, text: str) -> bool:
+    """Write an answer from outside, the first one only; whether the task could still take it."""
+    ended = case((tasks.c.status == "WAITING", "ANSWERED"), else_=tasks.c.status)
+    open_row = and_(
+        tasks.c.token == row.token, tasks.c.status.in_(("STARTED", "WAITING")), tasks.c.answer.is_(None)
+    )
+    return tx.execute(update(tasks).where(open_row).values(answer=text, status=ended)).rowcount == 1
+
+
+def heard_of(tx: Transaction, row: TaskRow, now: float) -> bool:
+    """Note a sign of life at `now`; whether the task is still under way."""
+    due = now + tasks.c.heartbeat_seconds
+    return (
+        tx.execute(update(tasks).where(tasks.c.token == row.token, _TIMED).values(heartbeat_due=due)).rowcount
+        == 1
+    )
+
+
+def end_awaiting(tx: Transaction, execution_arns: list[str]) -> None:
+    """Answer the tasks that wait for the end of these executions."""
+    if execution_arns:
+        awaiting = and_(tasks.c.awaits.in_(execution_arns), tasks.c.status == "WAITING")
+        tx.execute(update(tasks).where(awaiting).values(status="ANSWERED"))
+
+
+def awaited_by(tx: Transaction, tokens: list[str], execution_arns: list[str]) -> list[str]:
+    """The executions that open tasks among `tokens`, or of these executions, wait for."""
+    if not tokens and not execution_arns:
+        return []
+    given_up = or_(tasks.c.token.in_(tokens), tasks.c.execution_arn.in_(execution_arns))
+    found = select(tasks.c.awaits).where(given_up, tasks.c.status == "WAITING", tasks.c.awaits.is_not(None))
+    return list(tx.execute(found).scalars())
 
 
 def cancel(tx: Transaction, tokens: list[str]) -> None:
@@ -211,7 +254,10 @@ def end_leases(tx: Transaction, now: float) -> None:
         "timeout_at": now + tasks.c.timeout_seconds,
         "heartbeat_due": now + tasks.c.heartbeat_seconds,
     }
-    tx.execute(update(tasks).where(tasks.c.status == "STARTED").values(again))
+    tx.execute(update(tasks).where(_STARTED).values(again))
+    # Who works elsewhere could not be heard meanwhile; its time as a whole has passed all the same.
+    heard = {"heartbeat_due": again["heartbeat_due"]}
+    tx.execute(update(tasks).where(tasks.c.status == "WAITING").values(heard))
 
 
 def _cancelling(where: Any) -> Any:

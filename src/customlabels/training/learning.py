@@ -1,7 +1,7 @@
-"""The loop for one label an image: what a net learns, step by step, and what it then says.
+"""The loop: what a net learns, step by step, whatever kind of model it is.
 
-Layer: training (torch). One module a kind of model; this one is softmax over the labels.
-AdamW, warm-up and cosine in steps, label smoothing, mixup, and an average of the weights that predicts.
+Layer: training (torch). AdamW, warm-up and cosine in steps, and an average of the weights that predicts. What
+differs between the kinds (the net, its views of images, its loss, what it says) is a `Lesson`.
 
 Everything random is drawn from (seed, course, step), so a step depends on the state before it and on nothing
 else. What a power cut leaves is the last checkpoint; from there the same steps follow, to the same bits.
@@ -10,75 +10,97 @@ else. What a power cut leaves is the last checkpoint; from there the same steps 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
-from torch.nn import functional
+from torch import Generator, Tensor, nn
 
-from customlabels.evaluation import count
-from customlabels.training.augmentation import Augmentation, mixed, random_views
+from customlabels.inference import Predictor
 from customlabels.training.checkpoints import Learner
-from customlabels.training.network import Classifier, normalised
+from customlabels.training.material import Part
 from customlabels.training.plan import Course, Plan
 
-__all__ = ["Examples", "learn", "logits_of", "new_learner", "take_step"]
+__all__ = ["Lesson", "Said", "learn", "new_learner", "take_step"]
 
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
-LABEL_SMOOTHING, MIXUP = 0.1, 0.2
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
 LOSS_MEMORY = 0.95  # of the loss that is told
-MEASUREMENTS = 8  # of the held-out images, during a course
-SCORED_AT_ONCE = 64  # images; bounds memory
+MEASUREMENTS = 6  # of the held-out images, during a course
+MOST_MEASURED = 200  # held-out images that are looked at during a course
+
+Said = Mapping[str, NDArray[Any]]  # what a net says of images: arrays by name, joined along their first axis
 
 
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """The usable training images.
+class Lesson(Protocol):
+    """What nets of one kind learn from, and how."""
 
-    truth: (n,) index of the label     labels: how many
-    images: (places,) to (places, cached_side, cached_side, 3) uint8
-    as_served: (places,) of images that are ever held out to (places, side, side, 3) uint8, as served
-    """
+    @property
+    def count(self) -> int:
+        """How many images there are to learn from."""
 
-    truth: NDArray[np.int64]
-    labels: int
-    images: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
-    as_served: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    def net(self) -> nn.Module:
+        """A net with random weights."""
 
-    def batch(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Images (n, cached_side, cached_side, 3) uint8, and rows of 0 and 1 (n, labels) float."""
-        truth = functional.one_hot(torch.from_numpy(self.truth[places]), self.labels).float()
-        return torch.from_numpy(self.images(places)), truth
+    def batch(
+        self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
+    ) -> tuple[Tensor, Any]:
+        """Views of the images for a net, drawn with the generator, and what it should say of them.
+
+        share: of the course that is done, 0..1
+        """
+
+    def loss(self, outputs: Any, targets: Any, learned: NDArray[np.int64]) -> Tensor:
+        """How far the net is from what it should say. learned: all images of the course"""
+
+    def say(self, net: nn.Module, places: NDArray[np.int64]) -> Said:
+        """What a net says of images, prepared as serving will prepare them."""
+
+    def as_served(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Images that are ever held out, prepared as for serving: (places, height, width, 3) uint8."""
+
+    def f1(self, said: Said, places: NDArray[np.int64]) -> float:
+        """The mean F1 of the labels for what was said of these images."""
+
+    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[Any, float]:
+        """What was said of these images as predictions with their truth; and the temperature behind them."""
+
+    def served(self, net: nn.Module, temperature: float) -> nn.Module:
+        """The net as it is exported."""
+
+    def tested(self, predictor: Predictor, part: Part) -> Any:
+        """Predictions for the test images by the exported model."""
+
+    def lines(
+        self, tested: Any, part: Part, thresholds: NDArray[np.floating[Any]], ended: datetime
+    ) -> Iterator[str]:
+        """The lines of the testing output, for what `tested` gave."""
 
 
 def learn(
-    examples: Examples, course: Course, plan: Plan, learner: Learner, after_step: Callable[[], None]
+    lesson: Lesson, course: Course, plan: Plan, learner: Learner, after_step: Callable[[], None]
 ) -> None:
     """Take a learner from where it stands to the end of the course."""
-    weights = _label_weights(examples.truth[course.learn], examples.labels)
     measured_at = {round(plan.steps * part / MEASUREMENTS) for part in range(1, MEASUREMENTS + 1)}
     while learner.step < plan.steps:
-        pixels, truth = examples.batch(_batch_at(learner.step, course, plan, learner.number))
-        take_step(learner, pixels, truth, weights, plan)
+        take_step(lesson, learner, _batch_at(learner.step, course, plan, learner.number), plan, course.learn)
         if learner.step in measured_at:
-            learner.history.append(_measured(learner, examples, course, plan))
+            learner.history.append(_measured(lesson, learner, course, plan))
         after_step()
 
 
 def new_learner(
-    plan: Plan, labels: int, number: int, backbone: Mapping[str, Tensor] | None = None
+    lesson: Lesson, plan: Plan, number: int, backbone: Mapping[str, Tensor] | None = None
 ) -> Learner:
     """A learner before its first step. number: of the course, from 0; decides its first weights.
 
     backbone: weights of an earlier net that take the place of the random ones, those of its labels left out
     """
     torch.manual_seed(_seed(plan.seed, number))
-    net = Classifier(labels)
+    net = lesson.net()
     if backbone is not None:
         net.load_state_dict({**net.state_dict(), **backbone})
     for weight in net.parameters():
@@ -91,20 +113,20 @@ def new_learner(
     return Learner(net, copy.deepcopy(net).eval(), optimiser, number)
 
 
-def take_step(learner: Learner, pixels: Tensor, truth: Tensor, weights: Tensor, plan: Plan) -> None:
-    """One step of learning on one batch, as `Examples.batch` gives it; weights: (labels,) of the loss."""
+def take_step(
+    lesson: Lesson, learner: Learner, places: NDArray[np.int64], plan: Plan, learned: NDArray[np.int64]
+) -> None:
+    """One step of learning on one batch. places: of its images     learned: of all images of the course"""
     share = learner.step / plan.steps
     generator = Generator().manual_seed(_seed(plan.seed, learner.number, learner.step))
-    rules = Augmentation(mirror=plan.mirror)
-    views = random_views(pixels, plan.size.side_at(share), rules, generator)
-    views, targets = mixed(views, truth, MIXUP, generator)
+    views, targets = lesson.batch(places, share, plan, generator)
 
     for group in learner.optimiser.param_groups:
         group["lr"] = LEARNING_RATE * _rate(share)
     learner.net.train()
     with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
-        logits = learner.net(normalised(views)).float()
-    loss = functional.cross_entropy(logits, targets, weight=weights, label_smoothing=LABEL_SMOOTHING)
+        outputs = learner.net(views)
+    loss = lesson.loss(outputs, targets, learned)
     learner.optimiser.zero_grad()
     torch.autograd.backward(loss)
     learner.optimiser.step()
@@ -113,15 +135,6 @@ def take_step(learner: Learner, pixels: Tensor, truth: Tensor, weights: Tensor, 
     _follow(learner)
     memory = LOSS_MEMORY if learner.step > 1 else 0.0
     learner.loss = memory * learner.loss + (1 - memory) * loss.item()
-
-
-def logits_of(net: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """images: (n, side, side, 3) uint8; returns (n, labels) float32, in the precision of the export."""
-    net.eval()
-    with torch.inference_mode():
-        parts = [net(normalised(part)) for part in torch.split(torch.from_numpy(images), SCORED_AT_ONCE)]
-    logits: NDArray[np.float32] = torch.cat(parts).numpy()
-    return logits
 
 
 def _batch_at(step: int, course: Course, plan: Plan, number: int) -> NDArray[np.int64]:
@@ -158,20 +171,11 @@ def _follow(learner: Learner) -> None:
                 average.copy_(value)  # the count of batches
 
 
-def _label_weights(truth: NDArray[np.int64], labels: int) -> Tensor:
-    """(labels,) float: rare labels count more, by the root of their rarity; 1 for the average image."""
-    counts = np.bincount(truth, minlength=labels)
-    rarity = 1 / np.sqrt(np.maximum(counts, 1))
-    return torch.tensor(rarity * counts.sum() / (rarity * counts).sum(), dtype=torch.float32)
-
-
-def _measured(learner: Learner, examples: Examples, course: Course, plan: Plan) -> dict[str, Any]:
-    """One entry of the history; f1: on held-out images, by their highest scores; None without any."""
+def _measured(lesson: Lesson, learner: Learner, course: Course, plan: Plan) -> dict[str, Any]:
+    """One entry of the history; f1: on held-out images; None without any."""
     epoch = course.epoch_at(learner.step, plan.batch)
-    entry = {"step": learner.step, "epoch": epoch, "loss": learner.loss, "f1": None}
-    if len(course.held_out):
-        logits = logits_of(learner.average, examples.as_served(course.held_out))
-        named = np.eye(examples.labels)[logits.argmax(axis=1)]
-        truth = np.eye(examples.labels, dtype=bool)[examples.truth[course.held_out]]
-        entry["f1"] = float(count(named, truth, np.full(examples.labels, 0.5)).macro_f1)
-    return entry
+    seen, f1 = course.held_out[:: max(1, len(course.held_out) // MOST_MEASURED)], None
+    if len(seen):
+        with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):  # to follow, not to decide
+            f1 = lesson.f1(lesson.say(learner.average, seen), seen)
+    return {"step": learner.step, "epoch": epoch, "loss": learner.loss, "f1": f1}

@@ -1,0 +1,136 @@
+"""Distributing: which entries of a training set become the test set.
+
+Layer: datasets. The choice is pure and depends on labels and addresses alone, so that it is the same
+whenever and wherever it is made, whatever the order of the lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from sqlalchemy import select
+
+from customlabels.datasets.manifests import ManifestFileError
+from customlabels.storage import Records
+from customlabels.storage.schema import entries, entry_labels
+
+__all__ = ["chosen_for_test", "labels_by_position"]
+
+TEST_SHARE = 0.2
+UNLABELED = ""  # no label has this name
+LOOKED_AT = 50  # entries that are compared for one move
+
+
+def labels_by_position(records: Records, revision_id: str) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Address and labels of every entry of a revision, by its position."""
+    here = select(entries.c.position, entries.c.source_ref).where(entries.c.revision_id == revision_id)
+    used = select(entry_labels.c.position, entry_labels.c.label)
+    labels: dict[int, list[str]] = defaultdict(list)
+    with records.read() as reading:
+        for position, label in reading.execute(used.where(entry_labels.c.revision_id == revision_id)):
+            labels[position].append(label)
+        rows = reading.execute(here.order_by(entries.c.position))
+        return {row.position: (row.source_ref, tuple(labels.get(row.position, ()))) for row in rows}
+
+
+def chosen_for_test(found: Mapping[int, tuple[str, Sequence[str]]], seed: int = 0) -> set[int]:
+    """The positions of a fifth of the entries, a fifth of each label's as nearly as that goes.
+
+    found: address and labels of each entry. A label of two images or more is on both sides afterwards, where
+    that is possible at all: with several labels an image, two of them may exclude each other. Raises
+    ManifestFileError where no label has two images.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for position in sorted(found, key=lambda at: _lot(found[at][0], seed)):
+        for label in dict.fromkeys(found[position][1]) or (UNLABELED,):
+            members[label].append(position)
+    counts = {label: len(positions) for label, positions in members.items()}
+    if max((count for label, count in counts.items() if label != UNLABELED), default=0) < 2:
+        detail = "It needs at least one label with two images, one for each side."
+        raise ManifestFileError("ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE", detail)
+
+    chosen: set[int] = set()
+    decided: set[int] = set()
+    for label in sorted(members, key=lambda name: (counts[name], name)):  # the rarest have the least choice
+        open_ones = [position for position in members[label] if position not in decided]
+        missing = _wanted(label, counts[label]) - sum(position in chosen for position in members[label])
+        chosen.update(open_ones[: max(0, missing)])
+        decided.update(open_ones)
+    sides = _Sides(members, found, chosen)
+    sides.mend()
+    sides.fill_up(round(TEST_SHARE * len(found)))
+    return chosen
+
+
+def _lot(source_ref: str, seed: int) -> bytes:
+    return hashlib.blake2b(source_ref.encode(), digest_size=8, salt=seed.to_bytes(8, "big")).digest()
+
+
+def _wanted(label: str, count: int) -> int:
+    fifth = round(TEST_SHARE * count)
+    return fifth if label == UNLABELED or count < 2 else max(1, fifth)
+
+
+class _Sides:
+    """Both sides of a choice, changed by moves that never take a label's last image from a side."""
+
+    def __init__(
+        self,
+        members: Mapping[str, list[int]],
+        found: Mapping[int, tuple[str, Sequence[str]]],
+        chosen: set[int],
+    ) -> None:
+        self._members, self._found, self._chosen = members, found, chosen
+        self._tested = Counter(label for position in chosen for label in self._labels(position))
+
+    def mend(self) -> None:
+        """Bring every label of two images or more to both sides, where others allow it."""
+        for label, positions in self._members.items():
+            if label != UNLABELED and len(positions) > 1:
+                if self._tested[label] == 0:
+                    self._move(label, to_test=True)
+                elif self._tested[label] == len(positions):
+                    self._move(label, to_test=False)
+
+    def fill_up(self, target: int) -> None:
+        """Come to `target` test entries, by moves of the labels that have too few or too many there."""
+        to_test = len(self._chosen) < target
+        while (len(self._chosen) < target) == to_test and len(self._chosen) != target:
+            by_need = sorted(self._members, key=self._need, reverse=to_test)
+            if not any(self._move(label, to_test) for label in by_need):
+                return
+
+    def _need(self, label: str) -> float:
+        return TEST_SHARE * len(self._members[label]) - self._tested[label]
+
+    def _labels(self, position: int) -> set[str]:
+        return set(self._found[position][1]) or {UNLABELED}
+
+    def _move(self, label: str, to_test: bool) -> bool:
+        """Move the entry of the label that helps most, of the first that all labels can spare; if any."""
+        spared = (
+            position
+            for position in self._members[label]
+            if (position in self._chosen) != to_test
+            and all(self._can_spare(name, to_test) for name in self._labels(position))
+        )
+        gains = {position: self._gain(position, to_test) for position in islice(spared, LOOKED_AT)}
+        if not gains:
+            return False
+        best = max(gains, key=lambda position: gains[position])
+        (self._chosen.add if to_test else self._chosen.discard)(best)
+        self._tested.update(dict.fromkeys(self._labels(best), 1 if to_test else -1))
+        return True
+
+    def _gain(self, position: int, to_test: bool) -> float:
+        """How much nearer to a fifth the labels of the entry come when it moves."""
+        step = 1 if to_test else -1
+        needs = [self._need(label) for label in self._labels(position)]
+        return sum(abs(need) - abs(need - step) for need in needs)
+
+    def _can_spare(self, label: str, to_test: bool) -> bool:
+        count, tested = len(self._members[label]), self._tested[label]
+        return label == UNLABELED or count < 2 or (count - tested if to_test else tested) > 1

@@ -1,0 +1,135 @@
+"""Boxes: how far two overlap, which of those found are right, and what a model that finds boxes is worth.
+
+Layer: evaluation. The service does not publish its rule; ours: the most confident box chooses first,
+among the true boxes of its label that overlap it by half or more; each true box is found once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from customlabels.evaluation.counting import Candidates, Counts, Floats, Truth
+
+__all__ = ["LEAST_OVERLAP", "BoxPredictions", "Boxes", "matches", "overlaps"]
+
+LEAST_OVERLAP = 0.5  # intersection over union
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """The boxes of one image.
+
+    labels: (k,) int, index of each label     scores: (k,) float, 0..1, falling; 1 for the truth
+    corners: (k, 4) float: left, top, right, bottom as shares of the image's width and height
+    """
+
+    labels: NDArray[np.int64]
+    corners: Floats
+    scores: Floats
+
+    @classmethod
+    def true(cls, labels: Sequence[int], corners: Sequence[Sequence[float]]) -> "Boxes":
+        """What an annotator drew."""
+        shape = np.array(corners, dtype=np.float64).reshape(-1, 4)
+        return cls(np.array(labels, dtype=np.int64), shape, np.ones(len(shape)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def overlaps(some: Floats, others: Floats) -> Floats:
+    """Intersection over union of corners (a, 4) and (b, 4): (a, b), 0..1."""
+    left_top = np.maximum(some[:, None, :2], others[None, :, :2])
+    right_bottom = np.minimum(some[:, None, 2:], others[None, :, 2:])
+    shared = np.prod(np.clip(right_bottom - left_top, 0, None), axis=2)
+    areas = [np.prod(np.clip(each[:, 2:] - each[:, :2], 0, None), axis=1) for each in (some, others)]
+    union = areas[0][:, None] + areas[1][None, :] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
+
+
+def matches(found: Boxes, truth: Boxes) -> NDArray[np.int64]:
+    """(k,) for each found box the true box that it finds, or -1. The outcome is the same at every threshold:
+    whether a box matches depends on those of a higher score alone."""
+    matched = np.full(len(found), -1)
+    if len(truth) == 0 or len(found) == 0:
+        return matched
+    overlap = overlaps(found.corners, truth.corners)
+    overlap[found.labels[:, None] != truth.labels[None, :]] = 0.0
+    for at in np.argsort(-found.scores, kind="stable"):
+        best = int(overlap[at].argmax())
+        if overlap[at, best] >= LEAST_OVERLAP:
+            matched[at] = best
+            overlap[:, best] = 0.0
+    return matched
+
+
+@dataclass(frozen=True)
+class BoxPredictions:
+    """Boxes that a model found, and the true ones, image by image. labels: names, by index"""
+
+    labels: Sequence[str]
+    found: Sequence[Boxes]
+    truth: Sequence[Boxes]
+    split: str = "test"
+
+    def __post_init__(self) -> None:
+        if len(self.found) != len(self.truth):
+            raise ValueError(f"{len(self.found)} images with answers, {len(self.truth)} with truth")
+
+    @cached_property
+    def matched(self) -> Sequence[NDArray[np.int64]]:
+        """For every image what `matches` says."""
+        return [matches(*pair) for pair in zip(self.found, self.truth, strict=True)]
+
+    @cached_property
+    def _wanted(self) -> NDArray[np.int64]:
+        """(images, labels) how many true boxes there are."""
+        counts = [np.bincount(boxes.labels, minlength=len(self.labels)) for boxes in self.truth]
+        return np.array(counts, dtype=np.int64).reshape(-1, len(self.labels))
+
+    @property
+    def carried(self) -> Truth:
+        """(images, labels) whether there is a true box of the label."""
+        return self._wanted > 0
+
+    @cached_property
+    def candidates(self) -> Sequence[Candidates]:
+        """Every box that was found, for its label."""
+        labels = np.concatenate([boxes.labels for boxes in self.found]) if self.found else np.zeros(0, int)
+        scores = np.concatenate([np.zeros(0), *(boxes.scores for boxes in self.found)])
+        hits = np.concatenate([np.zeros(0, dtype=int), *self.matched]) >= 0
+        return [
+            Candidates.of(scores[labels == at], hits[labels == at], int(self._wanted[:, at].sum()))
+            for at in range(len(self.labels))
+        ]
+
+    def counted(self, thresholds: Floats) -> Counts:
+        """The boxes of every image that are found, wrongly found, or not found: arrays (images, labels)."""
+        right, wrong = np.zeros_like(self._wanted), np.zeros_like(self._wanted)
+        for image, (boxes, matched) in enumerate(zip(self.found, self.matched, strict=True)):
+            kept = boxes.scores >= thresholds[boxes.labels]
+            np.add.at(right[image], boxes.labels[kept & (matched >= 0)], 1)
+            np.add.at(wrong[image], boxes.labels[kept & (matched < 0)], 1)
+        return Counts(right, wrong, self._wanted - right)
+
+    def further(self, _thresholds: Floats) -> Mapping[str, Any]:
+        """Means over the labels: area below precision over recall, and recall without any threshold."""
+        return {
+            "average_precision": float(np.mean([_average_precision(each) for each in self.candidates])),
+            "average_recall": float(
+                np.mean([each.hits.sum() / max(each.wanted, 1) for each in self.candidates])
+            ),
+        }
+
+
+def _average_precision(label: Candidates) -> float:
+    """The area below precision over recall, precision made to fall; 0 for a label without true boxes."""
+    if label.wanted == 0 or len(label.hits) == 0:
+        return 0.0
+    hits = np.cumsum(label.hits)
+    precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
+    return float(precision[label.hits].sum() / label.wanted)

@@ -1,0 +1,49 @@
+"""Whose a bucket is, and who may use it.
+
+Layer: operations. A bucket that an account created lies in that account's folder of the home and is that
+account's. Registered folders, and what lies behind an S3 endpoint, are the operator's: the person whose
+machine this is. Nobody uses another account's bucket; where no access keys are set, there is one account.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from customlabels.errors import ServiceError
+from customlabels.operations.dispatch import Call
+from customlabels.operations.parts import Parts
+
+__all__ = ["account_may_use", "bucket_folder", "may_use", "owner_of", "require_operator"]
+
+
+def bucket_folder(parts: Parts, account: str, name: str) -> Path:
+    """Where a bucket that `account` creates lies."""
+    return parts.home / "buckets" / account / name
+
+
+def owner_of(parts: Parts, folder: Path | None) -> str | None:
+    """The account of the bucket with this folder (None: at the endpoint); None where there is only one."""
+    if folder is not None and folder.parent.parent == parts.home / "buckets":
+        return folder.parent.name
+    return parts.operator
+
+
+def may_use(call: Call, bucket: str, expected_owner: str | None = None) -> bool:
+    """Whether the bucket is the caller's, and its owner the one that is expected."""
+    owner = owner_of(call.parts, call.parts.objects.folder(bucket)) or call.caller.account
+    return call.caller.account == owner and expected_owner in (None, owner)
+
+
+def account_may_use(parts: Parts, account: str, bucket: str) -> bool:
+    """The same for what an account's executions read and write by themselves."""
+    return owner_of(parts, parts.objects.folder(bucket)) in (None, account)
+
+
+def require_operator(call: Call) -> None:
+    """AccessDeniedException where another than the operator would open a folder of this machine."""
+    if call.parts.operator not in (None, call.caller.account):
+        raise ServiceError(
+            "AccessDeniedException",
+            f"registered folders are for account {call.parts.operator}, not {call.caller.account}; "
+            "create a bucket with S3's CreateBucket",
+        )

@@ -1,0 +1,95 @@
+"""Activities: the calls of Step Functions with which workers of the user's take tasks."""
+
+from __future__ import annotations
+
+from customlabels.errors import ServiceError
+from customlabels.operations.arns import activity_arn
+from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.states_arns import arn_of_kind, own_arn
+from customlabels.operations.states_pages import one_page
+from customlabels.operations.states_tags import given_tags
+from customlabels.operations.tagging import drop_tags, put_tags
+from customlabels.storage import Transaction
+from customlabels.workflows import Activity
+from customlabels.workflows.tasks import TaskRow
+
+__all__: list[str] = []
+
+# AWS holds a poll for 60 seconds, which is also when clients give up by default, and lose the answer.
+POLL_SECONDS = 55.0
+
+
+@operation("stepfunctions", "CreateActivity")
+def create_activity(call: Call) -> Response:
+    """A new activity; the same name again is answered with the one that is there."""
+    name, caller = call.params["name"], call.caller
+    if call.params.get("encryptionConfiguration", {}).get("type", "AWS_OWNED_KEY") != "AWS_OWNED_KEY":
+        raise ServiceError("InvalidEncryptionConfiguration", "encryption by a customer's key is not offered")
+    arn, tags = activity_arn(caller, name), given_tags(call.params.get("tags", []))
+    activity = call.parts.activities.create(Activity(arn, caller.account, caller.region, name))
+    if tags:
+        with call.parts.records.write() as tx:
+            put_tags(tx, arn, tags)
+    return {"activityArn": activity.arn, "creationDate": activity.created_at}
+
+
+@operation("stepfunctions", "DescribeActivity")
+def describe_activity(call: Call) -> Response:
+    """An activity's name and time."""
+    activity = call.parts.activities.describe(_own(call))
+    return {
+        "activityArn": activity.arn,
+        "name": activity.name,
+        "creationDate": activity.created_at,
+        "encryptionConfiguration": {"type": "AWS_OWNED_KEY"},
+    }
+
+
+@operation("stepfunctions", "ListActivities")
+def list_activities(call: Call) -> Response:
+    """The activities of this account and region, by name."""
+    caller, activities = call.caller, call.parts.activities
+    return one_page(
+        call,
+        "activities",
+        lambda size, after: activities.list(caller.account, caller.region, size, after),
+        lambda each: {"activityArn": each.arn, "name": each.name, "creationDate": each.created_at},
+        lambda each: each.arn,
+    )
+
+
+@operation("stepfunctions", "DeleteActivity")
+def delete_activity(call: Call) -> Response:
+    """Delete an activity; one that is not there is no error."""
+    arn = call.params["activityArn"]
+    if arn_of_kind(arn, "activity").account == call.caller.account:
+        call.parts.activities.delete(arn)
+        with call.parts.records.write() as tx:
+            drop_tags(tx, arn)
+    return {}
+
+
+@operation("stepfunctions", "GetActivityTask")
+async def get_activity_task(call: Call) -> Response:
+    """Wait for a task of the activity; an empty answer where none came in time."""
+    arn = _own(call)
+    call.parts.activities.describe(arn)
+    known = call.answered()
+    if known is not None:
+        return known
+
+    def keep(tx: Transaction, task: TaskRow) -> None:
+        call.keep(tx, _handed_out(task))
+
+    task = await call.parts.activities.poll(arn, call.params.get("workerName"), keep, POLL_SECONDS)
+    return {} if task is None else _handed_out(task)
+
+
+def _handed_out(task: TaskRow) -> Response:
+    return {"taskToken": task.token, "input": task.parameters}
+
+
+def _own(call: Call) -> str:
+    arn = call.params["activityArn"]
+    missing = ServiceError("ActivityDoesNotExist", f"Activity Does Not Exist: '{arn}'")
+    return own_arn(call, arn, "activity", missing)

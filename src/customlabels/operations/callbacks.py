@@ -1,0 +1,29 @@
+"""Callbacks: the calls of Step Functions with which a waiting task is ended or kept alive."""
+
+from __future__ import annotations
+
+from customlabels.operations.dispatch import Call, Response, operation
+
+__all__: list[str] = []
+
+
+@operation("stepfunctions", "SendTaskSuccess")
+def send_task_success(call: Call) -> Response:
+    """The task of this token has ended well."""
+    call.parts.callbacks.succeed(call.params["taskToken"], call.params["output"])
+    return {}
+
+
+@operation("stepfunctions", "SendTaskFailure")
+def send_task_failure(call: Call) -> Response:
+    """The task of this token has failed."""
+    params = call.params
+    call.parts.callbacks.fail(params["taskToken"], params.get("error"), params.get("cause"))
+    return {}
+
+
+@operation("stepfunctions", "SendTaskHeartbeat")
+def send_task_heartbeat(call: Call) -> Response:
+    """The task of this token is still worked on."""
+    call.parts.callbacks.heartbeat(call.params["taskToken"])
+    return {}

@@ -1,0 +1,136 @@
+"""Versions and aliases of state machines: the calls of Step Functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from customlabels.errors import ServiceError
+from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.machines import own_machine
+from customlabels.operations.states_arns import arn_of_kind
+from customlabels.operations.states_pages import one_page
+from customlabels.workflows import Alias
+
+__all__: list[str] = []
+
+Routes = tuple[tuple[str, int], ...]
+
+
+@operation("stepfunctions", "PublishStateMachineVersion")
+def publish_state_machine_version(call: Call) -> Response:
+    """A new version of the machine as it is; the same revision again is answered with the version it has."""
+    params = call.params
+    arn = own_machine(call, params["stateMachineArn"])
+    version = call.parts.versions.publish(arn, params.get("description"), params.get("revisionId"))
+    return {"stateMachineVersionArn": version.arn, "creationDate": version.created_at}
+
+
+@operation("stepfunctions", "ListStateMachineVersions")
+def list_state_machine_versions(call: Call) -> Response:
+    """The versions of a machine, newest first."""
+    arn, versions = call.params["stateMachineArn"], call.parts.versions
+    arn_of_kind(arn, "stateMachine")
+    return one_page(
+        call,
+        "stateMachineVersions",
+        lambda size, after: versions.list(arn, size, after),
+        lambda version: {"stateMachineVersionArn": version.arn, "creationDate": version.created_at},
+        lambda version: version.number,
+    )
+
+
+@operation("stepfunctions", "DeleteStateMachineVersion")
+def delete_state_machine_version(call: Call) -> Response:
+    """Delete a version that no alias names; one that is not there is no error."""
+    arn = call.params["stateMachineVersionArn"]
+    if arn_of_kind(arn, "stateMachine").account == call.caller.account:
+        call.parts.versions.delete(arn)
+    return {}
+
+
+@operation("stepfunctions", "CreateStateMachineAlias")
+def create_state_machine_alias(call: Call) -> Response:
+    """A new name for one or two versions of one machine."""
+    params = call.params
+    routes = _routes(call, params["routingConfiguration"])
+    machine = routes[0][0].rpartition(":")[0]
+    alias = Alias(f"{machine}:{params['name']}", machine, params["name"], params.get("description"), routes)
+    made = call.parts.versions.name(alias)
+    return {"stateMachineAliasArn": made.arn, "creationDate": made.created_at}
+
+
+@operation("stepfunctions", "DescribeStateMachineAlias")
+def describe_state_machine_alias(call: Call) -> Response:
+    """An alias and where it leads."""
+    alias = call.parts.versions.describe_alias(_own_alias(call))
+    return {
+        "stateMachineAliasArn": alias.arn,
+        "name": alias.name,
+        "description": alias.description,
+        "routingConfiguration": [
+            {"stateMachineVersionArn": arn, "weight": weight} for arn, weight in alias.routes
+        ],
+        "creationDate": alias.created_at,
+        "updateDate": alias.updated_at,
+    }
+
+
+@operation("stepfunctions", "UpdateStateMachineAlias")
+def update_state_machine_alias(call: Call) -> Response:
+    """Change an alias's description or versions."""
+    params = call.params
+    arn = _own_alias(call)
+    if not params.keys() & {"description", "routingConfiguration"}:
+        raise ServiceError(
+            "ValidationException", "Either the description or the routing configuration is needed"
+        )
+    given = params.get("routingConfiguration")
+    routes = None if given is None else _routes(call, given)
+    alias = call.parts.versions.change_alias(arn, params.get("description"), routes)
+    return {"updateDate": alias.updated_at}
+
+
+@operation("stepfunctions", "ListStateMachineAliases")
+def list_state_machine_aliases(call: Call) -> Response:
+    """The aliases of a machine, or of one version, oldest first."""
+    versions = call.parts.versions
+    arn = own_machine(call, call.params["stateMachineArn"])
+    versions.find(arn)
+    return one_page(
+        call,
+        "stateMachineAliases",
+        lambda size, after: versions.list_aliases(arn, size, after),
+        lambda alias: {"stateMachineAliasArn": alias.arn, "creationDate": alias.created_at},
+        lambda alias: [alias.created_at, alias.arn],
+    )
+
+
+@operation("stepfunctions", "DeleteStateMachineAlias")
+def delete_state_machine_alias(call: Call) -> Response:
+    """Delete an alias; its versions stay."""
+    call.parts.versions.delete_alias(_own_alias(call))
+    return {}
+
+
+def _own_alias(call: Call) -> str:
+    arn: str = call.params["stateMachineAliasArn"]
+    if arn_of_kind(arn, "stateMachine").account != call.caller.account:
+        raise ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
+    return arn
+
+
+def _routes(call: Call, given: list[dict[str, Any]]) -> Routes:
+    """Version ARN and weight; ValidationException where they do not make one whole."""
+    routes = tuple((each["stateMachineVersionArn"], each["weight"]) for each in given)
+    machines = {arn.rpartition(":")[0] for arn, _weight in routes}
+    for arn, _weight in routes:
+        if arn_of_kind(arn, "stateMachine").account != call.caller.account:
+            raise ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
+    if sum(weight for _arn, weight in routes) != 100:
+        raise ServiceError("ValidationException", "Sum of routing configuration weights must equal 100")
+    if len(machines) != 1 or len(dict(routes)) != len(routes):
+        raise ServiceError(
+            "ValidationException",
+            "the routing configuration must name different versions of one state machine",
+        )
+    return routes

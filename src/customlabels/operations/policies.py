@@ -1,0 +1,131 @@
+"""Project policies: what lets other accounts copy a project's versions."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from customlabels.errors import ServiceError
+from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.pages import newest_page, page_start, page_token
+from customlabels.operations.permissions import check_policy
+from customlabels.operations.refusals import not_found
+from customlabels.operations.rows import project_row
+from customlabels.storage import Reading, Transaction, schema
+
+__all__ = ["documents_of", "drop_policies"]
+
+LARGEST_PAGE = 5
+policies = schema.policies
+
+
+@operation("rekognition", "PutProjectPolicy")
+def put_project_policy(call: Call) -> Response:
+    """A new policy, or a new document for one whose present revision the caller knows."""
+    params = call.params
+    arn, name, given = params["ProjectArn"], params["PolicyName"], params.get("PolicyRevisionId")
+    check_policy(params["PolicyDocument"])
+
+    def effect(tx: Transaction) -> Response:
+        project_row(tx, call, arn)
+        existing = _policy(tx, arn, name)
+        change = {
+            "document": params["PolicyDocument"],
+            "revision_id": secrets.token_hex(16),
+            "updated_at": call.now,
+        }
+        if existing is None:
+            if given:
+                raise _wrong_revision(f"{arn} has no policy {name}, so {given} is no revision of it")
+            _require_room(tx, call, arn)
+            tx.execute(insert(policies), change | {"project_arn": arn, "name": name, "created_at": call.now})
+        else:
+            if not given:
+                told = f"{arn} has a policy {name}; to change it, send its PolicyRevisionId"
+                raise ServiceError("ResourceAlreadyExistsException", told)
+            _require_revision(existing, given)
+            own = policies.c.project_arn == arn, policies.c.name == name
+            tx.execute(update(policies).where(*own).values(change))
+        return {"PolicyRevisionId": change["revision_id"]}
+
+    return call.write(effect)
+
+
+@operation("rekognition", "ListProjectPolicies")
+def list_project_policies(call: Call) -> Response:
+    """The policies of a project, newest first."""
+    params = call.params
+    start = page_start(call, params, params.get("NextToken"), "InvalidPaginationTokenException")
+    arn = params["ProjectArn"]
+    query = select(policies).where(policies.c.project_arn == arn)
+    with call.parts.records.read() as reading:
+        project_row(reading, call, arn)
+        order = policies.c.created_at, policies.c.name
+        found, following = newest_page(reading, query, order, start, params.get("MaxResults", LARGEST_PAGE))
+    answer: Response = {"ProjectPolicies": [_described(row) for row in found]}
+    if following:
+        answer["NextToken"] = page_token(call, params, following)
+    return answer
+
+
+@operation("rekognition", "DeleteProjectPolicy")
+def delete_project_policy(call: Call) -> Response:
+    """Take a policy away; with a revision id only where it is the present one."""
+    arn, name = call.params["ProjectArn"], call.params["PolicyName"]
+    given = call.params.get("PolicyRevisionId")
+
+    def effect(tx: Transaction) -> Response:
+        project_row(tx, call, arn)
+        existing = _policy(tx, arn, name)
+        if existing is None:
+            raise not_found(f"{arn} has no policy {name}")
+        if given:
+            _require_revision(existing, given)
+        tx.execute(delete(policies).where(policies.c.project_arn == arn, policies.c.name == name))
+        return {}
+
+    return call.write(effect)
+
+
+def documents_of(reading: Reading, project: str) -> list[str]:
+    """The documents of all policies of a project."""
+    return list(reading.execute(select(policies.c.document).filter_by(project_arn=project)).scalars())
+
+
+def drop_policies(tx: Transaction, project: str) -> None:
+    """Forget the policies of a project that goes."""
+    tx.execute(delete(policies).where(policies.c.project_arn == project))
+
+
+def _policy(reading: Reading, project: str, name: str) -> Row[Any] | None:
+    return reading.execute(select(policies).filter_by(project_arn=project, name=name)).first()
+
+
+def _require_revision(existing: Row[Any], given: str) -> None:
+    if given != existing.revision_id:
+        told = f"policy {existing.name} has another revision than {given}; list the policies to see which"
+        raise _wrong_revision(told)
+
+
+def _wrong_revision(told: str) -> ServiceError:
+    return ServiceError("InvalidPolicyRevisionIdException", told)
+
+
+def _require_room(tx: Transaction, call: Call, project: str) -> None:
+    count = tx.execute(select(func.count()).where(policies.c.project_arn == project)).scalar_one()
+    if count >= call.parts.limits.policies:
+        told = f"{project} has {count} policies, the most of one project; delete one first"
+        raise ServiceError("ServiceQuotaExceededException", told)
+
+
+def _described(row: Row[Any]) -> Response:
+    return {
+        "ProjectArn": row.project_arn,
+        "PolicyName": row.name,
+        "PolicyRevisionId": row.revision_id,
+        "PolicyDocument": row.document,
+        "CreationTimestamp": row.created_at,
+        "LastUpdatedTimestamp": row.updated_at,
+    }

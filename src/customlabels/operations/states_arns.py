@@ -1,0 +1,36 @@
+"""ARNs in requests to Step Functions: of the right kind, and of the caller's own account.
+
+Layer: operations. Everything of another account is refused as if it did not exist.
+"""
+
+from __future__ import annotations
+
+from customlabels.errors import ServiceError
+from customlabels.operations.arns import Arn
+from customlabels.operations.dispatch import Call
+
+__all__ = ["arn_of_kind", "invalid_arn", "own_arn"]
+
+
+def arn_of_kind(text: str, *kinds: str) -> Arn:
+    """The parts of an ARN of one of these kinds (`execution`); ServiceError InvalidArn for other texts."""
+    try:
+        parsed = Arn.parse(text)
+    except ValueError as error:
+        raise invalid_arn(f"Invalid ARN prefix: {text}") from error
+    kind = parsed.resource.partition(":")[0]
+    if parsed.service != "states" or kind not in kinds:
+        raise invalid_arn(f"Resource type not valid in this context: {kind}")
+    return parsed
+
+
+def own_arn(call: Call, text: str, kind: str, missing: ServiceError) -> str:
+    """`text`, where it is an ARN of `kind` in the caller's account; raises InvalidArn, or `missing`."""
+    if arn_of_kind(text, kind).account != call.caller.account:
+        raise missing
+    return text
+
+
+def invalid_arn(what: str) -> ServiceError:
+    """InvalidArn, in the service's words."""
+    return ServiceError("InvalidArn", f"Invalid Arn: '{what}'")

@@ -1,0 +1,76 @@
+"""Tags of state machines and activities: the calls of Step Functions."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+
+from customlabels.errors import ServiceError
+from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.states_arns import arn_of_kind
+from customlabels.operations.tagging import put_tags, tags_of
+from customlabels.storage import Reading, Transaction, schema
+
+__all__ = ["given_tags"]
+
+MOST_TAGS = 50  # of one resource
+TABLES = {"stateMachine": schema.state_machines, "activity": schema.activities}
+
+
+@operation("stepfunctions", "TagResource")
+def tag_states_resource(call: Call) -> Response:
+    """Add tags, or replace the values of those that are there."""
+    arn = call.params["resourceArn"]
+    new = given_tags(call.params["tags"])
+
+    def effect(tx: Transaction) -> Response:
+        _require(tx, call, arn)
+        put_tags(tx, arn, new)
+        count = len(tags_of(tx, arn))
+        if count > MOST_TAGS:
+            raise ServiceError("TooManyTags", f"{arn} would have {count} tags; {MOST_TAGS} is the most")
+        return {}
+
+    return call.write(effect)
+
+
+@operation("stepfunctions", "UntagResource")
+def untag_states_resource(call: Call) -> Response:
+    """Take tags away; a key that is not there is no error."""
+    arn, keys = call.params["resourceArn"], call.params["tagKeys"]
+
+    def effect(tx: Transaction) -> Response:
+        _require(tx, call, arn)
+        tx.execute(delete(schema.tags).where(schema.tags.c.resource_arn == arn, schema.tags.c.key.in_(keys)))
+        return {}
+
+    return call.write(effect)
+
+
+@operation("stepfunctions", "ListTagsForResource")
+def list_tags_of_states_resource(call: Call) -> Response:
+    """All tags of a resource, by key."""
+    arn = call.params["resourceArn"]
+    with call.parts.records.read() as reading:
+        _require(reading, call, arn)
+        found = tags_of(reading, arn)
+    return {"tags": [{"key": key, "value": value} for key, value in found.items()]}
+
+
+def given_tags(tags: list[dict[str, str]]) -> dict[str, str]:
+    """Key and value of the tags in a request; ValidationException for one without a key."""
+    for at, tag in enumerate(tags, 1):
+        if "key" not in tag:
+            where = (
+                f"Value null at 'tags.{at}.member.key' failed to satisfy constraint: Member must not be null"
+            )
+            raise ServiceError("ValidationException", f"1 validation error detected: {where}")
+    return {tag["key"]: tag.get("value", "") for tag in tags}
+
+
+def _require(reading: Reading, call: Call, arn: str) -> None:
+    """Refuse what is no machine or activity of this account; versions and aliases have no tags."""
+    parsed = arn_of_kind(arn, *TABLES)
+    table = TABLES[parsed.resource.partition(":")[0]]
+    known = reading.execute(select(table.c.arn).where(table.c.arn == arn)).first()
+    if known is None or parsed.account != call.caller.account:
+        raise ServiceError("ResourceNotFound", f"Resource not found: '{arn}'")

@@ -1,0 +1,135 @@
+"""Boxes: what a detector learns from, and what is said of its answers.
+
+Layer: training (torch).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+
+from customlabels.evaluation import (
+    OUT_OF_FOLD,
+    Boxes,
+    BoxPredictions,
+    box_line,
+    evaluate,
+    steady_thresholds,
+)
+from customlabels.inference import Predictor, kept_boxes
+from customlabels.training.assignment import TrueBoxes, box_loss
+from customlabels.training.augmentation import random_frames
+from customlabels.training.detector import STRIDE, Detector, ServedDetector, centres
+from customlabels.training.learning import Said
+from customlabels.training.material import Part
+from customlabels.training.network import normalised
+from customlabels.training.plan import Plan
+
+__all__ = ["BoxesInImages"]
+
+SCORED_AT_ONCE = 16  # images; bounds memory
+ARRAYS = ("labels", "corners", "scores")  # of boxes
+NOTHING = Boxes(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class BoxesInImages:
+    """The lesson of a model of boxes.
+
+    truth: the true boxes of every image
+    images: (places,) to (places, height, width, 3) uint8
+    as_served: the same of images that are ever held out, as served
+    """
+
+    labels: Sequence[str]
+    truth: Sequence[Boxes]
+    images: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    as_served: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+
+    @property
+    def count(self) -> int:
+        """How many images there are to learn from."""
+        return len(self.truth)
+
+    def net(self) -> nn.Module:
+        """The detector."""
+        return Detector(len(self.labels))
+
+    def batch(
+        self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
+    ) -> tuple[Tensor, TrueBoxes]:
+        """Normalised views, and the boxes in them."""
+        boxes = [self.truth[at] for at in places]
+        most = max(map(len, boxes))
+        labels = torch.zeros((len(boxes), most), dtype=torch.int64)
+        corners, present = (
+            torch.zeros((len(boxes), most, 4)),
+            torch.zeros((len(boxes), most), dtype=torch.bool),
+        )
+        for row, each in enumerate(boxes):
+            labels[row, : len(each)] = torch.from_numpy(each.labels)
+            corners[row, : len(each)] = torch.from_numpy(each.corners).float()
+            present[row, : len(each)] = True
+        height, width = plan.size.sides_at(share)
+        pixels = torch.from_numpy(self.images(places))
+        views, corners, kept = random_frames(pixels, corners, (height, width), generator, mirror=plan.mirror)
+        truth = TrueBoxes(labels, corners, present & kept, centres(height // STRIDE, width // STRIDE))
+        return normalised(views), truth
+
+    def loss(self, outputs: tuple[Tensor, Tensor], targets: TrueBoxes, _learned: NDArray[np.int64]) -> Tensor:
+        """Of labels and of corners."""
+        return box_loss(*outputs, targets)
+
+    def say(self, net: nn.Module, places: NDArray[np.int64]) -> Said:
+        """Every box that a net finds. image: index of its image"""
+        served = ServedDetector(net).eval()
+        found = [NOTHING]  # so that there is something to join
+        with torch.inference_mode():
+            for part in torch.split(torch.from_numpy(self.as_served(places)), SCORED_AT_ONCE):
+                scores, corners = (each.float().numpy() for each in served(part))
+                found += [kept_boxes(*each) for each in zip(scores, corners, strict=True)]
+        said = {name: np.concatenate([getattr(boxes, name) for boxes in found]) for name in ARRAYS}
+        return {**said, "image": np.repeat(places, list(map(len, found[1:])))}
+
+    def f1(self, said: Said, places: NDArray[np.int64]) -> float:
+        """At the thresholds that these very images ask for: a little flattering, and good for following."""
+        predictions, _ = self.predicted(said, places)
+        cuts = steady_thresholds(predictions.candidates)
+        return evaluate(predictions, cuts, OUT_OF_FOLD, seed=0, resamples=1).f1
+
+    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[BoxPredictions, float]:
+        """The boxes of held-out images; no temperature: a score has learned to say how well its box fits."""
+        found = []
+        for place in places:
+            rows = said["image"] == place
+            found.append(Boxes(*(said[name][rows] for name in ARRAYS)))
+        truth = [self.truth[place] for place in places]
+        return BoxPredictions(self.labels, found, truth, "held-out training images"), 1.0
+
+    def served(self, net: nn.Module, _temperature: float) -> nn.Module:
+        """The net as it is exported."""
+        return ServedDetector(net)
+
+    def tested(self, predictor: Predictor, part: Part) -> BoxPredictions:
+        """The boxes of the test images."""
+        found: list[Boxes] = []
+        for start in range(0, len(part.entries), SCORED_AT_ONCE):
+            found += predictor.boxes_of(part.images(slice(start, start + SCORED_AT_ONCE)))
+        return BoxPredictions(self.labels, found, part.boxes)
+
+    def lines(
+        self, tested: BoxPredictions, part: Part, thresholds: NDArray[np.floating[Any]], ended: datetime
+    ) -> Iterator[str]:
+        """The lines of the testing output."""
+        for row, entry in enumerate(part.entries):
+            width, height = entry.frame or (1.0, 1.0)
+            size = (round(width), round(height))
+            yield json.dumps(box_line(tested, row, entry.source_ref, size, thresholds, ended))

@@ -1,0 +1,79 @@
+"""The detector: a small net that looks for boxes everywhere at once, and learns from scratch on two cores.
+
+Layer: training (torch). The classifier's stages, one more, and two steps back up to a single map of every
+eighth pixel, where each place says which labels it sees and how far their edges are. One map serves tiny and
+large boxes alike, since what the coarser maps know has been added to it. No anchors. 2.5 million parameters.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from customlabels.training.network import Stage, convolution, normalised
+
+__all__ = ["Detector", "ServedDetector", "centres"]
+
+WIDTHS = (24, 48, 96, 192, 192)  # channels after the stem and after each stage
+MAP = WIDTHS[2]  # channels of the map that the answers are read from
+STRIDE = 8  # pixels from one place of that map to the next
+RARE = -4.6  # a label is at about one place in a hundred, so says a net that knows nothing
+USUAL_REACH = 1.0  # of an edge from the place, as a logarithm of places
+MOST_REACH = 6.0
+
+
+class Detector(nn.Module):
+    """Images to scores and corners at every place; sides are multiples of 32."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.stem = convolution(3, WIDTHS[0], stride=2)
+        self.stages = nn.ModuleList(map(Stage, WIDTHS, WIDTHS[1:]))
+        self.lateral = nn.ModuleList(nn.Conv2d(width, MAP, 1) for width in WIDTHS[2:])
+        self.fuse = nn.ModuleList([convolution(MAP, MAP), convolution(MAP, MAP)])
+        self.seen = nn.Sequential(convolution(MAP, MAP), convolution(MAP, MAP))
+        self.measured = nn.Sequential(convolution(MAP, MAP), convolution(MAP, MAP))
+        self.head = nn.Conv2d(MAP, labels, 1)
+        self.edges = nn.Conv2d(MAP, 4, 1)
+        nn.init.constant_(self.head.bias, RARE)  # type: ignore[arg-type]
+        nn.init.constant_(self.edges.bias, USUAL_REACH)  # type: ignore[arg-type]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """images: (n, 3, height, width) float, normalised.
+
+        Places row by row: logits (n, places, labels), and corners (n, places, 4) as shares of the sides.
+        """
+        maps, levels = self.stem(images), []
+        for number, stage in enumerate(self.stages):
+            maps = stage(maps)
+            if number > 0:
+                levels.append(self.lateral[number - 1](maps))
+        finest, middle, coarsest = levels
+        middle = self.fuse[0](middle + functional.interpolate(coarsest, scale_factor=2.0))
+        finest = self.fuse[1](finest + functional.interpolate(middle, scale_factor=2.0))
+        rows, columns = finest.shape[2], finest.shape[3]
+        logits = self.head(self.seen(finest)).flatten(2).transpose(1, 2)
+        edges = self.edges(self.measured(finest)).flatten(2).transpose(1, 2).float()
+        reach = torch.exp(edges.clamp(-MOST_REACH, MOST_REACH)) / torch.tensor([columns, rows, columns, rows])
+        middles = centres(rows, columns).repeat(1, 2)
+        return logits, middles + reach * torch.tensor([-1.0, -1.0, 1.0, 1.0])
+
+
+def centres(rows: int, columns: int) -> Tensor:
+    """Where the places are, row by row: (places, 2) across and down, as shares of the sides."""
+    down, across = (torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns
+    return torch.stack([across.repeat(rows), down.repeat_interleave(columns)], dim=1)
+
+
+class ServedDetector(nn.Module):
+    """The detector as it is exported: bytes in, scores and corners of every place out."""
+
+    def __init__(self, detector: nn.Module) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """images: (n, height, width, 3) uint8; returns (n, places, labels) 0..1, (n, places, 4)."""
+        logits, corners = self.detector(normalised(images))
+        return torch.sigmoid(logits), corners

@@ -1,0 +1,145 @@
+"""Labels of whole images: one for each image by softmax, or several by scores that are independent.
+
+Layer: training (torch). Both kinds share the net and the views; loss, scores and their calibration differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from customlabels.evaluation import Predictions, count, prediction_line
+from customlabels.inference import SINGLE_LABEL, Predictor
+from customlabels.training.augmentation import Augmentation, mixed, random_views
+from customlabels.training.calibration import probabilities, temperature_for
+from customlabels.training.learning import Said
+from customlabels.training.material import Part
+from customlabels.training.network import Classifier, Served, normalised
+from customlabels.training.plan import Plan
+
+__all__ = ["ImageLabels", "logits_of"]
+
+LABEL_SMOOTHING, MIXUP = 0.1, 0.2  # of single labels; two images mixed would carry the labels of both
+SCORED_AT_ONCE = 64  # images; bounds memory
+TESTED_AT_ONCE = 256
+
+Images = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageLabels:
+    """The lesson of a model of image labels.
+
+    kind: single-label or multi-label     carried: (n, labels) bool
+    images: (places,) to (places, cached_side, cached_side, 3) uint8
+    as_served: (places,) of images that are ever held out to (places, side, side, 3) uint8, as served
+    """
+
+    kind: str
+    labels: Sequence[str]
+    carried: NDArray[np.bool_]
+    images: Images
+    as_served: Images
+
+    @property
+    def single(self) -> bool:
+        """Whether an image has exactly one label."""
+        return self.kind == SINGLE_LABEL
+
+    @property
+    def count(self) -> int:
+        """How many images there are to learn from."""
+        return len(self.carried)
+
+    def net(self) -> nn.Module:
+        """The classifier."""
+        return Classifier(len(self.labels))
+
+    def batch(
+        self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised views, and rows of shares (n, labels)."""
+        truth = torch.from_numpy(self.carried[places]).float()
+        height, _width = plan.size.sides_at(share)
+        pixels = torch.from_numpy(self.images(places))
+        views = random_views(pixels, height, Augmentation(mirror=plan.mirror), generator)
+        views, targets = mixed(views, truth, MIXUP if self.single else 0.0, generator)
+        return normalised(views), targets
+
+    def loss(self, outputs: Tensor, targets: Tensor, learned: NDArray[np.int64]) -> Tensor:
+        """Cross entropy; rare labels count more."""
+        carriers = self.carried[learned].sum(axis=0)
+        if self.single:
+            return functional.cross_entropy(
+                outputs.float(), targets, weight=_label_weights(carriers), label_smoothing=LABEL_SMOOTHING
+            )
+        return functional.binary_cross_entropy_with_logits(
+            outputs.float(), targets, pos_weight=_presence_weights(carriers, len(learned))
+        )
+
+    def say(self, net: nn.Module, places: NDArray[np.int64]) -> Said:
+        """The logits of a net."""
+        return {"logits": logits_of(net, self.as_served(places))}
+
+    def f1(self, said: Said, places: NDArray[np.int64]) -> float:
+        """Of single labels by the highest score, of several by scores of a half."""
+        logits = said["logits"]
+        found = np.eye(len(self.labels))[logits.argmax(axis=1)] if self.single else (logits > 0).astype(float)
+        return float(count(found, self.carried[places], np.full(len(self.labels), 0.5)).macro_f1)
+
+    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[Predictions, float]:
+        """Calibrated scores of held-out images, and the temperature that calibrates them."""
+        logits, carried = said["logits"], self.carried[places]
+        temperature = temperature_for(logits, carried, single=self.single)
+        scores = probabilities(logits, temperature, single=self.single)
+        return Predictions(self.labels, scores, carried, "held-out training images"), temperature
+
+    def served(self, net: nn.Module, temperature: float) -> nn.Module:
+        """The net as it is exported."""
+        return Served(net, temperature, single=self.single)
+
+    def tested(self, predictor: Predictor, part: Part) -> Predictions:
+        """Scores of the test images."""
+        scores = [np.zeros((0, len(self.labels)), dtype=np.float32)]
+        for start in range(0, len(part.carried), TESTED_AT_ONCE):
+            scores.append(predictor.scores_of(part.images(slice(start, start + TESTED_AT_ONCE))))
+        return Predictions(self.labels, np.concatenate(scores), part.carried)
+
+    def lines(
+        self, tested: Predictions, part: Part, thresholds: NDArray[np.floating[Any]], ended: datetime
+    ) -> Iterator[str]:
+        """The lines of the testing output."""
+        for row, entry in enumerate(part.entries):
+            yield json.dumps(prediction_line(tested, row, entry.source_ref, thresholds, ended))
+
+
+def logits_of(net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """images: (n, side, side, 3) uint8; returns (n, labels) float32, in the precision of the export."""
+    net.eval()
+    with torch.inference_mode():
+        parts = [
+            net(normalised(part)).float() for part in torch.split(torch.from_numpy(images), SCORED_AT_ONCE)
+        ]
+    logits: NDArray[np.float32] = torch.cat(parts).numpy()
+    return logits
+
+
+def _label_weights(carriers: NDArray[np.int64]) -> Tensor:
+    """(labels,) float: rare labels count more, by the root of their rarity; 1 for the average image."""
+    rarity = 1 / np.sqrt(np.maximum(carriers, 1))
+    return torch.tensor(rarity * carriers.sum() / (rarity * carriers).sum(), dtype=torch.float32)
+
+
+def _presence_weights(carriers: NDArray[np.int64], images: int) -> Tensor:
+    """(labels,) float: how much more images with a label count than those without: the root of the odds."""
+    odds = (images - carriers) / np.maximum(carriers, 1)
+    return torch.tensor(np.sqrt(np.clip(odds, 1, 100)), dtype=torch.float32)

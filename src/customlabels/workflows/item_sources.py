@@ -1,0 +1,81 @@
+"""Where the items of a distributed Map come from: objects, and lists of objects.
+
+Layer: workflows. Objects are read piece by piece; only a JSON document is held as a whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from customlabels.asl import Failure, inventory, items_of
+from customlabels.storage import ObjectInfo, Objects, StorageError
+
+__all__ = ["read"]
+
+LARGEST_DOCUMENT = 256 * 2**20  # bytes of a JSON document or a part of an inventory, which are held in memory
+TAKEN = {
+    "getObject": {"Bucket", "Key", "ExpectedBucketOwner"},
+    "listObjectsV2": {"Bucket", "Prefix", "ExpectedBucketOwner"},
+}
+
+
+def read(objects: Objects, plan: dict[str, Any]) -> Iterator[Any]:
+    """The items of a plan's Reader. Raises Failure of the name States.ItemReaderFailed."""
+    said = plan["Reader"]
+    action = said["Resource"].rpartition(":")[2]
+    parameters = said["Parameters"]
+    unknown = set(parameters) - TAKEN[action]
+    if unknown or "Bucket" not in parameters or (action == "getObject" and "Key" not in parameters):
+        known = ", ".join(sorted(TAKEN[action]))
+        raise _failed(f"The parameters of the ItemReader are {sorted(parameters)}; it takes {known}")
+    try:
+        if action == "listObjectsV2":
+            found = objects.list(parameters["Bucket"], parameters.get("Prefix", ""))
+            yield from islice((_listed(info) for info in found), said["MaxItems"] or None)
+        elif said["Config"]["InputType"] == "MANIFEST":
+            yield from islice(_inventoried(objects, parameters), said["MaxItems"] or None)
+        else:
+            yield from items_of(_lines(objects, parameters, said["Config"]), said["Config"], said["MaxItems"])
+    except StorageError as error:
+        raise _failed(str(error)) from error
+
+
+def _failed(cause: str) -> Failure:
+    return Failure("States.ItemReaderFailed", cause)
+
+
+def _lines(objects: Objects, parameters: dict[str, str], config: dict[str, Any]) -> Iterator[bytes]:
+    bucket, key = parameters["Bucket"], parameters["Key"]
+    if config["InputType"] == "JSON":
+        yield objects.read(bucket, key, limit=LARGEST_DOCUMENT)
+    else:
+        yield from (line.removesuffix(b"\r") for line in objects.lines(bucket, key))
+
+
+def _listed(info: ObjectInfo) -> dict[str, Any]:
+    return {
+        "Etag": f'"{info.etag}"',
+        "Key": info.key,
+        "LastModified": int(info.modified),
+        "Size": info.size,
+        "StorageClass": "STANDARD",
+    }
+
+
+def _inventoried(objects: Objects, parameters: dict[str, str]) -> Iterator[Any]:
+    bucket = parameters["Bucket"]
+    try:
+        manifest = json.loads(objects.read(bucket, parameters["Key"], limit=LARGEST_DOCUMENT))
+    except ValueError as error:
+        raise _failed(f"The manifest is not valid JSON: {error}") from None
+    keys, config = inventory(manifest)
+    for key in keys:
+        try:
+            content = gzip.decompress(objects.read(bucket, key, limit=LARGEST_DOCUMENT))
+        except (OSError, EOFError) as error:
+            raise _failed(f"s3://{bucket}/{key}: not compressed with gzip: {error}") from None
+        yield from items_of(content.splitlines(), config, None)

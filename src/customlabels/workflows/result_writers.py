@@ -1,0 +1,94 @@
+"""What a map run gives: the outputs of its children, or objects that hold them.
+
+Layer: workflows. Objects have keys that follow from the map run's name, so writing them again after a crash
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from customlabels.asl import Failure
+from customlabels.storage import Objects, StorageError
+from customlabels.workflows.map_runs import MapRun
+
+__all__ = ["write"]
+
+FILES = {"SUCCEEDED": ("SUCCEEDED",), "FAILED": ("FAILED", "TIMED_OUT"), "PENDING": ("ABORTED",)}
+
+
+def write(objects: Objects, run: MapRun, ended: Sequence[Any], most_bytes: int) -> str:
+    """The output of the Map state, a JSON text; objects are written where the plan has a Writer.
+
+    ended: the rows of the children's executions, in order. Raises Failure.
+    """
+    said = run.plan["Writer"] or {"Resource": "", "Parameters": {}, "Config": {}}
+    form = said["Config"].get("Transformation") or ("NONE" if said["Resource"] else "COMPACT")
+    good = [row for row in ended if row.status == "SUCCEEDED"]
+    if not said["Resource"]:
+        text = f"[{','.join(_texts(good, form))}]"
+        if len(text) > most_bytes:
+            size = "a size exceeding the maximum number of bytes service limit"
+            raise Failure(
+                "States.DataLimitExceeded", f"The state/task 'mapRun' returned a result with {size}."
+            )
+        return text
+    try:
+        return _put(objects, run, said, form, ended)
+    except (StorageError, KeyError) as error:
+        raise Failure("States.ResultWriterFailed", f"The results could not be written: {error}") from error
+
+
+def _put(objects: Objects, run: MapRun, said: dict[str, Any], form: str, ended: Sequence[Any]) -> str:
+    bucket, prefix = said["Parameters"]["Bucket"], said["Parameters"].get("Prefix", "")
+    folder = "/".join(part for part in (prefix.strip("/"), run.arn.rpartition(":")[2]) if part)
+    lines = said["Config"].get("OutputType") == "JSONL"
+    told: dict[str, list[dict[str, Any]]] = {}
+    for name, statuses in FILES.items():
+        texts = _texts(
+            [row for row in ended if row.status in statuses], form if name == "SUCCEEDED" else "NONE"
+        )
+        told[name] = []
+        if texts:
+            data = ("\n".join(texts) if lines else f"[{','.join(texts)}]").encode()
+            key = f"{folder}/{name}_0.{'jsonl' if lines else 'json'}"
+            objects.write(bucket, key, data)
+            told[name].append({"Key": key, "Size": len(data)})
+    manifest = {"DestinationBucket": bucket, "MapRunArn": run.arn, "ResultFiles": told}
+    objects.write(bucket, f"{folder}/manifest.json", json.dumps(manifest).encode())
+    details = {"Bucket": bucket, "Key": f"{folder}/manifest.json"}
+    return json.dumps({"MapRunArn": run.arn, "ResultWriterDetails": details}, separators=(",", ":"))
+
+
+def _texts(rows: Sequence[Any], form: str) -> list[str]:
+    if form == "NONE":
+        return [json.dumps(_described(row), separators=(",", ":")) for row in rows]
+    if form == "COMPACT":
+        return [row.output for row in rows]
+    flat: list[str] = []
+    for row in rows:
+        value = json.loads(row.output)
+        flat += [
+            json.dumps(one, separators=(",", ":")) for one in (value if isinstance(value, list) else [value])
+        ]
+    return flat
+
+
+def _described(row: Any) -> dict[str, Any]:
+    described = {
+        "ExecutionArn": row.arn,
+        "Input": row.input,
+        "InputDetails": {"Included": True},
+        "Name": row.name,
+        "Output": row.output,
+        "OutputDetails": {"Included": True} if row.output is not None else None,
+        "Error": row.error,
+        "Cause": row.cause,
+        "StartDate": round(row.started_at * 1000),
+        "StateMachineArn": row.machine_arn,
+        "Status": row.status,
+        "StopDate": round((row.stopped_at or row.started_at) * 1000),
+    }
+    return {name: value for name, value in described.items() if value is not None}
