@@ -11,7 +11,20 @@ from customlabels.cli.durations import seconds_of
 from customlabels.cli.exits import UsageError
 from customlabels.cli.program import main
 
-COMMANDS = ("run", "follow", "status", "stop", "detect", "check", "sample", "serve", "down", "bucket")
+COMMANDS = (
+    "run",
+    "follow",
+    "status",
+    "stop",
+    "detect",
+    "check",
+    "sample",
+    "serve",
+    "down",
+    "bucket",
+    "execution",
+    "verify",
+)
 
 
 def typed(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:

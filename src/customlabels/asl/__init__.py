@@ -9,6 +9,7 @@ snapshot to keep.
     decision = decide(machine, decision.state, TaskSucceeded(5, "{}"), now, seed, Rules())
 """
 
+from customlabels.asl.comparing import Difference, differences
 from customlabels.asl.definitions import read_definition
 from customlabels.asl.distributed import MAP_RUN, batched, child_inputs, exceeds
 from customlabels.asl.documents import read_json
@@ -48,6 +49,7 @@ __all__ = [
     "CancelTask",
     "Continue",
     "Decision",
+    "Difference",
     "Event",
     "Execution",
     "ExecutionStarted",
@@ -72,6 +74,7 @@ __all__ = [
     "batched",
     "child_inputs",
     "decide",
+    "differences",
     "exceeds",
     "inventory",
     "items_of",

@@ -39,6 +39,8 @@ AFTER_REFUSAL = {
     "ValidationException": Exit.USAGE,
     "ResourceNotFoundException": Exit.USAGE,
     "ExecutionDoesNotExist": Exit.USAGE,
+    "StateMachineDoesNotExist": Exit.USAGE,
+    "InvalidExecutionInput": Exit.USAGE,
     "InvalidArn": Exit.USAGE,
     "InvalidName": Exit.USAGE,
     "InvalidImageFormatException": Exit.DATA_INVALID,

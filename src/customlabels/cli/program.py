@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from customlabels import __version__
+from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, Exit
 from customlabels.errors import CustomLabelsError, InvalidInput
 
@@ -25,6 +26,8 @@ bucket = typer.Typer(
     no_args_is_help=True, help="Folders that are reached as s3://NAME/...", rich_markup_mode=None
 )
 app.add_typer(bucket, name="bucket")
+app.add_typer(execution, name="execution")
+app.command()(verify)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]

@@ -17,7 +17,7 @@ __all__ = ["mock_details"]
 
 def mock_details(call: Call, machine_arn: str, case: str) -> dict[str, Any]:
     """What an execution keeps of its test case; ServiceError ValidationException where there is none."""
-    machine = call.parts.machines.describe(machine_arn)
+    machine = call.parts.versions.find(machine_arn).machine
     file = call.parts.mock_file
     if file is None:
         named = f"'#{case}' names a test case, and this server has no mock configuration file"

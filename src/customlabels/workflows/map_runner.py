@@ -26,7 +26,6 @@ from customlabels.workflows.advancing import Advancing, first_happening
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.journal import Listed, Run
 from customlabels.workflows.map_runs import Child, MapRun, Tally
-from customlabels.workflows.mocks import MOCKS
 from customlabels.workflows.task_runs import Submitted, TaskFailure, TaskRequest, TaskRunner
 
 __all__ = ["MapRunner", "MapRuns"]
@@ -200,8 +199,6 @@ class MapRuns:
         if run is None or parent is None:
             return False
         ready = [(child, self._first_advance(run, parent, child, now)) for child in waiting]
-        # A test case answers the tasks of the children too.
-        details = {"mapRunArn": arn} | ({MOCKS: parent.details[MOCKS]} if MOCKS in parent.details else {})
         with self._records.write() as tx:
             locked = map_runs.locked(tx, arn)
             if locked is None:
@@ -219,7 +216,7 @@ class MapRuns:
             begun = 0
             for child, advance in ready[: max(room, 0)]:
                 if map_runs.mark_started(tx, arn, child):
-                    begun += journal.begin(tx, advance, details)
+                    begun += journal.begin(tx, advance, {"mapRunArn": arn})
             is_over = not tally.open()
         if is_over:
             self._finish(run)

@@ -1,7 +1,8 @@
 """Mock configurations, in the format of AWS's Step Functions Local: answers for Task states by test case.
 
 Layer: workflows. An execution of a test case carries its answers with it from its start on. Which of them is
-a task's follows from the history alone: it is the one for so many earlier tasks of its state.
+a task's follows from the history alone: it is the one for so many earlier tasks of its state. An execution of
+a map run has the answers of the execution above it, and counts its own tasks.
 
 What a power cut leaves: the history and the answers; the same task gets the same answer again, whatever has
 become of the file meanwhile.
@@ -16,8 +17,8 @@ from typing import Any
 
 from customlabels.asl import Event, Machine, read_json
 from customlabels.errors import InvalidInput
-from customlabels.storage import Records
-from customlabels.workflows import journal
+from customlabels.storage import Reading, Records
+from customlabels.workflows import journal, map_runs
 from customlabels.workflows.task_runs import TaskFailure, TaskRequest, TaskRunner
 from customlabels.workflows.tasks import token_of
 
@@ -156,12 +157,13 @@ class MockedTasks:
 
     def run(self, task: TaskRequest) -> Any:
         """The task's result, a JSON value. Raises TaskFailure."""
+        arn = task.execution_arn
         with self._records.read() as reading:
-            answers: Answers = journal.details(reading, task.execution_arn).get(MOCKS, {})
-            events = journal.history(reading, task.execution_arn, MOST_EVENTS, None, False) if answers else []
+            answers = _answers_of(reading, arn)
+            events = journal.history(reading, arn, MOST_EVENTS, None, False) if answers else []
         if not answers:
             return self._runner.run(task)
-        state, number = invocation(events, task.execution_arn, task.token)
+        state, number = invocation(events, arn, task.token)
         if state not in answers:
             return self._runner.run(task)
         answer = next((one for first, last, one in answers[state] if first <= number <= last), None)
@@ -173,6 +175,16 @@ class MockedTasks:
         if "Throw" in answer:
             raise TaskFailure(answer["Throw"]["Error"], answer["Throw"].get("Cause", ""))
         return _result(task.resource_arn, answer["Return"])
+
+
+def _answers_of(reading: Reading, execution_arn: str) -> Answers:
+    """The answers that an execution carries, or that the one carries whose map run it belongs to."""
+    details = journal.details(reading, execution_arn)
+    if "mapRunArn" not in details:
+        answers: Answers = details.get(MOCKS, {})
+        return answers
+    run = map_runs.find(reading, details["mapRunArn"])
+    return {} if run is None else _answers_of(reading, run.execution_arn)
 
 
 def _result(resource: str, value: Any) -> Any:

@@ -326,7 +326,7 @@ def _feed_outcome(advancing: Advancing, task: TaskRow, outcome: Outcome) -> None
         assert outcome.output is not None
         advancing.submit_task(task, outcome.output, outcome.awaits)
     elif outcome.output is not None:
-        if task.status == "STARTED" and task.resource.endswith(ANSWERED_LATER):  # but here at once: by a mock
+        if task.status == "STARTED" and task.resource.endswith(ANSWERED_LATER):  # but at once: by a mock
             advancing.feed(TaskSubmitted(task.id, outcome.output))
         advancing.close_task(task, "SUCCEEDED", TaskSucceeded(task.id, outcome.output))
     else:
