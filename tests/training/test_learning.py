@@ -167,7 +167,7 @@ def test_timing_gives_a_step_of_some_milliseconds(lesson: Lesson) -> None:
 def test_the_served_net_takes_bytes_and_gives_scores(single: bool) -> None:
     images = torch.randint(0, 256, (3, SIDE, SIDE, 3), dtype=torch.uint8)
 
-    scores = Served(Classifier(4), temperature=2.0, single=single).eval()(images)
+    scores = Served(Classifier(4), single=single).eval()(images)
 
     assert scores.shape == (3, 4)
     assert bool(((scores > 0) & (scores < 1)).all())

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.training.shapes import (
     LABELS,
     boxed,
@@ -30,6 +31,7 @@ from customlabels.training import TrainingFailed, TrainingSpec
 from customlabels.training.documents import Documents
 from customlabels.training.material import Material, gathered
 from customlabels.training.pictures import PictureSource
+from customlabels.training.plan import courses
 
 
 def material_of(spec: TrainingSpec) -> tuple[Material, Mapping[str, Any]]:
@@ -332,3 +334,38 @@ def test_an_output_bucket_that_refuses_ends_the_training_in_the_services_words(t
         gathered(spec, source, documents, lambda _: None)
 
     assert caught.value.code == "ERROR_CANNOT_WRITE_OUTPUT_S3_BUCKET"
+
+
+def test_gray_transparent_and_turned_images_are_material_like_any_other(tmp_path: Path) -> None:
+    spec = spec_on(tmp_path)
+    pixels = Image.fromarray(np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1)))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    pixels.save(tmp_path / "images" / "gray.png")
+    pixels.convert("RGBA").save(tmp_path / "images" / "clear.png")
+    pixels.save(tmp_path / "images" / "turned.jpg", exif=exif)
+    odd = ("gray.png", "clear.png", "turned.jpg")
+
+    material, summary = material_of(
+        with_training(spec, *(line(f"s3://images/{name}", "circle") for name in odd))
+    )
+
+    assert summary["statistics"]["training"]["valid_json_lines"] == 27
+    gray, clear, turned = material.training.images(np.array([24, 25, 26])).astype(int)
+    assert np.array_equal(gray, clear)
+    assert abs(turned - np.rot90(gray, -1)).mean() < 3
+
+
+def test_ten_images_a_label_are_scored_in_folds_and_fifty_boxes_are_all_kept(tmp_path: Path) -> None:
+    few, _ = material_of(spec_on(tmp_path / "few", each=10))
+    spec = spec_of_kind(tmp_path / "many", BOXES)
+    shutil.copy(tmp_path / "many/images/scenes/1.png", tmp_path / "many/images/full.png")
+    value = boxed("s3://images/full.png", *[("cross", 0, 0)] * 50)
+    for number, box in enumerate(value["boxes"]["annotations"]):
+        box |= {"left": 12 * (number % 10), "top": 12 * (number // 10), "width": 3, "height": 2}
+    many, _ = material_of(with_training(spec, value))
+
+    assert [course.name for course in courses(few.training.carried, 0)] == [
+        "fold-1", "fold-2", "fold-3", "model",
+    ]  # fmt: skip
+    assert len(many.training.boxes[-1]) == 50

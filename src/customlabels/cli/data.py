@@ -193,19 +193,17 @@ def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
 
 def write_sample(name: str, to: Path, *, as_json: bool) -> Exit:
     """Write a data set into a new folder and register it as a bucket."""
-    from customlabels.training import write_digits
+    from customlabels import training
 
-    if name != "digits":
-        raise UsageError(f"{name!r} is no sample; there is: digits")
     folder = to.expanduser().absolute()
     bucket = bucket_name(folder)
-    counts = write_digits(folder, bucket=bucket)
+    counts = training.write_sample(name, folder, bucket)
     connect(Settings.from_environment()).customlabels.put_bucket(Name=bucket, Folder=str(folder))
     if as_json:
         print_json({"Folder": str(folder), "Bucket": bucket, "Images": counts})
         return Exit.DONE
     show(f"{folder}: {counts['train']} training images, {counts['test']} test images; bucket s3://{bucket}")
-    say(f"train on it:  customlabels run --train {to}/train --test {to}/test")
+    say(f"train on it:  customlabels run --train {to}/train.manifest --test {to}/test.manifest")
     return Exit.DONE
 
 

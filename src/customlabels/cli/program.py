@@ -196,7 +196,9 @@ def check(
 
 @app.command()
 def sample(
-    name: Annotated[str, typer.Argument(help="digits")],
+    name: Annotated[
+        str, typer.Argument(help="digits (a label an image), labels (several an image) or boxes.")
+    ],
     to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
     as_json: Json = False,
 ) -> None:

@@ -10,7 +10,7 @@ from customlabels.evaluation import Boxes, overlaps
 
 __all__ = ["kept_boxes"]
 
-LEAST_SCORE = 0.01  # below, nothing is worth an answer
+LEAST_SCORE = 0.001  # below, nothing is worth an answer
 MOST_CANDIDATES = 500  # boxes that are compared with each other
 MOST_BOXES = 200  # of an image; annotators may draw 50
 SAME_THING = 0.6  # intersection over union from which two boxes of a label are of one thing

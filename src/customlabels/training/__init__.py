@@ -4,7 +4,7 @@ Layer: above inference and datasets. torch is imported by the training process a
 """
 
 from customlabels.training.launcher import train
-from customlabels.training.samples import SampleError, write_digits
+from customlabels.training.samples import SAMPLES, SampleError, write_sample
 from customlabels.training.spec import (
     InvalidTrainingSpec,
     Progress,
@@ -15,6 +15,7 @@ from customlabels.training.spec import (
 )
 
 __all__ = [
+    "SAMPLES",
     "InvalidTrainingSpec",
     "Progress",
     "SampleError",
@@ -23,5 +24,5 @@ __all__ = [
     "TrainingOutcome",
     "TrainingSpec",
     "train",
-    "write_digits",
+    "write_sample",
 ]

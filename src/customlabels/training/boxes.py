@@ -28,7 +28,7 @@ from customlabels.inference import Predictor, kept_boxes
 from customlabels.training.assignment import TrueBoxes, box_loss
 from customlabels.training.augmentation import random_frames
 from customlabels.training.detector import STRIDE, Detector, ServedDetector, centres
-from customlabels.training.learning import Said
+from customlabels.training.learning import Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import normalised
 from customlabels.training.plan import Plan
@@ -105,16 +105,16 @@ class BoxesInImages:
         cuts = steady_thresholds(predictions.candidates)
         return evaluate(predictions, cuts, OUT_OF_FOLD, seed=0, resamples=1).f1
 
-    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[BoxPredictions, float]:
-        """The boxes of held-out images; no temperature: a score has learned to say how well its box fits."""
+    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[BoxPredictions, Weights]:
+        """The boxes of held-out images; as they are: a score has learned to say how well its box fits."""
         found = []
         for place in places:
             rows = said["image"] == place
             found.append(Boxes(*(said[name][rows] for name in ARRAYS)))
         truth = [self.truth[place] for place in places]
-        return BoxPredictions(self.labels, found, truth, "held-out training images"), 1.0
+        return BoxPredictions(self.labels, found, truth, "held-out training images"), (1.0, 0.0)
 
-    def served(self, net: nn.Module, _temperature: float) -> nn.Module:
+    def served(self, net: nn.Module, _weights: Weights) -> nn.Module:
         """The net as it is exported."""
         return ServedDetector(net)
 

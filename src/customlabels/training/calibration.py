@@ -1,4 +1,4 @@
-"""One temperature that makes scores mean what they say, fitted on images that the net did not learn from.
+"""What makes scores mean what they say, fitted on images that were not learned from.
 
 Layer: training; numpy only.
 """
@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["probabilities", "temperature_for"]
+__all__ = ["blended", "probabilities", "surprise", "temperature_for"]
 
-# Without a bound, images that are all right would ask for a temperature of 0, and scores of only 0 and 1.
-COLDEST, HOTTEST = 0.3, 5.0
-HALVINGS = 40
+# Without a bound, images that are all right would ask for scores of only 0 and 1.
+COLDEST, HOTTEST = 0.3, 5.0  # of a net's logits
+LARGEST_WEIGHT = 40.0  # of what the handcrafted features say, which is between 0 and 1
+GRID = 24  # values of each weight that are tried
+WORTHWHILE = 0.01  # of surprise, that a second voice must save
 
 Floats = NDArray[np.floating[Any]]
 
 
-def probabilities(logits: Floats, temperature: float, *, single: bool = True) -> Floats:
+def probabilities(logits: Floats, temperature: float = 1.0, *, single: bool = True) -> Floats:
     """(n, labels) logits to (n, labels) scores, 0..1; single: each row's sum is 1."""
     scaled = logits.astype(np.float64) / temperature
     if not single:
@@ -31,6 +33,12 @@ def probabilities(logits: Floats, temperature: float, *, single: bool = True) ->
     return shares
 
 
+def surprise(scores: Floats, carried: NDArray[np.bool_], *, single: bool = True) -> float:
+    """How unlikely the truth was, in the mean. scores, carried: (n, labels)"""
+    right = scores[carried] if single else np.where(carried, scores, 1 - scores)
+    return float(-np.log(np.maximum(right, 1e-12)).mean())
+
+
 def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool = True) -> float:
     """The temperature under which the truth is least surprising; 1 without images.
 
@@ -38,18 +46,29 @@ def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool 
     """
     if len(carried) == 0:
         return 1.0
+    inverses = np.linspace(1 / HOTTEST, 1 / COLDEST, 400)
+    told = [
+        surprise(probabilities(logits, 1 / each, single=single), carried, single=single) for each in inverses
+    ]
+    return float(1 / inverses[int(np.argmin(told))])
 
-    def surprise(inverse: float) -> float:
-        shares = probabilities(logits, 1 / inverse, single=single)
-        right = shares[carried] if single else np.where(carried, shares, 1 - shares)
-        return float(-np.log(np.maximum(right, 1e-12)).mean())
 
-    # Surprise is convex in the inverse temperature: a third of the range falls away in each round.
-    low, high = 1 / HOTTEST, 1 / COLDEST
-    for _ in range(HALVINGS):
-        left, right = low + (high - low) / 3, high - (high - low) / 3
-        if surprise(left) <= surprise(right):
-            high = right
-        else:
-            low = left
-    return float(2 / (low + high))
+def blended(net: Floats, other: Floats, carried: NDArray[np.bool_]) -> tuple[float, float]:
+    """Weights of a net's logits and of what handcrafted features say, for images that neither learned from.
+
+    Each alone, or both where that is clearly better: the net has to beat the other one, or to add to it.
+    net, other, carried: (n, labels), one label an image
+    """
+    if len(carried) == 0:
+        return 1.0, 0.0
+    alone = 1 / temperature_for(net, carried), 0.0
+    weights = np.concatenate([[0.0], np.geomspace(1.0, LARGEST_WEIGHT, GRID)])
+    shares = np.concatenate([[0.0], np.geomspace(0.05, 1 / COLDEST, GRID)])
+
+    def told(pair: tuple[float, float]) -> float:
+        return surprise(probabilities(pair[0] * net + pair[1] * other), carried)
+
+    without = min(((0.0, float(weight)) for weight in weights[1:]), key=told)
+    both = min(((float(share), float(weight)) for share in shares for weight in weights), key=told)
+    better = min(alone, without, key=told)
+    return both if told(both) < told(better) - WORTHWHILE else better

@@ -20,8 +20,9 @@ from torch.nn import functional
 from customlabels.evaluation import Predictions, count, prediction_line
 from customlabels.inference import SINGLE_LABEL, Predictor
 from customlabels.training.augmentation import Augmentation, mixed, random_views
-from customlabels.training.calibration import probabilities, temperature_for
-from customlabels.training.learning import Said
+from customlabels.training.calibration import blended, probabilities, temperature_for
+from customlabels.training.handcrafted import Handcrafted
+from customlabels.training.learning import Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import Classifier, Served, normalised
 from customlabels.training.plan import Plan
@@ -42,6 +43,7 @@ class ImageLabels:
     kind: single-label or multi-label     carried: (n, labels) bool
     images: (places,) to (places, cached_side, cached_side, 3) uint8
     as_served: (places,) of images that are ever held out to (places, side, side, 3) uint8, as served
+    handcrafted, left_out: the machine that needs no net, and what it says of each image that is kept from it
     """
 
     kind: str
@@ -49,6 +51,8 @@ class ImageLabels:
     carried: NDArray[np.bool_]
     images: Images
     as_served: Images
+    handcrafted: Handcrafted | None = None
+    left_out: NDArray[np.float32] | None = None
 
     @property
     def single(self) -> bool:
@@ -96,16 +100,26 @@ class ImageLabels:
         found = np.eye(len(self.labels))[logits.argmax(axis=1)] if self.single else (logits > 0).astype(float)
         return float(count(found, self.carried[places], np.full(len(self.labels), 0.5)).macro_f1)
 
-    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[Predictions, float]:
-        """Calibrated scores of held-out images, and the temperature that calibrates them."""
-        logits, carried = said["logits"], self.carried[places]
-        temperature = temperature_for(logits, carried, single=self.single)
-        scores = probabilities(logits, temperature, single=self.single)
-        return Predictions(self.labels, scores, carried, "held-out training images"), temperature
+    @property
+    def left_out_f1(self) -> float | None:
+        """What the machine that needs no net is worth."""
+        return None if self.left_out is None else self.f1({"logits": self.left_out}, np.arange(self.count))
 
-    def served(self, net: nn.Module, temperature: float) -> nn.Module:
-        """The net as it is exported."""
-        return Served(net, temperature, single=self.single)
+    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[Predictions, Weights]:
+        """Calibrated scores of held-out images, and how they come from the net and from the other machine."""
+        logits, carried = said["logits"], self.carried[places]
+        if self.left_out is None:
+            weights = 1 / temperature_for(logits, carried, single=self.single), 0.0
+            logits = weights[0] * logits
+        else:
+            weights = blended(logits, self.left_out[places], carried)
+            logits = weights[0] * logits + weights[1] * self.left_out[places]
+        scores = probabilities(logits, single=self.single)
+        return Predictions(self.labels, scores, carried, "held-out training images"), weights
+
+    def served(self, net: nn.Module, weights: Weights) -> nn.Module:
+        """What is exported."""
+        return Served(net, self.handcrafted, weights, single=self.single)
 
     def tested(self, predictor: Predictor, part: Part) -> Predictions:
         """Scores of the test images."""

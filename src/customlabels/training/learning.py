@@ -24,7 +24,7 @@ from customlabels.training.checkpoints import Learner
 from customlabels.training.material import Part
 from customlabels.training.plan import Course, Plan
 
-__all__ = ["Lesson", "Said", "learn", "new_learner", "take_step"]
+__all__ = ["Lesson", "Said", "Weights", "learn", "new_learner", "take_step"]
 
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
@@ -32,6 +32,7 @@ LOSS_MEMORY = 0.95  # of the loss that is told
 MEASUREMENTS = 6  # of the held-out images, during a course
 MOST_MEASURED = 200  # held-out images that are looked at during a course
 
+Weights = tuple[float, float]  # of a net and of what needs no net, in the model that is served
 Said = Mapping[str, NDArray[Any]]  # what a net says of images: arrays by name, joined along their first axis
 
 
@@ -65,11 +66,11 @@ class Lesson(Protocol):
     def f1(self, said: Said, places: NDArray[np.int64]) -> float:
         """The mean F1 of the labels for what was said of these images."""
 
-    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[Any, float]:
-        """What was said of these images as predictions with their truth; and the temperature behind them."""
+    def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[Any, Weights]:
+        """What was said of these images as predictions with their truth; and the weights behind them."""
 
-    def served(self, net: nn.Module, temperature: float) -> nn.Module:
-        """The net as it is exported."""
+    def served(self, net: nn.Module, weights: Weights) -> nn.Module:
+        """What is exported."""
 
     def tested(self, predictor: Predictor, part: Part) -> Any:
         """Predictions for the test images by the exported model."""

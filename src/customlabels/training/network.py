@@ -66,15 +66,28 @@ def normalised(images: Tensor) -> Tensor:
 class Served(nn.Module):
     """The classifier as it is exported: bytes in, calibrated probabilities out.
 
+    classifier: takes normalised images; alone or together with
+    handcrafted: takes images as they are     weights: of what each says
     single: an image has one label, so that scores share 1; else each stands for itself
     """
 
-    def __init__(self, classifier: nn.Module, temperature: float, *, single: bool) -> None:
+    def __init__(
+        self,
+        classifier: nn.Module,
+        handcrafted: nn.Module | None = None,
+        weights: tuple[float, float] = (1.0, 0.0),
+        *,
+        single: bool,
+    ) -> None:
         super().__init__()
-        self.classifier = classifier
-        self.temperature, self.single = temperature, single
+        self.classifier, self.handcrafted = classifier, handcrafted
+        self.weights, self.single = weights, single
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (n, side, side, 3) uint8; returns (n, labels) float, 0..1."""
-        logits = self.classifier(normalised(images)) / self.temperature
+        net, other = self.weights
+        parts = [net * self.classifier(normalised(images))] if net > 0 else []
+        if self.handcrafted is not None and other > 0:
+            parts.append(other * self.handcrafted(images))
+        logits = torch.stack(parts).sum(dim=0)
         return torch.softmax(logits, dim=1) if self.single else torch.sigmoid(logits)

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 AUTOMATIC_SECONDS = 15 * 60.0  # the most that a training takes without a budget of its own
-RESERVED_SECONDS = 12.0  # of a budget: starting, exporting, comparing, writing (measured 8 to 10)
+RESERVED_SECONDS = 4.0  # of a budget: exporting, comparing, testing, writing (measured 2 to 4)
 RESERVED_SHARE = 0.1  # of a budget: measuring, and a machine that slows down
 LEAST_STEPS = 12  # of a learning, whatever the budget: fewer cannot even warm up
 AUTOMATIC_LEAST_STEPS = 200  # of a learning without a budget, for sets that are small

@@ -19,10 +19,10 @@ from customlabels.training.plan import Plan, batch_for, planned_steps
 from customlabels.training.spec import TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
-__all__ = ["Ready", "planned", "timed"]
+__all__ = ["Ready", "may_mirror", "planned", "timed"]
 
 STEPS = 1000  # of the course that the trial steps pretend to be in
-TIMED = 4  # steps, of which the middle counts; one more goes before, while the libraries choose their ways
+TIMED = 2  # steps, of which the middle counts; one more goes before, while the libraries choose their ways
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,9 @@ class Ready:
     plan: Plan
 
 
-def planned(spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, folder: WorkFolder) -> Plan:
+def planned(
+    spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, mirror: bool, folder: WorkFolder
+) -> Plan:
     """The stored plan, else a new one, stored before the first of `parts` courses."""
     stored = read_json(folder.plan)
     if stored is not None:
@@ -47,7 +49,7 @@ def planned(spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, 
         steps=STEPS,
         threads=spec.threads or os.cpu_count() or 1,
         bfloat16=False,
-        mirror=_mirror_is_harmless(material),
+        mirror=mirror,
         step_seconds=0.0,
     )
     fastest = timed(lesson, trial)
@@ -58,8 +60,8 @@ def planned(spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, 
     return plan
 
 
-def _mirror_is_harmless(material: Material) -> bool:
-    """Judged on pictures that carry the same labels."""
+def may_mirror(material: Material) -> bool:
+    """Whether views may swap left and right, by the training pictures that carry the same labels."""
     training = material.training
     some = np.linspace(0, len(training.entries) - 1, min(len(training.entries), MOST)).astype(int)
     _, alike = np.unique(training.carried[some], axis=0, return_inverse=True)

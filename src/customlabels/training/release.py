@@ -35,7 +35,7 @@ from customlabels.inference import BOXES, ModelCard, Predictor, write_card
 from customlabels.storage import sync
 from customlabels.training.checkpoints import read_tensors, write_tensors
 from customlabels.training.documents import Documents
-from customlabels.training.learning import Said
+from customlabels.training.learning import Said, Weights
 from customlabels.training.plan import Course
 from customlabels.training.planning import Ready
 from customlabels.training.spec import TrainingFailed, TrainingOutcome
@@ -63,7 +63,7 @@ class Settled:
     """What the held-out predictions of all courses together decide, and are worth."""
 
     served: nn.Module
-    temperature: float
+    weights: Weights
     thresholds: NDArray[np.floating[Any]]
     validation: Evaluation
 
@@ -116,12 +116,12 @@ def release(
 def _settled(ready: Ready, scored: Sequence[HeldOut], folder: WorkFolder) -> Settled:
     """The net calibrated, thresholds, and figures: on the held-out predictions of all courses together."""
     together = {name: np.concatenate([course.said[name] for course in scored]) for name in scored[0].said}
-    predictions, temperature = ready.lesson.predicted(together, _held_out(scored))
+    predictions, weights = ready.lesson.predicted(together, _held_out(scored))
     thresholds = steady_thresholds(predictions.candidates)
     validation = evaluate(predictions, thresholds, OUT_OF_FOLD, ready.spec.seed)
-    net, (weights, _) = ready.lesson.net(), read_tensors(folder.weights)
-    net.load_state_dict(weights)
-    return Settled(ready.lesson.served(net, temperature).eval(), temperature, thresholds, validation)
+    net, (state, _) = ready.lesson.net(), read_tensors(folder.weights)
+    net.load_state_dict(state)
+    return Settled(ready.lesson.served(net, weights).eval(), weights, thresholds, validation)
 
 
 def _held_out(scored: Sequence[HeldOut]) -> NDArray[np.int64]:
@@ -147,7 +147,7 @@ def _card(ready: Ready, scored: Sequence[HeldOut], settled: Settled) -> ModelCar
             "data_digest": material.digest,
             "training_images": len(material.training.entries),
             "testing_images": len(material.testing.entries),
-            "temperature": settled.temperature,
+            "weights": {"net": settled.weights[0], "handcrafted": settled.weights[1]},
             "plan": ready.plan.to_json(),
             "curves": {course.course.name: list(course.history) for course in scored},
             "notes": list(material.notes),
@@ -161,7 +161,7 @@ def _exported(
     """The model folder, not yet in place, loaded as a server will load it; and how far it is from the net."""
     shutil.rmtree(folder.unfinished, ignore_errors=True)
     folder.unfinished.mkdir()
-    told = {"labels": card.labels, "temperature": settled.temperature}
+    told = {"labels": card.labels, "weights": settled.weights}
     write_tensors(folder.unfinished / "weights.safetensors", read_tensors(folder.weights)[0], told)
     _export(settled.served, card, folder.unfinished / "model.onnx")
     write_card(folder.unfinished, card)

@@ -1,70 +1,69 @@
-"""Sample data to try the whole pipeline with: scikit-learn's handwritten digits as image files.
+"""Sample data to try the whole pipeline with, one for each kind of model; nothing is downloaded.
 
-Layer: training. scikit-learn ships the 1,797 scans, so nothing is downloaded. It is imported only when
-asked for.
+Layer: training. `digits` are the 1,797 scans that scikit-learn ships, imported only when asked for;
+`labels` and `boxes` are scenes of plain shapes, drawn here.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from customlabels.errors import InvalidInput
 from customlabels.training.plan import held_out_part
 
-__all__ = ["SampleError", "write_digits"]
+__all__ = ["SAMPLES", "SampleError", "write_sample"]
 
-SIZE = 64  # pixels a side: the service takes no smaller image
+SIZE = 64  # pixels a side of a digit: the service takes no smaller image
 TEST_SHARE = 0.25  # of each digit
-METADATA = {
-    "confidence": 1,
-    "type": "groundtruth/image-classification",
-    "job-name": "labeling-job/digits",
-    "human-annotated": "yes",
-    "creation-date": "2026-01-01T00:00:00.000000",  # fixed: the same call writes the same bytes
-}
+SCENES = {"train": 240, "test": 80}
+SCENE_SIZE = (192, 144)  # pixels
+FINER = 4  # times the scene's size while drawing, so that edges are smooth
+SMALLEST, LARGEST, MOST_SHAPES = 22, 56, 5  # sides in pixels; shapes of a scene
+TRIES = 20  # to find room for a shape
+CREATED = "2026-01-01T00:00:00.000000"  # fixed: the same call writes the same bytes
+
+Drawn = tuple[str, Image.Image, dict[str, Any]]  # key below its set's folder, picture, label attributes
+Box = tuple[str, int, int, int]  # label, left, top, side
 
 
 class SampleError(InvalidInput):
     """The sample cannot be written; the text says why and what to do."""
 
 
-def write_digits(folder: Path, bucket: str, *, seed: int = 0) -> Mapping[str, int]:
-    """Write folder/train/<label>/*.png, folder/test/<label>/*.png, train.manifest and test.manifest.
+def write_sample(name: str, folder: Path, bucket: str, *, seed: int = 0) -> Mapping[str, int]:
+    """Write folder/train/*, folder/test/*, train.manifest and test.manifest; digits in a folder per label.
 
-    bucket: the name in the manifests' s3:// references; register `folder` under it     seed: of the split
+    name: one of SAMPLES     bucket: the name in the manifests' s3:// references; register `folder` under it
+    seed: of split and scenes
     Returns the number of images by set ("train", "test"). `folder` must not exist, or be empty: it appears
     whole or not at all. Raises SampleError.
     """
+    if name not in SAMPLES:
+        raise SampleError(f"{name!r} is no sample; there are: {', '.join(SAMPLES)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SampleError(f"{folder} is there already; name a new folder, or remove it first")
-    try:
-        from sklearn.datasets import load_digits
-    except ModuleNotFoundError as error:
-        raise SampleError("the digits come with scikit-learn: pip install 'customlabels[train]'") from error
-    found = load_digits()
-    test = held_out_part(found.target, TEST_SHARE, seed)
-    sets = {"train": np.setdiff1d(np.arange(len(found.target)), test), "test": test}
+    counts = dict.fromkeys(SCENES, 0)
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(beside, ignore_errors=True)  # of an earlier process with our number
     try:
-        for name, places in sets.items():
+        for part in counts:
             lines = []
-            for at in places:
-                digit = int(found.target[at])
-                key = f"{name}/{digit}/{at:04d}.png"
-                _write_scan(beside / key, found.images[at])
-                metadata = {"class-name": str(digit), **METADATA}
-                line = {"source-ref": f"s3://{bucket}/{key}", "digit": digit, "digit-metadata": metadata}
-                lines.append(json.dumps(line) + "\n")
-            (beside / f"{name}.manifest").write_text("".join(lines), encoding="utf-8")
+            for key, picture, attributes in SAMPLES[name](part, seed):
+                place = beside / part / key
+                place.parent.mkdir(parents=True, exist_ok=True)
+                picture.save(place)
+                lines.append(json.dumps({"source-ref": f"s3://{bucket}/{part}/{key}", **attributes}) + "\n")
+            (beside / f"{part}.manifest").write_text("".join(lines), encoding="utf-8")
+            counts[part] = len(lines)
         if folder.exists():
             folder.rmdir()
         beside.rename(folder)
@@ -72,11 +71,129 @@ def write_digits(folder: Path, bucket: str, *, seed: int = 0) -> Mapping[str, in
         raise SampleError(f"{folder} cannot be written: {error}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return {name: len(places) for name, places in sets.items()}
+    return counts
 
 
-def _write_scan(path: Path, scan: NDArray[np.float64]) -> None:
-    """Dark ink on white, enlarged smoothly. scan: (8, 8) ink, 0..16"""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = (255 - scan * (255 / 16)).round().astype(np.uint8)
-    Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(path)
+def _digits(part: str, seed: int) -> Iterator[Drawn]:
+    """Dark ink on white, enlarged smoothly."""
+    try:
+        from sklearn.datasets import load_digits
+    except ModuleNotFoundError as error:
+        raise SampleError("the digits come with scikit-learn: pip install 'customlabels[train]'") from error
+    found = load_digits()
+    test = held_out_part(found.target, TEST_SHARE, seed)
+    for at in test if part == "test" else np.setdiff1d(np.arange(len(found.target)), test):
+        digit = int(found.target[at])
+        pixels = (255 - found.images[at] * (255 / 16)).round().astype(np.uint8)  # ink from 0 to 16
+        picture = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+        yield f"{digit}/{at:04d}.png", picture, _image_label("digit", digit, str(digit))
+
+
+def _labels(part: str, seed: int) -> Iterator[Drawn]:
+    """Scenes, each with the labels of what it shows."""
+    for key, picture, boxes in _scenes(part, seed):
+        attributes: dict[str, Any] = {}
+        for label in sorted({label for label, *_ in boxes}):
+            attributes |= _image_label(f"has-{label}", 1, label)
+        yield key, picture, attributes
+
+
+def _boxes(part: str, seed: int) -> Iterator[Drawn]:
+    """Scenes, each with a box around every shape."""
+    labels = list(SHAPES)
+    for key, picture, boxes in _scenes(part, seed):
+        annotations = [
+            {"class_id": labels.index(label), "left": left, "top": top, "width": side, "height": side}
+            for label, left, top, side in boxes
+        ]
+        width, height = SCENE_SIZE
+        metadata = {
+            "objects": [{"confidence": 1} for _ in boxes],
+            "class-map": {str(number): label for number, label in enumerate(labels)},
+            "type": "groundtruth/object-detection",
+            "human-annotated": "yes",
+            "creation-date": CREATED,
+            "job-name": "labeling-job/shapes",
+        }
+        frame = [{"width": width, "height": height, "depth": 3}]
+        value = {"image_size": frame, "annotations": annotations}
+        yield key, picture, {"shapes": value, "shapes-metadata": metadata}
+
+
+SAMPLES: Mapping[str, Callable[[str, int], Iterator[Drawn]]] = {
+    "digits": _digits,
+    "labels": _labels,
+    "boxes": _boxes,
+}
+
+
+def _image_label(attribute: str, value: int, label: str) -> dict[str, Any]:
+    metadata = {
+        "class-name": label,
+        "confidence": 1,
+        "type": "groundtruth/image-classification",
+        "job-name": f"labeling-job/{attribute}",
+        "human-annotated": "yes",
+        "creation-date": CREATED,
+    }
+    return {attribute: value, f"{attribute}-metadata": metadata}
+
+
+def _regular(corners: int, depth: float = 1.0) -> list[tuple[float, float]]:
+    """A polygon within (0, 0) to (1, 1); with a depth below 1 a star. Its first corner is on top."""
+    points = corners if depth == 1.0 else 2 * corners
+    reach = [1.0 if number % 2 == 0 or depth == 1.0 else depth for number in range(points)]
+    turns = [2 * math.pi * number / points for number in range(points)]
+    return [
+        (0.5 + far * math.sin(turn) / 2, 0.5 - far * math.cos(turn) / 2)
+        for far, turn in zip(reach, turns, strict=True)
+    ]
+
+
+SHAPES: Mapping[str, list[tuple[float, float]]] = {
+    "circle": _regular(48),
+    "diamond": _regular(4),
+    "star": _regular(5, 0.4),
+    "triangle": [(0.5, 0.0), (1.0, 1.0), (0.0, 1.0)],
+}
+
+
+def _scenes(part: str, seed: int) -> Iterator[tuple[str, Image.Image, list[Box]]]:
+    """Shapes of any colour and size on a ground of another colour, with noise over all; and their boxes."""
+    random = np.random.default_rng([seed, list(SCENES).index(part)])
+    width, height = SCENE_SIZE
+    for number in range(SCENES[part]):
+        ground = random.integers(40, 216, 3)
+        canvas = Image.new("RGB", (width * FINER, height * FINER), tuple(ground.tolist()))
+        pencil, boxes = ImageDraw.Draw(canvas), list[Box]()
+        for _ in range(random.integers(1, MOST_SHAPES + 1)):
+            label, side = str(random.choice(list(SHAPES))), int(random.integers(SMALLEST, LARGEST + 1))
+            place = _free_place(random, side, boxes)
+            if place is None:
+                continue
+            boxes.append((label, *place, side))
+            # At least 90 away in one colour from the ground, so that it can be seen.
+            colour = (ground + random.choice([-1, 1], 3) * random.integers(90, 128, 3)) % 256
+            corners = [
+                ((place[0] + x * side) * FINER, (place[1] + y * side) * FINER) for x, y in SHAPES[label]
+            ]
+            pencil.polygon(corners, fill=tuple(colour.tolist()))
+        small = np.asarray(canvas.resize(SCENE_SIZE, Image.Resampling.BOX)).astype(float)
+        noisy = small + random.normal(0, 12, small.shape)
+        yield f"{number:03d}.png", Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), boxes
+
+
+def _free_place(random: np.random.Generator, side: int, boxes: list[Box]) -> tuple[int, int] | None:
+    """Left and top of a shape that touches no other one; None where none was found."""
+    width, height = SCENE_SIZE
+    for _ in range(TRIES):
+        left, top = int(random.integers(width - side)), int(random.integers(height - side))
+        if all(
+            left > other_left + other
+            or other_left > left + side
+            or top > other_top + other
+            or other_top > top + side
+            for _, other_left, other_top, other in boxes
+        ):
+            return left, top
+    return None

