@@ -1,6 +1,8 @@
 """State machines by an unmodified boto3 client, among them one in the style of the pipeline's ancestor."""
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -187,3 +189,59 @@ def test_a_refused_call_fails_the_execution_with_the_name_and_the_words_of_the_s
 
     assert (ended["status"], ended["error"]) == ("FAILED", "Rekognition.ResourceNotFoundException")
     assert NOWHERE in ended["cause"]
+
+
+def test_a_worker_of_an_activity_waits_works_and_is_named_in_the_history(states: Any) -> None:
+    activity = states.create_activity(name="painting")["activityArn"]
+    taken: dict[str, Any] = {}
+    worker = threading.Thread(
+        target=lambda: taken.update(states.get_activity_task(activityArn=activity, workerName="ann"))
+    )
+    worker.start()
+    task = {"Type": "Task", "Resource": activity, "HeartbeatSeconds": 60, "End": True}
+    arn = machine(states, "painter", {"StartAt": "Paint", "States": {"Paint": task}})
+
+    run = states.start_execution(stateMachineArn=arn, input='{"wall":1}')["executionArn"]
+    worker.join(30)
+    states.send_task_heartbeat(taskToken=taken["taskToken"])
+    states.send_task_success(taskToken=taken["taskToken"], output='"white"')
+
+    assert taken["input"] == '{"wall":1}'
+    assert over(states, run)["output"] == '"white"'
+    started = next(event for event in history(states, run) if event["type"] == "ActivityStarted")
+    assert started["activityStartedEventDetails"] == {"workerName": "ann"}
+    with pytest.raises(states.exceptions.TaskTimedOut):
+        states.send_task_success(taskToken=taken["taskToken"], output="1")
+
+
+def test_an_express_machine_answers_with_its_end_under_the_prefix_of_its_own_host(
+    served: Home, states: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: look_up(host.removeprefix("sync-"), *rest, **more)
+    )
+    arn = states.create_state_machine(
+        name="quick",
+        type="EXPRESS",
+        roleArn=ROLE,
+        definition=json.dumps({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}),
+    )["stateMachineArn"]
+
+    run = served.client("stepfunctions").start_sync_execution(stateMachineArn=arn, input='{"a":1}')
+
+    assert (run["status"], run["output"]) == ("SUCCEEDED", '{"a":1}')
+
+
+def test_a_failed_execution_is_redriven_through_a_version(states: Any) -> None:
+    fail = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Broken"}}}
+    arn = machine(states, "failing", fail)
+    version = states.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
+    run = states.start_execution(stateMachineArn=version)["executionArn"]
+    over(states, run)
+
+    states.redrive_execution(executionArn=run)
+    described = over(states, run)
+
+    assert (described["redriveCount"], described["stateMachineVersionArn"]) == (1, version)
+    assert [event["type"] for event in history(states, run)].count("ExecutionRedriven") == 1

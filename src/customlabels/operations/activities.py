@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from customlabels.errors import ServiceError
 from customlabels.operations.arns import activity_arn
 from customlabels.operations.dispatch import Call, Response, operation
@@ -73,10 +75,10 @@ def delete_activity(call: Call) -> Response:
 async def get_activity_task(call: Call) -> Response:
     """Wait for a task of the activity; an empty answer where none came in time."""
     arn = _own(call)
-    call.parts.activities.describe(arn)
-    known = call.answered()
+    known = await asyncio.to_thread(call.answered)
     if known is not None:
         return known
+    await asyncio.to_thread(call.parts.activities.describe, arn)
 
     def keep(tx: Transaction, task: TaskRow) -> None:
         call.keep(tx, _handed_out(task))
