@@ -222,6 +222,41 @@ def test_a_file_that_breaks_a_rule_is_refused(lines: list[bytes], limits: dict[s
     assert str(refused.value) == f"{refused.value.message} {refused.value.detail}"
 
 
+@pytest.mark.parametrize(
+    ("lines", "limits", "told"),
+    [
+        (raw(*map(image_line, "abc", "xyz")), {"max_labels": 2}, "3 labels or more, reached at line 3"),
+        (raw(image_line("a", "x"), image_line("b", "x", "other")), {}, "image of line 2 is in other"),
+        (raw(image_line("a", "x"), "{}", "oops"), {}, r"2 of 3 .* The first is line 2: .*; add \"source-ref"),
+    ],
+)
+def test_a_refused_file_says_which_line_which_rule_and_what_would_be_right(
+    lines: list[bytes], limits: dict[str, int], told: str
+) -> None:
+    with pytest.raises(ManifestFileError, match=told):
+        list(read_manifest(lines, ManifestLimits(**limits)))
+
+
+def test_a_listed_line_is_one_line_for_every_reader_and_never_longer_than_allowed() -> None:
+    odd = read_line('{"source-ref":"s3://photos/a","note":"one\u2028two\x85three"}', 1)
+    long = read_line(json.dumps({"source-ref": "s3://photos/a", "x": "y" * 99_950}), 1)
+    assert isinstance(odd, Entry)
+    assert isinstance(long, Entry)
+
+    assert listed_line(odd).splitlines() == [listed_line(odd)]
+    assert json.loads(listed_line(odd))["note"] == "one\u2028two\x85three"
+    assert len(listed_line(long)) <= 100_000
+    assert json.loads(listed_line(long))["source-ref"] == "s3://photos/a"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+def test_a_label_is_one_line_as_the_api_can_name_it(end: str) -> None:
+    read = read_line(image_line("a.jpg", f"cat{end}dog"), 1)
+
+    assert isinstance(read, Entry)
+    assert [error.code for error in read.errors] == ["ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"]
+
+
 def test_an_address_is_split_at_its_first_blank_free_part() -> None:
     assert split_ref("S3://photos/a/b c#1.jpg") == ("photos", "a/b c#1.jpg")
     with pytest.raises(InvalidInput, match="s3://BUCKET/KEY"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,11 +54,14 @@ class Story:
     def rekognition(self) -> Any:
         return self.server.client("rekognition")
 
-    def interrupted(self, kills: int, call: Callable[..., Any], *datasets: str) -> None:
-        """Make the call, killing the server up to so many times, until its effect has come to an end."""
+    def interrupted(self, kills: int, call: Callable[..., Any], *datasets: str, longest: float = 0.8) -> None:
+        """Make the call, kill the server so many times, see its effect on the datasets come to an end.
+
+        longest: seconds between a start and a kill
+        """
         call()
         for _ in range(kills):
-            time.sleep(self.chance.uniform(0, 0.8))
+            time.sleep(self.chance.uniform(0, longest))
             self.server.kill()
             self.server.start()
         for dataset in datasets:
@@ -154,6 +159,42 @@ def test_a_dataset_is_whole_whenever_its_server_was_killed(story: Story, kills: 
     assert story.gone(train)
     until(story.swept, LONGEST_SECONDS, "what was deleted is not swept")
     assert story.content(copy) == kept
+
+
+@KILLS
+def test_a_copy_of_a_version_is_whole_whenever_its_server_was_killed(story: Story, kills: int) -> None:
+    source = f"{story.project.rpartition('/')[0]}/version/v1/1700000000000"
+    story.server.end()
+    model = story.server.home.path / "models" / "of-v1"
+    model.mkdir(parents=True)
+    for name in ("model.json", "model.onnx", "weights.safetensors"):
+        (model / name).write_bytes(story.chance.randbytes(20_000_000))
+    row = (source, story.project, "v1", "STOPPED", "ready", 0.0, 0.5, "models/of-v1", "{}")
+    with closing(sqlite3.connect(story.server.home.path / "records.db")) as records, records:
+        columns = "arn, project_arn, name, status, status_message, created_at, f1_score, folder, details"
+        records.execute(f"INSERT INTO versions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    story.server.start()
+    ends = {"SourceProjectArn": story.project, "DestinationProjectArn": story.project}
+    place = {"SourceProjectVersionArn": source, "OutputConfig": {"S3Bucket": BUCKET}}
+
+    for number in range(kills):
+        name = f"copy{number}"
+        copy = partial(story.rekognition.copy_project_version, **ends, **place, VersionName=name)
+        story.interrupted(1, copy, longest=0.2)
+
+    asked = {"ProjectArn": story.project, "VersionNames": [f"copy{number}" for number in range(kills)][:10]}
+
+    def statuses() -> set[str]:
+        found = story.rekognition.describe_project_versions(**asked)["ProjectVersionDescriptions"]
+        return {each["Status"] for each in found}
+
+    until(lambda: statuses() == {"COPYING_COMPLETED"}, LONGEST_SECONDS, "a copy does not end")
+    until(lambda: not list((model.parents[1] / "work").glob("*")), LONGEST_SECONDS, "work is left over")
+    contents = [
+        {file.name: file.read_bytes() for file in folder.iterdir()} for folder in model.parent.iterdir()
+    ]
+    assert len(contents) == kills + 1
+    assert all(content == contents[0] for content in contents)
 
 
 @pytest.mark.torture

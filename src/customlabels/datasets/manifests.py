@@ -97,15 +97,17 @@ class ManifestLimits:
         if min(self.max_bytes, self.max_lines, self.max_labels) < 1 or not 0 <= self.max_dropped_share <= 1:
             raise ValueError(f"limits are positive, a share is 0 to 1: {self}")
 
-    def check(self, *, size: int = 0, lines: int = 0, labels: int = 0) -> None:
-        """Raise ManifestFileError where so many bytes, lines or labels are too many."""
+    def check(self, *, size: int = 0, lines: int = 0, labels: int = 0, at_line: int = 0) -> None:
+        """Raise ManifestFileError where so many bytes, lines or labels (reached at a line) are too many."""
         for code, count, most, unit in (
             ("ERROR_MANIFEST_SIZE_TOO_LARGE", size, self.max_bytes, "bytes"),
             ("ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM", lines, self.max_lines, "lines"),
             ("ERROR_MANIFEST_TOO_MANY_LABELS", labels, self.max_labels, "labels"),
         ):
             if count > most:
-                raise ManifestFileError(code, f"It has {count} {unit} or more; at most {most} are allowed.")
+                reached = f", reached at line {at_line}" if at_line else ""
+                told = f"It has {count} {unit} or more{reached}; at most {most} are allowed."
+                raise ManifestFileError(code, told)
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ def read_manifest(
         else:
             bucket = one_bucket(bucket, read)
             labels.update(read.labels)
-            limits.check(labels=len(labels))
+            limits.check(labels=len(labels), at_line=position)
         yield read
     if len(dropped) > limits.max_dropped_share * position:
         told = f"{len(dropped)} of {position} lines cannot be used; at most "
@@ -250,9 +252,9 @@ def one_bucket(bucket: str | None, entry: Entry) -> str:
     """The bucket of all images so far and of this one; raises ManifestFileError where they differ."""
     found, _key = split_ref(entry.source_ref)
     if bucket not in (None, found):
-        raise ManifestFileError(
-            "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS", f"Line {entry.position} is in {found}, others in {bucket}."
-        )
+        told = f"The image of line {entry.position} is in {found}, others are in {bucket}; "
+        told += "a dataset has its images in one bucket."
+        raise ManifestFileError("ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS", told)
     return found
 
 
