@@ -1,4 +1,4 @@
-"""Buckets and the few object calls."""
+"""Buckets as registered folders."""
 
 from pathlib import Path
 
@@ -35,13 +35,3 @@ def test_a_folder_must_be_there(world: World, tmp_path: Path) -> None:
     for folder in ("relative", str(tmp_path / "none")):
         refused = world.refusal("PutBucket", "customlabels", Name="another", Folder=folder)
         assert refused == "InvalidParameterException"
-
-
-def test_an_object_is_put_without_an_s3_client(world: World) -> None:
-    world.customlabels("PutObject", Bucket=IMAGES, Key="a/b.txt", Body=b"hello")
-
-    assert world.objects.read(IMAGES, "a/b.txt") == b"hello"
-    unknown = {"Bucket": "no-such-bucket", "Key": "a", "Body": b""}
-    assert world.refusal("PutObject", "customlabels", **unknown) == "ResourceNotFoundException"
-    outside = {"Bucket": IMAGES, "Key": "../a", "Body": b""}
-    assert world.refusal("PutObject", "customlabels", **outside) == "InvalidParameterException"

@@ -34,7 +34,7 @@ from customlabels.operations import (
     sweep_buckets,
 )
 from customlabels.serving import Supervisor
-from customlabels.settings import Settings
+from customlabels.settings import S3Settings, Settings
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import train
 from customlabels.wire import (
@@ -130,8 +130,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     records = Records.open(settings.records_url)
     owner = f"{os.getpid()}-{uuid.uuid4().hex}"
     rules = Rules(wait_scale=settings.wait_scale)
-    given = settings.s3
-    s3 = S3Endpoint(given.endpoint_url, given.access_key, given.secret_key, given.region) if given else None
+    s3 = _endpoint(settings.s3) if settings.s3 else None
     handlers: dict[str, JobHandler] = {}
     pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
@@ -180,6 +179,10 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     s3_app = S3App(services.shape_only("s3"), dispatcher.acall, s3_signatures, fallback=pages)
     asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
     return App(asgi, records, engine, jobs, units, dispatcher, parts)
+
+
+def _endpoint(given: S3Settings) -> S3Endpoint:
+    return S3Endpoint(given.endpoint_url, given.access_key, given.secret_key, given.region)
 
 
 def _console(dispatcher: Dispatcher, caller: Caller) -> Application:

@@ -1,4 +1,4 @@
-"""Buckets: folders by name, and the few object calls that need no S3 client."""
+"""Buckets: folders by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, invalid_parameter, not_found
 from customlabels.operations.uploading import uploads_in
-from customlabels.storage import BucketNotFound, Reading, Records, StorageError, Transaction, schema
+from customlabels.storage import Reading, Records, StorageError, Transaction, schema
 
 __all__ = ["BUCKETS_CHANGED", "bucket_folders", "folder_of", "sweep_buckets"]
 
@@ -117,21 +117,6 @@ def delete_bucket(call: Call) -> Response:
         return {}
 
     return call.write(effect)
-
-
-@operation("customlabels", "PutObject")
-def put_object(call: Call) -> Response:
-    """Write an object, whole or not at all."""
-    bucket, key, body = (call.params[member] for member in ("Bucket", "Key", "Body"))
-    if not may_use(call, bucket):
-        raise not_found(f"account {call.caller.account} has no bucket {bucket}")
-    try:
-        call.parts.objects.write(bucket, key, body)
-        return {"ETag": call.parts.objects.head(bucket, key).etag}
-    except BucketNotFound as error:
-        raise not_found(str(error)) from error
-    except StorageError as error:
-        raise invalid_parameter(str(error)) from error
 
 
 def _described(row: Row[Any]) -> Response:

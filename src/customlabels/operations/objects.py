@@ -160,6 +160,15 @@ def copy_object(call: Call) -> Response:
     return {"CopyObjectResult": {"ETag": etag_of(info), "LastModified": info.modified}}
 
 
+@operation("s3", "GetObjectTagging")
+def get_object_tagging(call: Call) -> Response:
+    """None: tags are refused where they are given. Clients ask before they copy an object in parts."""
+    bucket, key = object_place(call)
+    with in_s3_codes():
+        call.parts.objects.head(bucket, key)
+    return {"TagSet": []}
+
+
 @operation("s3", "DeleteObject")
 def delete_object(call: Call) -> Response:
     """Remove an object; without one nothing happens."""

@@ -19,6 +19,7 @@ from customlabels.storage.buckets import (
     CHUNK,
     Allowed,
     Bucket,
+    ObjectAccessError,
     ObjectInfo,
     ObjectNotFound,
     Opened,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from obstore.store import S3Credential
 
 __all__ = ["S3Bucket", "S3Endpoint"]
+
+# What obstore sends as a header of its own; any other name it sends as metadata.
+HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type")
+METADATA = "x-amz-meta-"
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class S3Bucket(Bucket):
         with self._told(key):
             answer = obstore.get(self._store, key)  # its bytes come as they are read
         info = _s3_info(answer.meta)
-        attributes = {str(name).lower(): value for name, value in answer.attributes.items()}
+        attributes = {_as_header(str(name).lower()): value for name, value in answer.attributes.items()}
 
         def pieces(start: int, size: int) -> Iterator[bytes]:
             with self._told(key):
@@ -95,7 +100,10 @@ class S3Bucket(Bucket):
         return Opened(info, attributes, pieces, lambda: None)
 
     def draft(self, key: str, attributes: Mapping[str, str]) -> S3Draft:
-        return S3Draft(self, key, attributes)
+        unknown = [name for name in attributes if name not in HEADERS and not name.startswith(METADATA)]
+        if unknown:
+            raise ObjectAccessError(f"s3://{self._name}/{key}: {', '.join(unknown)} cannot be passed on")
+        return S3Draft(self, key, {name.removeprefix(METADATA): text for name, text in attributes.items()})
 
     def put(
         self, key: str, content: IO[bytes], attributes: Mapping[str, str], allowed: Allowed
@@ -150,6 +158,10 @@ class S3Draft:
     def drop(self) -> None:
         """Forget what was written."""
         self._content.close()
+
+
+def _as_header(name: str) -> str:
+    return name if name in HEADERS else METADATA + name
 
 
 def _s3_info(meta: ObjectMeta) -> ObjectInfo:
