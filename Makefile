@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check format bench torture picture clean
+.PHONY: demo test check format bench torture picture tables clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,9 @@ torture: $(VENV)/.ready  ## Kills by the hundred; takes long.
 
 picture: $(VENV)/.ready  ## Draw docs/workflow.svg from the definition.
 	$(BIN)/python docs/draw_workflow.py
+
+tables: $(VENV)/.ready  ## Write the tables of docs/step-functions.md from the code.
+	$(BIN)/python docs/describe_step_functions.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
