@@ -92,7 +92,3 @@ def test_a_body_that_is_no_json_object_cannot_be_read(body: bytes) -> None:
         parse_body(body)
 
     assert refusal.value.code == "SerializationException"
-
-
-def test_half_a_character_in_an_answer_is_replaced(tiny: Services) -> None:
-    assert echoed(tiny, {"Words": ["a\ud800b", "\N{SNOWMAN}"]}) == '{"Words":["a?b","\N{SNOWMAN}"]}'.encode()

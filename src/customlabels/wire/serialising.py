@@ -5,7 +5,6 @@ clients loop for as long as a key such as NextToken is there, so null is never s
 """
 
 import base64
-import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -52,20 +51,10 @@ def serialise(operation: OperationModel, result: Mapping[str, Any] | None) -> by
             raise OutputError(f"{operation.name} has no output, but its handler answers {list(result)}")
         return b"{}"
     try:
-        return _dumped(_writer(shape)(result or {}))
+        return orjson.dumps(_writer(shape)(result or {}))
     except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         # A value is not of the type that its shape promises.
         raise OutputError(f"{operation.name} answers what its model cannot carry: {error}") from error
-
-
-def _dumped(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError as error:
-        if "surrogates" not in str(error):
-            raise
-    # Half a character, which a JSON text in a request can name and UTF-8 lacks: replaced, as in a refusal.
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def serialise_error(code: str, message: str) -> bytes:
