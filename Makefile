@@ -9,7 +9,7 @@ CLIENTS := .clients
 AWSCLI := awscli==1.46.3
 NPM := @aws-sdk/client-rekognition@3.1142.0 @aws-sdk/client-sfn@3.1164.0 @aws-sdk/client-s3@3.1175.0
 
-.PHONY: demo test check format bench torture picture clean clients
+.PHONY: demo test check format bench torture picture tables clean clients
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +45,9 @@ torture: $(VENV)/.ready  ## Kills by the hundred; takes long.
 
 picture: $(VENV)/.ready  ## Draw docs/workflow.svg from the definition.
 	$(BIN)/python docs/draw_workflow.py
+
+tables: $(VENV)/.ready  ## Write the tables of docs/step-functions.md from the code.
+	$(BIN)/python docs/describe_step_functions.py
 
 clean:
 	rm -rf $(VENV) $(CLIENTS) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -268,6 +268,13 @@ def test_a_task_result_that_is_no_json_fails_the_task() -> None:
     assert broken.ended.error == "States.TaskFailed"
 
 
+def test_half_a_character_in_an_input_does_not_reach_an_error() -> None:
+    machine = parse({"StartAt": "F", "States": {"F": {"Type": "Fail", "ErrorPath": "$.e", "Cause": "c"}}})
+    shell = Shell(machine)
+
+    assert shell.run('{"e": "a\\ud800"}').error == "a?"
+
+
 def test_the_token_is_that_of_the_task_being_made() -> None:
     resource = "arn:aws:states:::sns:publish.waitForTaskToken"
     asking = shell(

@@ -73,6 +73,14 @@ def test_a_text_that_is_no_definition_is_refused_with_its_place(text: str, probl
     assert problem in str(error.value)
 
 
+def test_half_a_character_is_refused_and_a_whole_one_is_not() -> None:
+    assert (
+        read_definition('{"Comment": "\\ud83d\\ude00 \\\\ud83d"}')["Comment"] == "\N{GRINNING FACE} \\ud83d"
+    )
+    with pytest.raises(InvalidInput, match="half a character"):
+        read_definition('{"Comment": "\\ud83d"}')
+
+
 def test_aliases_that_multiply_are_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for level in range(1, 9):

@@ -35,15 +35,21 @@ from customlabels.asl.happenings import (
     TimerDue,
 )
 from customlabels.asl.interpreter import Decision, decide
+from customlabels.asl.intrinsics import FUNCTIONS as INTRINSICS
 from customlabels.asl.items import inventory, items_of
+from customlabels.asl.jsonata import OURS as QUERY_FUNCTIONS
 from customlabels.asl.machines import Machine, State
+from customlabels.asl.parsing import STATES as STATE_TYPES
 from customlabels.asl.parsing import parse, parse_state
 from customlabels.asl.single_states import NAME as TESTED_STATE
 from customlabels.asl.single_states import Report, StateTest
 from customlabels.asl.watching import Surroundings
 
 __all__ = [
+    "INTRINSICS",
     "MAP_RUN",
+    "QUERY_FUNCTIONS",
+    "STATE_TYPES",
     "TESTED_STATE",
     "Abort",
     "CancelTask",

@@ -53,9 +53,15 @@ def read_json_definition(text: str) -> Json:
         return result
 
     try:
-        return read_json(text, once)
+        value = read_json(text, once)
     except InvalidInput as error:
         raise InvalidInput(f"definition: {error}") from None
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        text = "an escape such as \\ud83d is half a character without the other half"
+        raise InvalidInput(f"definition: {text}") from None
+    return value
 
 
 def _check_size(text: str) -> None:

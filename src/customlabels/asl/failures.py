@@ -25,10 +25,15 @@ class Failure(Exception):
         field: str | None = None,
     ) -> None:
         super().__init__(f"{error}: {cause}")
-        self.error = error and error[:MAX_ERROR]
-        self.cause = cause and cause[:MAX_CAUSE]
+        self.error = error and _writable(error[:MAX_ERROR])
+        self.cause = cause and _writable(cause[:MAX_CAUSE])
         self.alias, self.located, self.fatal = alias, located, fatal
         self.query, self.field = query, field
+
+
+def _writable(text: str) -> str:
+    """The text without half characters, which a JSON input can name and nothing can write down."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def runtime(text: str) -> Failure:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from botocore.model import OperationModel, Shape
-from botocore.session import Session
-from botocore.utils import EVENT_ALIASES
 
 from customlabels.errors import ServiceError
+from customlabels.operations.remote import client_name
 from customlabels.wire import ModelNotFound, Services
 
 __all__ = ["problem_of_result"]
@@ -62,7 +60,7 @@ def problem_of_result(services: Services, resource: str, result: Any, *, strict:
 def _operation(services: Services, match: re.Match[str]) -> OperationModel | None:
     """The call whose answer the task's result is; the result of a callback is nobody's answer."""
     if match["sdk"]:
-        name = _sdk_names().get(match["service"])
+        name = client_name(match["service"])
     else:
         name = OPTIMISED.get(match["service"], match["service"])
     action = match["action"]
@@ -74,13 +72,6 @@ def _operation(services: Services, match: re.Match[str]) -> OperationModel | Non
         return services.shape_only(name or "").operation(action[:1].upper() + action[1:])
     except (ModelNotFound, ServiceError):
         return None
-
-
-@lru_cache(maxsize=1)
-def _sdk_names() -> Mapping[str, str]:
-    # The SDK for Java names a client by its service's id without blanks.
-    services = Session().get_available_services()
-    return {EVENT_ALIASES.get(name, name).replace("-", ""): name for name in services}
 
 
 def _problems(shape: Shape, value: Any, name: str, strict: bool, free: tuple[str, ...] = ()) -> Iterator[str]:
