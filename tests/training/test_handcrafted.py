@@ -15,13 +15,15 @@ from customlabels.training.handcrafted import Handcrafted, fitted
 PICTURES = np.stack([drawn(label, seed) for seed in range(10) for label in LABELS])
 CARRIED = np.eye(3, dtype=bool)[np.arange(30) % 3]
 
+EVERY = np.arange(30)
+
 
 def some(places: NDArray[np.int64]) -> NDArray[np.uint8]:
     return PICTURES[places]
 
 
 def test_it_tells_shapes_apart_that_it_has_not_seen() -> None:
-    machine, left_out = fitted(some, CARRIED, mirror=True, seed=0)
+    machine, left_out = fitted(some, CARRIED, EVERY, mirror=True, seed=0)
 
     others = np.stack([drawn(label, seed) for seed in range(50, 60) for label in LABELS])
     said = machine(torch.from_numpy(others)).argmax(dim=1).numpy()
@@ -35,29 +37,32 @@ def test_left_out_means_left_out(monkeypatch: pytest.MonkeyPatch, mirror: bool) 
     monkeypatch.setattr(handcrafted, "WIDTHS", (1.0,))
     monkeypatch.setattr(handcrafted, "COLOUR_WEIGHTS", (0.5,))
     monkeypatch.setattr(handcrafted, "_middling", lambda _rows: 1.0)
-    _, left_out = fitted(some, CARRIED, mirror=mirror, seed=0)
+    _, left_out = fitted(some, CARRIED, EVERY, mirror=mirror, seed=0)
 
     for image in (0, 17):
         rest = np.delete(np.arange(30), image)
         others = PICTURES[rest]
-        machine, _ = fitted(others.__getitem__, CARRIED[rest], mirror=mirror, seed=0)
+        machine, _ = fitted(others.__getitem__, CARRIED[rest], EVERY[:29], mirror=mirror, seed=0)
         # The mean of the targets moves a little with the image; the order of the answers stays.
         again = machine(torch.from_numpy(PICTURES[image : image + 1]))[0]
         assert torch.allclose(again, left_out[image], atol=0.06)
 
 
-def test_of_many_images_some_make_the_machine_and_all_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_images_some_make_the_machine_and_those_that_matter_are_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(handcrafted, "MOST_ROWS", 18)
 
-    machine, left_out = fitted(some, CARRIED, mirror=True, seed=0)
+    machine, left_out = fitted(some, CARRIED, EVERY[:15], mirror=True, seed=0)
 
+    spoken_of = torch.isfinite(left_out[:, 0])
     assert machine.get_buffer("support").shape[0] == 18
-    assert left_out.shape == (30, 3)
-    assert bool(torch.isfinite(left_out).all())
+    assert bool(spoken_of[:15].all())
+    assert not bool(spoken_of.all())
 
 
 def test_a_machine_comes_back_from_its_state() -> None:
-    machine, _ = fitted(some, CARRIED, mirror=False, seed=0)
+    machine, _ = fitted(some, CARRIED, EVERY, mirror=False, seed=0)
 
     again = Handcrafted.of(machine.state_dict())
 
@@ -66,7 +71,7 @@ def test_a_machine_comes_back_from_its_state() -> None:
 
 @pytest.mark.parametrize("side", [48, 64, 96, 120])
 def test_images_of_every_side_give_nearly_the_same_features(side: int) -> None:
-    machine, _ = fitted(some, CARRIED, mirror=False, seed=0)
+    machine, _ = fitted(some, CARRIED, EVERY, mirror=False, seed=0)
     rows = np.arange(side) * 64 // side
     enlarged = torch.from_numpy(PICTURES[:, rows][:, :, rows])
 
@@ -76,7 +81,7 @@ def test_images_of_every_side_give_nearly_the_same_features(side: int) -> None:
 
 
 def test_images_that_are_all_the_same_break_nothing() -> None:
-    machine, left_out = fitted(lambda at: PICTURES[at * 0], CARRIED, mirror=True, seed=0)
+    machine, left_out = fitted(lambda at: PICTURES[at * 0], CARRIED, EVERY, mirror=True, seed=0)
 
     assert bool(torch.isfinite(left_out).all())
     assert bool(torch.isfinite(machine(torch.from_numpy(PICTURES))).all())

@@ -28,7 +28,10 @@ Floats = NDArray[np.floating[Any]]
 Truth = NDArray[np.bool_]
 
 UNTESTED_THRESHOLD = 0.5  # of a label that no image carries: nothing speaks for another value
-PRIOR = 10.0  # of a label, that are taken to be like the other labels'
+# Of a label, that are taken to be like the other labels'. Measured on training data alone, cuts from a part,
+# F1 on the rest. Photographs of clothes: best cuts 0.697, a prior of 10 0.727, 40 0.730, 200 0.730 from 45
+# images; 0.720, 0.728, 0.734, 0.736 from 179. Boxes around cells: 0.851 (0), 0.849, 0.849, 0.847 from 22.
+PRIOR = 40.0
 CUTS = 1000  # that are tried, at most
 
 

@@ -107,10 +107,12 @@ class BoxesInImages:
 
     def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[BoxPredictions, Weights]:
         """The boxes of held-out images; as they are: a score has learned to say how well its box fits."""
-        found = []
-        for place in places:
-            rows = said["image"] == place
-            found.append(Boxes(*(said[name][rows] for name in ARRAYS)))
+        order = np.argsort(said["image"], kind="stable")
+        first, last = (
+            np.searchsorted(said["image"], places, side, sorter=order) for side in ("left", "right")
+        )
+        spans = [order[slice(*span)] for span in zip(first, last, strict=True)]
+        found = [Boxes(*(said[name][rows] for name in ARRAYS)) for rows in spans]
         truth = [self.truth[place] for place in places]
         return BoxPredictions(self.labels, found, truth, "held-out training images"), (1.0, 0.0)
 

@@ -16,6 +16,7 @@ __all__ = ["blended", "probabilities", "surprise", "temperature_for"]
 COLDEST, HOTTEST = 0.3, 5.0  # of a net's logits
 LARGEST_WEIGHT = 40.0  # of what the handcrafted features say, which is between 0 and 1
 GRID = 24  # values of each weight that are tried
+ENOUGH = 1000  # images, evenly taken: a number or two need no more
 WORTHWHILE = 0.01  # of surprise, that a second voice must save
 
 Floats = NDArray[np.floating[Any]]
@@ -46,6 +47,7 @@ def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool 
     """
     if len(carried) == 0:
         return 1.0
+    logits, carried = _some(logits), _some(carried)
     inverses = np.linspace(1 / HOTTEST, 1 / COLDEST, 400)
     told = [
         surprise(probabilities(logits, 1 / each, single=single), carried, single=single) for each in inverses
@@ -61,6 +63,7 @@ def blended(net: Floats, other: Floats, carried: NDArray[np.bool_]) -> tuple[flo
     """
     if len(carried) == 0:
         return 1.0, 0.0
+    net, other, carried = _some(net), _some(other), _some(carried)
     alone = 1 / temperature_for(net, carried), 0.0
     weights = np.concatenate([[0.0], np.geomspace(1.0, LARGEST_WEIGHT, GRID)])
     shares = np.concatenate([[0.0], np.geomspace(0.05, 1 / COLDEST, GRID)])
@@ -72,3 +75,7 @@ def blended(net: Floats, other: Floats, carried: NDArray[np.bool_]) -> tuple[flo
     both = min(((float(share), float(weight)) for share in shares for weight in weights), key=told)
     better = min(alone, without, key=told)
     return both if told(both) < told(better) - WORTHWHILE else better
+
+
+def _some(rows: NDArray[Any]) -> NDArray[Any]:
+    return rows[:: max(1, len(rows) // ENOUGH)]

@@ -68,18 +68,18 @@ class Handcrafted(nn.Module):
 
 
 def fitted(
-    images: Images, carried: NDArray[np.bool_], *, mirror: bool, seed: int
+    images: Images, carried: NDArray[np.bool_], judged: NDArray[np.int64], *, mirror: bool, seed: int
 ) -> tuple[Handcrafted, Tensor]:
-    """The machine for these images, and what it says of each when that image is left out: (n, labels).
+    """The machine for these images, and what it says of an image that is left out: (n, labels).
 
     images: (places,) to (places, height, width, 3) uint8     carried: (n, labels) bool
+    judged: places that it must speak of; of a large set it speaks of these and some others, the rest is nan
     mirror: whether swapping left and right is harmless; then each image is learned from both ways
     """
-    count = len(carried)
-    edges, colours = _joined(images, np.arange(count), mirror=False)
-    chosen = np.sort(np.random.default_rng([seed, 3]).permutation(count)[:MOST_ROWS])
-    truth = torch.from_numpy(carried).float()
-    tried = torch.from_numpy(chosen[:: max(1, len(chosen) // TRIED_ROWS)])
+    chosen = np.sort(np.random.default_rng([seed, 3]).permutation(len(carried))[:MOST_ROWS])
+    edges, colours = _joined(images, chosen, mirror=False)
+    truth = torch.from_numpy(carried[chosen]).float()
+    tried = torch.arange(0, len(chosen), max(1, len(chosen) // TRIED_ROWS))
 
     def error(settings: tuple[float, float]) -> float:
         width, colour_weight = settings
@@ -87,19 +87,19 @@ def fitted(
         return float((left_out - truth[tried]).square().mean())
 
     width, colour_weight = min(product(WIDTHS, COLOUR_WEIGHTS), key=error)
-    rows = _weighted(edges, colours, colour_weight)
-    support, targets, ways = rows[chosen], truth[chosen], 1
+    support, targets, ways = _weighted(edges, colours, colour_weight), truth, 1
     if mirror and 2 * len(chosen) <= MOST_ROWS:
         support = torch.cat([support, _weighted(*_joined(images, chosen, mirror=True), colour_weight)])
         targets, ways = targets.repeat(2, 1), 2
     left_out, weights = _solved(support, targets, width, ways)
     # The kernel is applied to plain distances from here on; its width is in units of the middling one.
-    machine = Handcrafted(support, weights, truth[chosen].mean(0), width / _middling(support), colour_weight)
-    said = torch.empty((count, carried.shape[1]))
+    machine = Handcrafted(support, weights, truth.mean(0), width / _middling(support), colour_weight)
+    said = torch.full(carried.shape, torch.nan)
     said[chosen] = left_out
-    others = np.setdiff1d(np.arange(count), chosen)
-    for part in np.array_split(others, range(AT_ONCE, len(others), AT_ONCE)):
-        said[part] = machine(torch.from_numpy(images(part))) if len(part) else said[part]
+    others = np.setdiff1d(judged, chosen)
+    for start in range(0, len(others), AT_ONCE):
+        part = others[start : start + AT_ONCE]
+        said[part] = machine(torch.from_numpy(images(part)))
     return machine, said
 
 

@@ -43,7 +43,8 @@ class ImageLabels:
     kind: single-label or multi-label     carried: (n, labels) bool
     images: (places,) to (places, cached_side, cached_side, 3) uint8
     as_served: (places,) of images that are ever held out to (places, side, side, 3) uint8, as served
-    handcrafted, left_out: the machine that needs no net, and what it says of each image that is kept from it
+    handcrafted, left_out: the machine that needs no net, and what it says of each image that is kept from it;
+        nan of some that are never held out
     """
 
     kind: str
@@ -103,7 +104,10 @@ class ImageLabels:
     @property
     def left_out_f1(self) -> float | None:
         """What the machine that needs no net is worth."""
-        return None if self.left_out is None else self.f1({"logits": self.left_out}, np.arange(self.count))
+        if self.left_out is None:
+            return None
+        judged = np.flatnonzero(np.isfinite(self.left_out[:, 0]))
+        return self.f1({"logits": self.left_out[judged]}, judged)
 
     def predicted(self, said: Said, places: NDArray[np.int64]) -> tuple[Predictions, Weights]:
         """Calibrated scores of held-out images, and how they come from the net and from the other machine."""

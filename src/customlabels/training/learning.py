@@ -30,7 +30,7 @@ LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
 LOSS_MEMORY = 0.95  # of the loss that is told
 MEASUREMENTS = 6  # of the held-out images, during a course
-MOST_MEASURED = 200  # held-out images that are looked at during a course
+MOST_MEASURED = 60  # held-out images that are looked at during a course
 
 Weights = tuple[float, float]  # of a net and of what needs no net, in the model that is served
 Said = Mapping[str, NDArray[Any]]  # what a net says of images: arrays by name, joined along their first axis

@@ -76,7 +76,7 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
         mirror = may_mirror(material)
         lesson = _lesson(material, parts, source)
         if isinstance(lesson, ImageLabels) and lesson.single:
-            lesson = _with_handcrafted(lesson, spec.seed, mirror, folder)
+            lesson = _with_handcrafted(lesson, parts, spec.seed, mirror, folder)
             tell(Progress("planning", validation_f1=lesson.left_out_f1))
         plan = planned(spec, material, lesson, len(parts), mirror, folder)
         torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
@@ -105,10 +105,13 @@ def _lesson(material: Material, parts: Sequence[Course], source: PictureSource) 
     return ImageLabels(material.kind, material.labels, training.carried, training.images, as_served)
 
 
-def _with_handcrafted(lesson: ImageLabels, seed: int, mirror: bool, folder: WorkFolder) -> ImageLabels:
+def _with_handcrafted(
+    lesson: ImageLabels, parts: Sequence[Course], seed: int, mirror: bool, folder: WorkFolder
+) -> ImageLabels:
     """The lesson with a machine that needs no net: from its file, or made now, in seconds."""
     if not folder.handcrafted.exists():
-        machine, left_out = fitted(lesson.images, lesson.carried, mirror=mirror, seed=seed)
+        judged = np.concatenate([course.held_out for course in parts])
+        machine, left_out = fitted(lesson.images, lesson.carried, judged, mirror=mirror, seed=seed)
         write_tensors(folder.handcrafted, {**machine.state_dict(), "left_out": left_out}, {})
         folder.save_clock()
     state, _ = read_tensors(folder.handcrafted)
