@@ -67,8 +67,10 @@ class Outside:
         lines = self.asked.read_text().split("\n")[:-1]
         self.open += dict.fromkeys(lines[self.read :])
         self.read = len(lines)
-        task = self.stage.activities.take(ACTIVITY, "outside", self.keep_nothing)
-        if task is not None:
+        for _ in range(10):
+            task = self.stage.activities.take(ACTIVITY, "outside", self.keep_nothing)
+            if task is None:
+                break
             self.open.append(task.token)
         self.chance.shuffle(self.open)
         later = len(self.open) // 4
