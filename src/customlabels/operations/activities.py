@@ -9,8 +9,8 @@ from customlabels.operations.arns import activity_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.states_arns import arn_of_kind, own_arn
 from customlabels.operations.states_pages import one_page
-from customlabels.operations.states_tags import given_tags
-from customlabels.operations.tagging import drop_tags, put_tags
+from customlabels.operations.states_tags import given_tags, tag_when_new
+from customlabels.operations.tagging import drop_tags
 from customlabels.storage import Transaction
 from customlabels.workflows import Activity
 from customlabels.workflows.tasks import TaskRow
@@ -29,9 +29,7 @@ def create_activity(call: Call) -> Response:
         raise ServiceError("InvalidEncryptionConfiguration", "encryption by a customer's key is not offered")
     arn, tags = activity_arn(caller, name), given_tags(call.params.get("tags", []))
     activity = call.parts.activities.create(Activity(arn, caller.account, caller.region, name))
-    if tags:
-        with call.parts.records.write() as tx:
-            put_tags(tx, arn, tags)
+    tag_when_new(call, arn, activity.created_at, tags)
     return {"activityArn": activity.arn, "creationDate": activity.created_at}
 
 

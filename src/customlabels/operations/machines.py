@@ -10,8 +10,8 @@ from customlabels.operations.arns import machine_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.states_arns import arn_of_kind, own_arn
 from customlabels.operations.states_pages import one_page
-from customlabels.operations.states_tags import given_tags
-from customlabels.operations.tagging import drop_tags, put_tags
+from customlabels.operations.states_tags import given_tags, tag_when_new
+from customlabels.operations.tagging import drop_tags
 from customlabels.workflows import (
     StateMachine,
     machine_missing,
@@ -48,8 +48,7 @@ def create_state_machine(call: Call) -> Response:
             details=_kept(params),
         )
     )
-    with call.parts.records.write() as tx:
-        put_tags(tx, machine.arn, tags)
+    tag_when_new(call, machine.arn, machine.created_at, tags)
     answer: Response = {"stateMachineArn": machine.arn, "creationDate": machine.created_at}
     # A power cut before this leaves a machine without its version: the same request makes it.
     return answer | _published(call, machine.arn)

@@ -10,7 +10,7 @@ from customlabels.operations.states_arns import arn_of_kind
 from customlabels.operations.tagging import put_tags, tags_of
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["given_tags"]
+__all__ = ["given_tags", "tag_when_new"]
 
 MOST_TAGS = 50  # of one resource
 TABLES = {"stateMachine": schema.state_machines, "activity": schema.activities}
@@ -65,6 +65,13 @@ def given_tags(tags: list[dict[str, str]]) -> dict[str, str]:
             )
             raise ServiceError("ValidationException", f"1 validation error detected: {where}")
     return {tag["key"]: tag.get("value", "") for tag in tags}
+
+
+def tag_when_new(call: Call, arn: str, created_at: float, tags: dict[str, str]) -> None:
+    """Tag what this request has made; what was there before keeps the tags that it has."""
+    if tags and created_at >= call.now:
+        with call.parts.records.write() as tx:
+            put_tags(tx, arn, tags)
 
 
 def _require(reading: Reading, call: Call, arn: str) -> None:
