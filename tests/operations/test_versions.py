@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from tests.operations.world import (
     FAILURE,
     FAILURE_WITH_DOCUMENTS,
@@ -436,3 +436,48 @@ def test_a_list_of_versions_does_not_read_their_evaluations(world: World) -> Non
         tx.execute(update(schema.versions).values(evaluation="no JSON at all"))
 
     assert world.version(arn)["EvaluationResult"]["F1Score"] == 0.9
+
+
+def test_trainings_wait_their_turn_on_the_manifests_of_their_requests(tmp_path: Path) -> None:
+    world = World(tmp_path, trainings=1)
+    try:
+        project = world.project()
+        world.trainer.gate.clear()
+        world.start_jobs()
+        asset = world.put_manifest("m", [manifest_line(at) for at in range(5)])
+        data_of = {"TrainingData": {"Assets": [asset]}, "TestingData": {"AutoCreate": True}}
+        first, second = (world.train(project, name, **data_of) for name in ("v1", "v2"))
+        gathered = select(func.count()).where(
+            schema.jobs.c.kind == "gather", schema.jobs.c.status == "SUCCEEDED"
+        )
+        world.until(lambda: world.scalar(gathered) == 2 and len(world.trainer.specs) == 1)
+
+        world.put_manifest("m", [manifest_line(0)])
+        waiting = world.version(second)["Status"]
+        world.trainer.gate.set()
+        world.settle()
+
+        assert waiting == "TRAINING_IN_PROGRESS"
+        assert [outcome.training_images for outcome in world.trainer.outcomes] == [5, 5]
+        assert {world.version(arn)["Status"] for arn in (first, second)} == {"TRAINING_COMPLETED"}
+        assert not list((world.home / "work").iterdir())
+    finally:
+        world.close()
+
+
+def test_a_training_that_waits_can_be_cancelled(tmp_path: Path) -> None:
+    world = World(tmp_path, trainings=1)
+    try:
+        project = world.project()
+        world.trainer.gate.clear()
+        asset = world.put_manifest("m", [manifest_line(at) for at in range(5)])
+        data_of = {"TrainingData": {"Assets": [asset]}, "TestingData": {"AutoCreate": True}}
+        arn = world.train(project, "v1", **data_of)
+
+        world.customlabels("CancelTraining", ProjectVersionArn=arn)
+        world.settle()
+
+        assert world.version(arn)["Status"] == "TRAINING_FAILED"
+        assert world.version(arn)["StatusMessage"] == "The training was cancelled."
+    finally:
+        world.close()

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Select
 
 from customlabels.asl import Rules
 from customlabels.errors import ServiceError
@@ -179,7 +180,7 @@ class Loop:
 class World:
     """One home, and the calls of its user. Jobs run once `start_jobs` was called, or by `settle`."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None, url: str = "") -> None:
+    def __init__(self, folder: Path, limits: Limits | None = None, url: str = "", trainings: int = 4) -> None:
         self.folder = folder
         self.home = folder / "home"
         for name in (IMAGES, OUTPUT):
@@ -198,7 +199,7 @@ class World:
             f"test-{uuid.uuid4()}",
             time.time,
             lambda: uuid.uuid4().hex,
-            JobPace(poll_seconds=0.05),
+            JobPace({"train": trainings}, poll_seconds=0.05),
         )
         self.parts = Parts(
             records=self.records,
@@ -285,6 +286,11 @@ class World:
     def open_jobs(self) -> int:
         with self.records.read() as reading:
             return self.jobs.open_work(reading)
+
+    def scalar(self, query: Select[Any]) -> Any:
+        """The one value of a query."""
+        with self.records.read() as reading:
+            return reading.execute(query).scalar_one()
 
     @staticmethod
     def until(reached: Callable[[], bool], seconds: float = 20) -> None:

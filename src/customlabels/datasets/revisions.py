@@ -98,7 +98,7 @@ def changed(
     # The changes are in place, so what is copied is what they leave: labels first, because the entries
     # that tell which positions are taken must still be the changes alone.
     for table in (entry_labels, entries):
-        _copy(records, table, base_id, revision_id)
+        _copy(records, table, base_id, revision_id, ~_at_same(table, revision_id))
     stats = _completed(records, revision_id)
     limits.check(labels=stats.total_labels)
     return replace(stats, dropped=tuple(line for line in given if isinstance(line, Dropped)))
@@ -120,17 +120,14 @@ def divided(
     """
     for revision_id in (rest_id, moved_id):
         _begin(records, revision_id, now)
-    for table in (entry_labels, entries):
-        for block in _blocks(records, table, base_id):
-            look_up()
-            with records.read() as reading:
-                rows = reading.execute(select(table).where(block)).mappings().all()
-            copies = [
-                {**row, "revision_id": moved_id if row["position"] in moved else rest_id} for row in rows
-            ]
-            if copies:
-                with records.write() as tx:
-                    tx.execute(insert(table), copies)
+    positions = iter(sorted(moved))
+    while piece := list(islice(positions, BATCH)):
+        _insert(
+            records, entries, moved_id, (entries.c.revision_id == base_id) & entries.c.position.in_(piece)
+        )
+    _copy(records, entries, base_id, rest_id, ~_at_same(entries, moved_id), look_up)
+    _copy(records, entry_labels, base_id, rest_id, ~_at_same(entry_labels, moved_id), look_up)
+    _copy(records, entry_labels, base_id, moved_id, _at_same(entry_labels, moved_id), look_up)
     return _completed(records, rest_id), _completed(records, moved_id)
 
 
@@ -210,15 +207,32 @@ def _placed(records: Records, base_id: str, changes: dict[str, Entry], limits: M
     return placed
 
 
-def _copy(records: Records, table: Table, base_id: str, revision_id: str) -> None:
-    """Copy the rows of a revision whose positions are free in the new one, a block of keys at a time."""
-    taken = entries.alias()
-    free = ~exists().where(taken.c.revision_id == revision_id, taken.c.position == table.c.position)
-    others = [column for column in table.c if column.name != "revision_id"]
+def _copy(
+    records: Records,
+    table: Table,
+    base_id: str,
+    revision_id: str,
+    condition: ColumnElement[bool],
+    look_up: Callable[[], object] = bool,
+) -> None:
+    """Copy the rows of a revision that fit the condition into another one, a block of keys at a time."""
     for block in _blocks(records, table, base_id):
-        rows = select(literal(revision_id), *others).where(block, free)
-        with records.write() as tx:
-            tx.execute(insert(table).from_select(["revision_id", *(column.name for column in others)], rows))
+        look_up()
+        _insert(records, table, revision_id, block & condition)
+
+
+def _insert(records: Records, table: Table, revision_id: str, condition: ColumnElement[bool]) -> None:
+    """Copy the rows of the condition into a revision, in one transaction."""
+    others = [column for column in table.c if column.name != "revision_id"]
+    rows = select(literal(revision_id), *others).where(condition)
+    with records.write() as tx:
+        tx.execute(insert(table).from_select(["revision_id", *(column.name for column in others)], rows))
+
+
+def _at_same(table: Table, revision_id: str) -> ColumnElement[bool]:
+    """Whether a revision has an entry at the position of a row."""
+    other = entries.alias()
+    return exists().where(other.c.revision_id == revision_id, other.c.position == table.c.position)
 
 
 def _blocks(records: Records, table: Table, revision_id: str) -> Iterator[ColumnElement[bool]]:

@@ -101,9 +101,10 @@ def models_folder() -> Path:
 
 def job_handlers(parts: Parts) -> dict[str, JobHandler]:
     """The handler of every kind of job that operations submit."""
-    importing, hosting = Importing(parts), Hosting(parts)
+    importing, hosting, training = Importing(parts), Hosting(parts), Training(parts)
     return {
-        "train": Training(parts),
+        "gather": training,
+        "train": training,
         "copy": Copying(parts),
         "import": importing,
         "change": importing,

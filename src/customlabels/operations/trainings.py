@@ -44,7 +44,10 @@ versions = schema.versions
 
 
 class Training:
-    """The job `train`."""
+    """The job `train`; and `gather`, which goes before it where a request names manifests.
+
+    Manifests are copied at once, however many trainings wait: later changes of the objects do not matter.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -54,6 +57,8 @@ class Training:
         row = self._row(job.subject)
         details = orjson.loads(row.details)
         spec = self._spec(job, row, details)
+        if job.kind == "gather":
+            return lambda tx: self._queue(tx, job)
         report = self._report_dropped(row, details)
         told = spec.work_folder / "outcome.json"
         if told.exists():
@@ -83,6 +88,13 @@ class Training:
 
         return finish
 
+    def _queue(self, tx: Transaction, job: Job) -> None:
+        """Submit the training of a version whose manifests are gathered, cancelled if they were meanwhile."""
+        told = self._parts.jobs.progress_of(tx, job.subject)
+        self._parts.jobs.submit(tx, kind="train", subject=job.subject, spec={"work": job.id})
+        if told is not None and told.cancel_requested:
+            self._parts.jobs.request_cancel(tx, job.subject)
+
     def failed(self, job: Job, error: Exception) -> Finish:
         """TRAINING_FAILED with the reason; the work folder stays to be looked at, until the version goes."""
         expected = isinstance(error, CustomLabelsError)
@@ -107,7 +119,7 @@ class Training:
 
     @staticmethod
     def _work(job: Job) -> str:
-        return f"work/{job.id}"
+        return f"work/{job.spec.get('work', job.id)}"
 
     def _spec(self, job: Job, row: Row[Any], details: dict[str, Any]) -> TrainingSpec:
         """The training's spec, with its manifests written into its work folder."""

@@ -62,7 +62,7 @@ def create_project_version(call: Call) -> Response:
         }
         tx.execute(insert(versions), row)
         put_tags(tx, arn, params.get("Tags", {}))
-        call.parts.jobs.submit(tx, kind="train", subject=arn, spec={})
+        call.parts.jobs.submit(tx, kind="train" if train else "gather", subject=arn, spec={})
         return {"ProjectVersionArn": arn}
 
     return call.write(effect)
