@@ -319,6 +319,19 @@ def test_a_page_of_another_site_may_not_ask(s3: Any, bucket: str, served: Home) 
         assert own.headers["content-security-policy"] == "sandbox"
 
 
+@pytest.mark.parametrize(("name", "answer"), [("waited-for", b"100"), ("not-there", b"404")])
+def test_who_asks_whether_to_send_is_told_before(s3: Any, served: Home, name: str, answer: bytes) -> None:
+    s3.create_bucket(Bucket="waited-for")
+    host, port = served.server.url.removeprefix("http://").split(":")
+    head = f"PUT /{name}/a HTTP/1.1\r\nHost: localhost\r\nx-amz-date: 1\r\nExpect: 100-continue\r\n"
+
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"{head}Content-Length: 100000000\r\n\r\n".encode())
+
+        assert connection.recv(1000).startswith(b"HTTP/1.1 " + answer)
+    s3.delete_bucket(Bucket="waited-for")
+
+
 def test_kill_9_leaves_objects_whole_and_parts_that_were_answered_for(home: Home) -> None:
     place, parts = {"Bucket": "kept-through", "Key": "a"}, {"Bucket": "kept-through", "Key": "in parts"}
     s3 = home.client("s3")

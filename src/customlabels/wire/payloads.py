@@ -138,6 +138,7 @@ class Payload:
         self._sums = {name: ALGORITHMS[name]() for name in named}
         self._sha256 = hashlib.sha256() if promise.sha256 else None
         self.size = 0
+        self.begun = False  # whether the client was let send it
         self.ended = False  # whether all of it was read from the connection
         self.left = False  # whether the client went away in the middle
 
@@ -180,6 +181,7 @@ class Payload:
         """Bytes as they come over the connection, within their time."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + patience_seconds
+        self.begun = True
         while not self.ended:
             try:
                 async with asyncio.timeout_at(deadline):

@@ -225,7 +225,8 @@ class _Exchange:
         announced = self.headers.get("content-length", "0")
         is_short = announced.isdecimal() and len(announced) < 9 and int(announced) <= DRAINED
         # Who waits for a word to go on sends no body after a refusal.
-        if not self.payload.ended and is_short and "expect" not in self.headers:
+        is_sent = self.payload.begun or "expect" not in self.headers
+        if not self.payload.ended and is_short and is_sent:
             await self.payload.drain(DRAINED, DRAIN_SECONDS)
         return self.payload.ended
 
