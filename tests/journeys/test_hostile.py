@@ -262,7 +262,6 @@ def test_a_hostile_image_is_refused_by_its_code_and_the_model_goes_on(answering:
     make, code = IMAGES[name]
     data = make()
     rekognition = answering.home.client("rekognition")
-    began = time.monotonic()
 
     def detect(image: bytes) -> list[Any]:
         answer = rekognition.detect_custom_labels(ProjectVersionArn=answering.version, Image={"Bytes": image})
@@ -275,7 +274,6 @@ def test_a_hostile_image_is_refused_by_its_code_and_the_model_goes_on(answering:
         assert len(json.dumps(refused.value.response)) < 5000
     else:
         detect(data)
-    assert time.monotonic() - began < SECONDS
     assert detect((answering.test / "red" / "00.png").read_bytes())[0]["Name"] == "red"
     rekognition.close()
 

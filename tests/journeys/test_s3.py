@@ -3,6 +3,9 @@
 import hashlib
 import io
 import os
+import signal
+import socket
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +15,9 @@ from typing import Any
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
-from tests.journeys.stage import Home
+from tests.journeys.stage import Home, until
+
+from customlabels.app import served as server_of
 
 ODD_KEYS = [
     "a b/c+d%é.png",
@@ -307,8 +312,51 @@ def test_a_page_of_another_site_may_not_ask(s3: Any, bucket: str, served: Home) 
     address = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a"})
     foreign = urllib.request.Request(address, headers={"Origin": "https://example.org"})
 
-    with pytest.raises(urllib.error.HTTPError, match="403"):
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
         urllib.request.urlopen(foreign)
+    refused.value.close()
+    with urllib.request.urlopen(address) as own:  # shown by a browser, it is no page of this server's
+        assert own.headers["content-security-policy"] == "sandbox"
+
+
+@pytest.mark.parametrize(("name", "answer"), [("waited-for", b"100"), ("not-there", b"404")])
+def test_who_asks_whether_to_send_is_told_before(s3: Any, served: Home, name: str, answer: bytes) -> None:
+    s3.create_bucket(Bucket="waited-for")
+    host, port = served.server.url.removeprefix("http://").split(":")
+    head = f"PUT /{name}/a HTTP/1.1\r\nHost: localhost\r\nx-amz-date: 1\r\nExpect: 100-continue\r\n"
+
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"{head}Content-Length: 100000000\r\n\r\n".encode())
+
+        assert connection.recv(1000).startswith(b"HTTP/1.1 " + answer)
+    s3.delete_bucket(Bucket="waited-for")
+
+
+def test_kill_9_leaves_objects_whole_and_parts_that_were_answered_for(home: Home) -> None:
+    place, parts = {"Bucket": "kept-through", "Key": "a"}, {"Bucket": "kept-through", "Key": "in parts"}
+    s3 = home.client("s3")
+    s3.create_bucket(Bucket="kept-through")
+    s3.put_object(**place, Body=b"old", Metadata={"who": "me"})
+    upload = {**parts, "UploadId": s3.create_multipart_upload(**parts)["UploadId"]}
+    etag = s3.upload_part(**upload, PartNumber=1, Body=b"first")["ETag"]
+    host, port = home.server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as half_sent:
+        head = b"PUT /kept-through/a HTTP/1.1\r\nHost: localhost\r\nx-amz-date: 1\r\n"
+        half_sent.sendall(head + b"Content-Length: 9000000\r\n\r\n" + b"x" * 4_000_000)
+        written = until(lambda: list(home.path.rglob(".customlabels-part-*")), seconds=20)
+        os.kill(home.server.pid, signal.SIGKILL)
+    s3.close()
+    assert written
+    assert until(lambda: server_of(home.path) is None, seconds=20)
+
+    s3 = home.client("s3")
+    got = s3.get_object(**place)
+    named = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    s3.complete_multipart_upload(**upload, MultipartUpload=named)
+
+    assert (got["Body"].read(), got["Metadata"]) == (b"old", {"who": "me"})
+    assert keys(s3.list_objects_v2(Bucket="kept-through")) == ["a", "in parts"]
+    s3.close()
 
 
 def test_pages_are_still_pages(served: Home) -> None:

@@ -31,6 +31,7 @@ REAL_NAMES = [
     ".hidden/.file",
     "-dash",
     "..two dots",
+    "ends in.customlabels-empty",
     "🐈.jpeg",
 ]
 

@@ -14,7 +14,8 @@ from botocore.credentials import Credentials
 
 from customlabels.errors import ServiceError
 from customlabels.wire import Caller, Key, S3Signatures
-from customlabels.wire.s3_signatures import S3Request
+from customlabels.wire.s3_signatures import S3Request, Seal
+from customlabels.wire.signatures import signing_key
 
 NOW = 1_790_000_000.0
 KEYS = {
@@ -193,3 +194,20 @@ def test_the_chunks_of_awss_own_example_are_verified_one_after_the_other() -> No
     assert swapped
     with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
         swapped.chunk(hashlib.sha256(b"a" * 1024).hexdigest(), chunks[1][1])
+
+
+def test_the_trailer_of_awss_own_example_is_verified_after_its_chunks() -> None:
+    key = signing_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524", "us-east-1", "s3")
+    seed = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e"
+    seal = Seal(key, "20130524T000000Z", "20130524/us-east-1/s3/aws4_request", seed)
+    trailer = b"x-amz-checksum-crc32c:sOO8/Q==\n"
+    for size, signature in [
+        (65536, "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2"),
+        (1024, "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7"),
+        (0, "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992"),
+    ]:
+        seal.chunk(hashlib.sha256(b"a" * size).hexdigest(), signature)
+
+    seal.trailer(trailer, "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435")
+    with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
+        seal.trailer(trailer, "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435")

@@ -23,6 +23,8 @@ def bucket_folder(parts: Parts, account: str, name: str) -> Path:
 
 def owner_of(parts: Parts, folder: Path | None) -> str | None:
     """The account of the bucket with this folder (None: at the endpoint); None where there is only one."""
+    if parts.operator is None:
+        return None
     if folder is not None and folder.parent.parent == parts.home / "buckets":
         return folder.parent.name
     return parts.operator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 from customlabels.errors import ServiceError
@@ -38,47 +38,39 @@ OVERRIDES = {f"Response{name}": name for name in (*HEADERS, "Expires")}
 async def put_object(call: Call) -> Response:
     """Write an object, whole or not at all."""
     params = call.params
-    names = ("Body", "IfMatch", "IfNoneMatch", *SAID)
-    bucket, key = await asyncio.to_thread(object_place, call, *names)
-    attributes, body = given_attributes(call, key), params.get("Body", b"")
+    body = params.get("Body", b"")
+
+    def begin() -> Draft:  # before a byte is read: who asked whether to send may be told no
+        bucket, key = object_place(call, "Body", "IfMatch", "IfNoneMatch", *SAID)
+        return call.parts.objects.draft(bucket, key, given_attributes(call, key))
+
     with in_s3_codes():
-        info = await taken(
-            body, lambda: call.parts.objects.draft(bucket, key, attributes), written_where(params)
-        )
+        info = await taken(body, await asyncio.to_thread(begin), written_where(params))
     return {"ETag": etag_of(info), **getattr(body, "checksums", {})}
 
 
 async def taken(
-    body: bytes | AsyncIterable[bytes],
-    begin: Callable[[], Draft],
-    allowed: Allowed = lambda _earlier: None,
+    body: bytes | AsyncIterable[bytes], draft: Draft, allowed: Allowed = lambda _earlier: None
 ) -> ObjectInfo:
     """Write a body through a draft, in batches, and put it in place once it is known to be whole."""
-    draft: Draft | None = None
     held: list[bytes] = []
     size = 0
 
     def finish() -> ObjectInfo:
-        last = draft or begin()
-        try:
-            last.write(b"".join(held))
-            return last.place(allowed)
-        finally:
-            last.drop()
+        draft.write(b"".join(held))
+        return draft.place(allowed)
 
     try:
         async for piece in _pieces(body):
             held.append(piece)
             size += len(piece)
             if size >= BATCH:
-                if draft is None:
-                    draft = await asyncio.to_thread(begin)
                 await asyncio.to_thread(draft.write, b"".join(held))
                 held, size = [], 0
         return await asyncio.to_thread(finish)
-    finally:
-        if draft:
-            await asyncio.to_thread(draft.drop)
+    except BaseException:
+        await asyncio.to_thread(draft.drop)
+        raise
 
 
 async def _pieces(body: bytes | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
@@ -192,11 +184,8 @@ def delete_objects(call: Call) -> Response:
     errors: list[dict[str, Any]] = []
     for each in wanted["Objects"]:
         try:
-            if (
-                unknown := {"Size", "LastModifiedTime"} & each.keys()
-                or each.get("VersionId", "null") != "null"
-            ):
-                raise ServiceError("NotImplemented", f"only Key and ETag are offered here, not {unknown}")
+            if each.keys() - {"Key", "ETag", "VersionId"} or each.get("VersionId", "null") != "null":
+                raise ServiceError("NotImplemented", "objects are deleted by Key and ETag only")
             with in_s3_codes():
                 call.parts.objects.delete(bucket, each["Key"], written_where({"IfMatch": each.get("ETag")}))
             deleted.append({"Key": each["Key"]})

@@ -25,7 +25,7 @@ from customlabels.operations.s3_terms import (
     spelled,
     written_where,
 )
-from customlabels.storage import Part, Upload, Uploads
+from customlabels.storage import Draft, Part, Upload, Uploads
 from customlabels.wire import ALGORITHMS
 
 __all__ = ["uploads_in", "uploads_of"]
@@ -72,11 +72,16 @@ def create_multipart_upload(call: Call) -> Response:
 @operation("s3", "UploadPart")
 async def upload_part(call: Call) -> Response:
     """Take one part; the same number again replaces it."""
-    upload = await asyncio.to_thread(_upload, call, "Body", "PartNumber")
     uploads, number = uploads_of(call), _number(call)
     body = call.params.get("Body", b"")
+
+    def begin() -> tuple[Upload, Draft]:
+        upload = _upload(call, "Body", "PartNumber")
+        return upload, uploads.draft(upload, number)
+
     with in_s3_codes():
-        info = await taken(body, lambda: uploads.draft(upload, number))
+        upload, draft = await asyncio.to_thread(begin)
+        info = await taken(body, draft)
         sums: dict[str, str] = getattr(body, "checksums", {})
         if checksum := sums.get(f"Checksum{upload.algorithm}"):
             await asyncio.to_thread(uploads.keep_checksum, upload, number, info, checksum)

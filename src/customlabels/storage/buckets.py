@@ -250,7 +250,10 @@ class FolderBucket(Bucket):
     def _walk(self, folder: Path, start: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
         with os.scandir(folder) as scan:
             named = [
-                (entry.name.replace(EMPTY, "") + "/" * entry.is_dir(follow_symlinks=False), entry)
+                (
+                    (entry.name if entry.name != EMPTY else "") + "/" * entry.is_dir(follow_symlinks=False),
+                    entry,
+                )
                 for entry in scan
             ]
         for name, entry in sorted(named, key=lambda pair: pair[0]):  # "a-b" before "a/b", as S3 has it

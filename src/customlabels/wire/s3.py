@@ -44,6 +44,8 @@ LARGEST_XML = 8 * 2**20  # bytes; 10,000 parts with their digests have a third o
 DRAINED = 8 * 2**20  # bytes that are read of a request that is refused already
 DRAIN_SECONDS = 5.0
 IN_SIGNATURES = (b"X-Amz-Algorithm=", b"X-Amz-Signature=", b"AWSAccessKeyId=")
+# An object may be a page: a browser shows it without letting it act as one of ours.
+HARMLESS = ((b"content-security-policy", b"sandbox"), (b"x-content-type-options", b"nosniff"))
 # Members that this application has seen to before a handler is asked.
 SEEN_TO = ("ContentLength", "ContentMD5")
 
@@ -223,12 +225,13 @@ class _Exchange:
         announced = self.headers.get("content-length", "0")
         is_short = announced.isdecimal() and len(announced) < 9 and int(announced) <= DRAINED
         # Who waits for a word to go on sends no body after a refusal.
-        if not self.payload.ended and is_short and "expect" not in self.headers:
+        is_sent = self.payload.begun or "expect" not in self.headers
+        if not self.payload.ended and is_short and is_sent:
             await self.payload.drain(DRAINED, DRAIN_SECONDS)
         return self.payload.ended
 
     async def _send(self, status: int, headers: list[tuple[bytes, bytes]], body: Any) -> None:
-        headers.append((b"x-amz-request-id", self.request_id.encode()))
+        headers += [(b"x-amz-request-id", self.request_id.encode()), *HARMLESS]
         if isinstance(body, bytes) and status not in (204, 304) and self.scope["method"] != "HEAD":
             headers = [pair for pair in headers if pair[0] != b"content-length"]
             headers.append((b"content-length", str(len(body)).encode()))
