@@ -7,6 +7,7 @@ clock decides; an SQLite database has one server, whose own clock is enough.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table, text
@@ -28,7 +29,11 @@ def lease_time(reading: Reading, clock: Clock) -> float:
 
 def insert_once(transaction: Transaction, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert `row` unless a unique key of it is taken; whether it was inserted."""
-    dialect = postgresql if transaction.dialect == "postgresql" else sqlite
-    insert = dialect.insert(table).values(**row).on_conflict_do_nothing()
+    return transaction.execute(_insertion(table, transaction.dialect), dict(row)).first() is not None
+
+
+@lru_cache(maxsize=64)
+def _insertion(table: Table, dialect: str) -> Any:
+    made = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     # Asked for its key, because the two drivers do not count inserted rows alike.
-    return transaction.execute(insert.returning(*table.primary_key)).first() is not None
+    return made.on_conflict_do_nothing().returning(*table.primary_key)

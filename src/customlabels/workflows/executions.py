@@ -82,7 +82,7 @@ class Executions:
             begun = journal.begin(tx, advancing.result(), _started_from(target) | (details or {}))
             if begun and keep is not None:
                 keep(tx, run)
-        return self.describe(arn) if begun else _same(self.describe(arn), text)
+        return begun or _same(self.describe(arn), text)
 
     def describe(self, arn: str) -> Execution:
         """The execution `arn`; ServiceError ExecutionDoesNotExist."""

@@ -116,13 +116,14 @@ class Advance:
 # ---------------------------------------------------------------- writing
 
 
-def begin(tx: Transaction, first: Advance, details: dict[str, Any]) -> bool:
-    """Insert an execution with its first advance; False, and nothing written, where its name is taken."""
+def begin(tx: Transaction, first: Advance, details: dict[str, Any]) -> Execution | None:
+    """Insert an execution with its first advance; None, and nothing written, where its name is taken."""
     row = vars(first.run) | _advanced(first, first.run.started_at) | {"details": json.dumps(details)}
-    inserted = insert_once(tx, executions, row)
-    if inserted:
-        _append(tx, [first])
-    return inserted
+    if not insert_once(tx, executions, row):
+        return None
+    _append(tx, [first])
+    known = {name: value for name, value in row.items() if name in Execution.__dataclass_fields__}
+    return Execution(**known | {"details": details, "is_kept": first.state is not None})
 
 
 def apply(tx: Transaction, advances: list[Advance], now: float) -> list[Advance]:
@@ -182,10 +183,16 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
     cancelled = [token for advance in advances for token in advance.cancelled]
     ended = [advance.run.arn for advance in advances if advance.end]
-    stop(tx, tasks.awaited_by(tx, cancelled, ended))
+    # One that ends in its first advance can have no tasks but those of this very advance, and no one waits.
+    older = [
+        advance.run.arn
+        for advance in advances
+        if advance.end and (advance.run.state is not None or advance.added)
+    ]
+    stop(tx, tasks.awaited_by(tx, cancelled, older))
     tasks.cancel(tx, cancelled)
-    tasks.cancel_all(tx, ended)
-    tasks.end_awaiting(tx, ended)
+    tasks.cancel_all(tx, older)
+    tasks.end_awaiting(tx, older)
     if any(row.status == "OFFERED" for advance in advances for row in advance.added):
         tx.notify(OFFERS)
     if ended:

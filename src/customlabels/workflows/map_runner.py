@@ -216,7 +216,7 @@ class MapRuns:
             begun = 0
             for child, advance in ready[: max(room, 0)]:
                 if map_runs.mark_started(tx, arn, child):
-                    begun += journal.begin(tx, advance, {"mapRunArn": arn})
+                    begun += journal.begin(tx, advance, {"mapRunArn": arn}) is not None
             is_over = not tally.open()
         if is_over:
             self._finish(run)
