@@ -10,34 +10,38 @@ import asyncio
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from customlabels.asl import (
-    TESTED_STATE,
     ExecutionStarted,
     Failure,
     Happening,
-    InvalidDefinition,
     Machine,
     Report,
     ScheduleTask,
-    State,
     StateTest,
     Surroundings,
     TaskFailed,
     TaskSucceeded,
     TimerDue,
     items_of,
-    parse,
-    parse_state,
     read_json,
 )
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import ROLE
 from customlabels.operations.mock_results import problem_of_result
+from customlabels.operations.testing_requests import (
+    check_kind,
+    check_mock,
+    context_of,
+    invalid_request,
+    located_state,
+    reader_of,
+    variables_of,
+)
 from customlabels.workflows import TaskRequest
 
 __all__: list[str] = []
@@ -45,27 +49,6 @@ __all__: list[str] = []
 Value = TypeVar("Value")
 
 MOST_SECONDS = 300.0  # of one test, as the service bounds it
-MOCKED = ("Task", "Map", "Parallel")
-PATTERNS = (".sync", ".sync:2", ".waitForTaskToken")
-UNMOCKED_ONLY = (
-    "TestState API does not support Map or Parallel states. "
-    "Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"
-)
-# Members of a context object that a caller may give, with the type that each has, None for any.
-CONTEXT: Mapping[str, Mapping[str, tuple[type, str] | None]] = {
-    "Execution": {
-        "Id": (str, "a string"),
-        "Input": None,
-        "Name": (str, "a string"),
-        "RoleArn": (str, "a string"),
-        "StartTime": (str, "a string"),
-        "RedriveCount": (int, "a number"),
-        "RedriveTime": (str, "a string"),
-    },
-    "State": {"EnteredTime": (str, "a string"), "Name": (str, "a string"), "RetryCount": (int, "a number")},
-    "StateMachine": {"Id": (str, "a string"), "Name": (str, "a string")},
-    "Task": {"Token": (str, "a string")},
-}
 
 
 @operation("stepfunctions", "TestState")
@@ -95,9 +78,9 @@ class _Tested:
         params = call.params
         self._call, self._mock = call, params.get("mock")
         self._configuration: dict[str, Any] = params.get("stateConfiguration", {})
-        _check_mock(params)
-        machine, self._state = _located(params)
-        _check_kind(self._state, mocked=self._mock is not None)
+        check_mock(params)
+        machine, self._state = located_state(params)
+        check_kind(self._state, mocked=self._mock is not None)
         self._check_result()
         self._check_configuration(machine)
         self._test = StateTest(machine, self._state, self._surroundings(), uuid.uuid4().hex, call.parts.rules)
@@ -173,11 +156,11 @@ class _Tested:
         around = Surroundings(
             started,
             has_role=role is not None,
-            variables=_variables(params.get("variables")),
+            variables=variables_of(params.get("variables")),
             retries=self._configuration.get("retrierRetryCount", 0),
             items=self._read_items(),
         )
-        return replace(around, context=_context(params["context"])) if "context" in params else around
+        return replace(around, context=context_of(params["context"])) if "context" in params else around
 
     def _check_result(self) -> None:
         """Refuse a mocked result that the state could not have."""
@@ -187,42 +170,44 @@ class _Tested:
         try:
             result = read_json(text)
         except InvalidInput:
-            raise _invalid("Mocked result must be valid JSON") from None
+            raise invalid_request("Mocked result must be valid JSON") from None
         state, mode = self._state, (self._mock or {}).get("fieldValidationMode", "STRICT")
         writes = state.kind == "Map" and state.body.distributed and state.body.distributed.writer
         if state.kind != "Task" and not writes and not isinstance(result, list):
-            raise _invalid("Mocked result must be an array.")
+            raise invalid_request("Mocked result must be an array.")
         if state.kind == "Parallel" and len(result) != len(state.body):
-            raise _invalid(
+            raise invalid_request(
                 "Mocked result must contain the same number of items as number of Parallel branches."
             )
         if state.kind == "Task" and mode != "NONE":
             services, resource = self._call.parts.services, state.body.resource.arn
             problem = problem_of_result(services, resource, result, strict=mode == "STRICT")
             if problem is not None:
-                raise _invalid(f"Mock result schema validation error: {problem}")
+                raise invalid_request(f"Mock result schema validation error: {problem}")
 
     def _check_configuration(self, machine: Machine) -> None:
         """Refuse what the state has no use for."""
         said, state = self._configuration, self._state
         if said and self._mock is None:
-            raise _invalid("stateConfiguration is of use only where a mock is specified")
+            raise invalid_request("stateConfiguration is of use only where a mock is specified")
         if "mapIterationFailureCount" in said and state.kind != "Map":
-            raise _invalid(f"mapIterationFailureCount is for a Map, not for a {state.kind} state")
-        if "mapItemReaderData" in said and not _reader(state):
-            raise _invalid("mapItemReaderData is for a Map with an ItemReader")
+            raise invalid_request(f"mapIterationFailureCount is for a Map, not for a {state.kind} state")
+        if "mapItemReaderData" in said and not reader_of(state):
+            raise invalid_request("mapItemReaderData is for a Map with an ItemReader")
         culprit = said.get("errorCausedByState")
         if culprit is None:
             return
         if state.kind not in ("Map", "Parallel") or "errorOutput" not in (self._mock or {}):
-            raise _invalid("errorCausedByState is for a mocked error of a Map or Parallel state")
+            raise invalid_request("errorCausedByState is for a mocked error of a Map or Parallel state")
         insides = (state.body.processor,) if state.kind == "Map" else state.body
         within = (flow for place, flow in machine.workflows.items() if place.startswith(tuple(insides)))
         if not any(culprit in flow.states for flow in within):
-            raise _invalid(f"errorCausedByState: there is no state '{culprit}' within the tested state")
+            raise invalid_request(
+                f"errorCausedByState: there is no state '{culprit}' within the tested state"
+            )
 
     def _read_items(self) -> tuple[Any, ...]:
-        data, reader = self._configuration.get("mapItemReaderData"), _reader(self._state)
+        data, reader = self._configuration.get("mapItemReaderData"), reader_of(self._state)
         if data is None or reader is None:
             return ()
         kind = reader.config.get("InputType")
@@ -230,105 +215,7 @@ class _Tested:
         try:
             return tuple(items_of(data.encode().splitlines(), config, None))
         except Failure as failure:
-            raise _invalid(f"mapItemReaderData: {failure.cause}") from None
-
-
-def _check_mock(params: Mapping[str, Any]) -> None:
-    mock = params.get("mock")
-    if mock is None:
-        if "context" in params:
-            raise _invalid("A Context object can be specified only together with a mock.")
-        return
-    given = [name for name in ("result", "errorOutput") if name in mock]
-    if len(given) > 1:
-        raise _invalid("A test mock should have only one of the following fields: [result, errorOutput].")
-    if not given:
-        raise _invalid("A test mock should have one of the following fields: [result, errorOutput].")
-    if params.get("revealSecrets"):
-        raise _invalid("TestState does not support RevealSecrets when a mock is specified.")
-    if "errorOutput" in mock and "error" not in mock["errorOutput"]:
-        raise _invalid("A mocked errorOutput must have the field 'error'.")
-
-
-def _located(params: Mapping[str, Any]) -> tuple[Machine, State[Any]]:
-    """The tested state, and the machine that it is in."""
-    name = params.get("stateName")
-    try:
-        if name is None:
-            machine = parse_state(params["definition"], TESTED_STATE)
-            return machine, machine.workflows[""].states[TESTED_STATE]
-        machine = parse(params["definition"])
-    except InvalidDefinition as error:
-        raise ServiceError("InvalidDefinition", str(error)) from error
-    for workflow in machine.workflows.values():
-        if name in workflow.states:
-            return machine, workflow.states[name]
-    raise _invalid("State not found in definition")
-
-
-def _check_kind(state: State[Any], *, mocked: bool) -> None:
-    if mocked:
-        if state.kind not in MOCKED:
-            raise _invalid(f"State type '{state.kind}' is not supported when a mock is specified")
-        return
-    if state.kind in ("Map", "Parallel"):
-        raise ServiceError("InvalidDefinition", UNMOCKED_ONLY)
-    if state.kind == "Task":
-        resource = state.body.resource
-        if resource.family == "Activity" or resource.name.endswith(PATTERNS):
-            raise ServiceError(
-                "InvalidDefinition",
-                f"TestState API does not support the resource {resource.arn} unless a mock is specified",
-            )
-
-
-def _reader(state: State[Any]) -> Any:
-    return state.body.distributed.reader if state.kind == "Map" and state.body.distributed else None
-
-
-def _variables(text: str | None) -> dict[str, Any]:
-    try:
-        value = {} if text is None else read_json(text)
-    except InvalidInput as error:
-        raise _invalid(f"Invalid variables provided: {error}") from None
-    if not isinstance(value, dict):
-        raise _invalid("Invalid variables provided: a JSON object is needed, with the variables by name")
-    return value
-
-
-def _context(text: str) -> dict[str, Any]:
-    """The context object of a request, held to its known members."""
-    try:
-        context = read_json(text)
-    except InvalidInput:
-        raise _invalid("Invalid Context object provided: it must be valid JSON") from None
-    problem = _problem_of_context(context)
-    if problem is not None:
-        raise _invalid(f"Invalid Context object provided: {problem}")
-    return dict(context)
-
-
-def _problem_of_context(context: Any) -> str | None:
-    if not isinstance(context, dict):
-        return "it must be a JSON object"
-    if "Map" in context:
-        return "'Map' field is not supported when mocking a Context object"
-    for name, members in context.items():
-        if name not in CONTEXT:
-            return f"Field '{name}' is not allowed"
-        if not isinstance(members, dict):
-            return f"Field '{name}' must be an object"
-        for member, value in members.items():
-            if member not in CONTEXT[name]:
-                return f"Field '{member}' is not allowed"
-            expected = CONTEXT[name][member]
-            if expected and (isinstance(value, bool) or not isinstance(value, expected[0])):
-                return f"Field '{member}' must be {expected[1]}"
-    return None
-
-
-def _invalid(message: str) -> ServiceError:
-    return ServiceError("ValidationException", message)
+            raise invalid_request(f"mapItemReaderData: {failure.cause}") from None
 
 
 async def _in_a_thread(work: Callable[[], Value], seconds: float) -> Value:
