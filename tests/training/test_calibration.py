@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customlabels.training.calibration import COLDEST, HOTTEST, probabilities, temperature_for
+from customlabels.training.calibration import COLDEST, HOTTEST, blended, probabilities, temperature_for
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -37,6 +37,14 @@ def test_the_temperature_of_independent_scores_is_found_again(temperature: float
     carried = probabilities(logits, temperature, single=False) > random.random(logits.shape)
 
     assert temperature_for(logits, carried, single=False) == pytest.approx(temperature, rel=0.1)
+
+
+def test_two_voices_that_know_nothing_still_leave_one_to_speak() -> None:
+    random = np.random.default_rng(0)
+    carried = np.eye(4, dtype=bool)[random.integers(0, 4, 200)]
+    wrong = 50 * random.normal(0, 1, (200, 4))
+
+    assert max(blended(wrong, wrong, carried)) > 0
 
 
 @given(st.lists(st.floats(-200, 200), min_size=2, max_size=8), st.floats(COLDEST, HOTTEST))

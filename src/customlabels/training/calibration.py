@@ -15,7 +15,7 @@ __all__ = ["blended", "probabilities", "surprise", "temperature_for"]
 # Without a bound, images that are all right would ask for scores of only 0 and 1.
 COLDEST, HOTTEST = 0.3, 5.0  # of a net's logits
 LARGEST_WEIGHT = 40.0  # of what the handcrafted features say, which is between 0 and 1
-GRID = 24  # values of each weight that are tried
+GRID, TEMPERATURES = 24, 400  # values of each weight, and of a temperature, that are tried
 ENOUGH = 1000  # images, evenly taken: a number or two need no more
 WORTHWHILE = 0.01  # of surprise, that a second voice must save
 
@@ -48,7 +48,7 @@ def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool 
     if len(carried) == 0:
         return 1.0
     logits, carried = _some(logits), _some(carried)
-    inverses = np.linspace(1 / HOTTEST, 1 / COLDEST, 400)
+    inverses = np.linspace(1 / HOTTEST, 1 / COLDEST, TEMPERATURES)
     told = [
         surprise(probabilities(logits, 1 / each, single=single), carried, single=single) for each in inverses
     ]
@@ -65,13 +65,12 @@ def blended(net: Floats, other: Floats, carried: NDArray[np.bool_]) -> tuple[flo
         return 1.0, 0.0
     net, other, carried = _some(net), _some(other), _some(carried)
     alone = 1 / temperature_for(net, carried), 0.0
-    weights = np.concatenate([[0.0], np.geomspace(1.0, LARGEST_WEIGHT, GRID)])
-    shares = np.concatenate([[0.0], np.geomspace(0.05, 1 / COLDEST, GRID)])
+    weights, shares = np.geomspace(1.0, LARGEST_WEIGHT, GRID), np.geomspace(0.05, 1 / COLDEST, GRID)
 
     def told(pair: tuple[float, float]) -> float:
         return surprise(probabilities(pair[0] * net + pair[1] * other), carried)
 
-    without = min(((0.0, float(weight)) for weight in weights[1:]), key=told)
+    without = min(((0.0, float(weight)) for weight in weights), key=told)
     both = min(((float(share), float(weight)) for share in shares for weight in weights), key=told)
     better = min(alone, without, key=told)
     return both if told(both) < told(better) - WORTHWHILE else better
