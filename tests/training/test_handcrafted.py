@@ -56,7 +56,7 @@ def test_of_many_images_some_make_the_machine_and_those_that_matter_are_judged(
     machine, left_out = fitted(some, CARRIED, EVERY[:15], mirror=True, seed=0)
 
     spoken_of = torch.isfinite(left_out[:, 0])
-    assert machine.get_buffer("support").shape[0] == 18
+    assert machine.get_buffer("columns").shape[1] == 18
     assert bool(spoken_of[:15].all())
     assert not bool(spoken_of.all())
 

@@ -47,7 +47,9 @@ class Handcrafted(nn.Module):
         self, support: Tensor, weights: Tensor, mean: Tensor, width: float, colour_weight: float
     ) -> None:
         super().__init__()
-        self.register_buffer("support", support)
+        # As the product below takes it, and with its squares: a graph would make both and keep it twice.
+        self.register_buffer("columns", support.T.contiguous())
+        self.register_buffer("squares", support.square().sum(1))
         self.register_buffer("weights", weights)
         self.register_buffer("mean", mean)
         self.register_buffer("settings", torch.tensor([width, colour_weight]))
@@ -56,15 +58,17 @@ class Handcrafted(nn.Module):
     def of(cls, state: Mapping[str, Tensor]) -> Handcrafted:
         """From a `state_dict`."""
         width, colour_weight = state["settings"].tolist()
-        return cls(state["support"], state["weights"], state["mean"], width, colour_weight)
+        machine = cls(state["columns"].T, state["weights"], state["mean"], width, colour_weight)
+        machine.load_state_dict(state)  # to the bit, as sums of another order would not be
+        return machine
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (n, height, width, 3), 0..255; returns (n, labels), near 1 for the label, else near 0."""
-        support, weights, mean = (self.get_buffer(name) for name in ("support", "weights", "mean"))
+        columns, squares, weights, mean = map(self.get_buffer, ("columns", "squares", "weights", "mean"))
         width, colour_weight = self.get_buffer("settings").tolist()
         rows = _weighted(*_features(images), colour_weight)
-        squares = rows.square().sum(1, keepdim=True) + support.square().sum(1)
-        return torch.exp(-width * (squares - 2 * rows @ support.T)) @ weights + mean
+        distances = rows.square().sum(1, keepdim=True) + squares - 2 * rows @ columns
+        return torch.exp(-width * distances) @ weights + mean
 
 
 def fitted(
