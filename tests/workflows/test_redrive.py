@@ -44,6 +44,16 @@ def mend(stage: Stage, arn: str) -> None:
     stage.executions.redrive(arn)
 
 
+def test_a_redriven_execution_knows_how_often_it_was(stage: Stage) -> None:
+    told = {"Type": "Pass", "Parameters": {"count.$": "$$.Execution.RedriveCount"}}
+    arn = stage.begin(chain(Second=BREAK, Last=told))
+    stage.finish(arn)
+
+    mend(stage, arn)
+
+    assert stage.finish(arn).output == '{"count":1}'
+
+
 def test_a_failed_task_is_asked_again_and_what_had_succeeded_is_not(stage: Stage) -> None:
     arn = stage.begin(chain(First=ECHO, P=PASS, Second=BREAK, Last=PASS))
     failed = stage.finish(arn)

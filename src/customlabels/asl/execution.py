@@ -69,6 +69,7 @@ class Execution:
     """An execution as it started, and where it is. status: RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT.
 
     next_event, next_thread: the next ids    ready: threads that can go on at once    deadline: epoch seconds
+    redrive_count: how often it was let go on after a bad end
     """
 
     started: ExecutionStarted
@@ -78,6 +79,7 @@ class Execution:
     threads: tuple[Thread, ...] = ()
     ready: tuple[int, ...] = ()
     deadline: float | None = None
+    redrive_count: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON that from_json reads, to be written out at once: it shares its values."""
@@ -226,7 +228,7 @@ class Run:
                 "StartTime": format_time(started.start_time),
                 "Name": started.execution_name,
                 "RoleArn": started.role_arn,
-                "RedriveCount": 0,
+                "RedriveCount": self.execution.redrive_count,
             },
             "StateMachine": {"Id": started.machine_arn, "Name": started.machine_name},
             "State": state,

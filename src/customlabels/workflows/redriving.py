@@ -78,5 +78,6 @@ def redriven(
         ready=(*again, *kept.ready),
         next_event=event.id + 1,
         deadline=None if limit is None else now + limit,
+        redrive_count=count,
     )
     return going_on, event
