@@ -9,7 +9,7 @@ CLIENTS := .clients
 AWSCLI := awscli==1.46.3
 NPM := @aws-sdk/client-rekognition@3.1142.0 @aws-sdk/client-sfn@3.1164.0 @aws-sdk/client-s3@3.1175.0
 
-.PHONY: demo test check format bench torture picture tables clean clients
+.PHONY: demo test check format bench bench-training torture picture tables clean clients
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,8 +37,12 @@ format: $(VENV)/.ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.ready  ## Tables of figures; nothing here passes or fails.
-	for program in benchmarks/*.py; do echo; echo "== $$program"; $(BIN)/python $$program || exit 1; done
+bench: $(VENV)/.ready  ## Tables of figures; nothing here passes or fails. Trainings have a target of their own.
+	for program in $(filter-out %/training.py,$(wildcard benchmarks/*.py)); do \
+		echo; echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+bench-training: $(VENV)/.ready  ## The table of docs/training.md: hours; it goes on where it stopped.
+	$(BIN)/python benchmarks/training.py
 
 torture: $(VENV)/.ready  ## Kills by the hundred; takes long.
 	$(BIN)/python -m pytest -m torture --timeout 3600 -s
