@@ -6,10 +6,11 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from tests.operations.test_machines import ended, machine
-from tests.operations.world import OUTPUT, World
+from tests.operations.world import ACCOUNT, OUTPUT, World
 
 from customlabels.asl import Rules
 from customlabels.workflows import Engine, EnginePace, MapRunner
@@ -101,6 +102,7 @@ def test_what_is_not_there_is_refused(world: World, name: str, params: dict[str,
 
 
 def test_items_in_a_bucket_of_another_account_are_not_read(engine: World) -> None:
+    engine.parts = replace(engine.parts, operator=ACCOUNT)  # as where access keys are set
     foreign = engine.parts.home / "buckets" / "444455556666" / "theirs"
     foreign.mkdir(parents=True)
     (foreign / "k").write_text("[1]")

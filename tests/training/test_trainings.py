@@ -157,7 +157,7 @@ def test_a_training_that_is_killed_twice_ends_with_the_same_bits(
     other = planned_alike(spec, tmp_path / "killed")
     chance = random.Random(0)
 
-    statuses = [killed_after(other, chance.uniform(0.3, 2.0)) for _ in range(2)]
+    statuses = [killed_after(other, outcome.seconds * chance.uniform(0.1, 0.35)) for _ in range(2)]
     resumed = train(other, ignore, never)
 
     assert statuses == [KILLED, KILLED]
@@ -171,7 +171,7 @@ def test_trainings_of_other_kinds_that_are_killed_end_with_the_same_bits(
     again = planned_alike(other, tmp_path / "killed")
     chance = random.Random(0)
 
-    statuses = [killed_after(again, chance.uniform(1.0, 5.0)) for _ in range(2)]
+    statuses = [killed_after(again, other_outcome.seconds * chance.uniform(0.1, 0.35)) for _ in range(2)]
     resumed = train(again, ignore, never)
 
     assert statuses == [KILLED, KILLED]
