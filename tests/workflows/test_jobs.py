@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from tests.workflows.waiting import wait_until
 
+from customlabels.errors import InvalidInput
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import jobs, tags
 from customlabels.workflows import Abandoned, Finish, Job, JobControl, JobHandler, JobPace, Jobs
@@ -131,6 +132,23 @@ def test_a_failing_job_writes_what_its_handler_says_about_failures(records: Reco
     assert ends(records) == {"a": "failed: no disk"}
     assert progress is not None
     assert progress.error == "RuntimeError: no disk"
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"), [(InvalidInput("line 3 is not JSON"), False), (KeyError("line"), True)]
+)
+def test_the_log_has_a_traceback_for_our_mistakes_and_none_for_a_users(
+    records: Records, caplog: pytest.LogCaptureFixture, error: Exception, traced: bool
+) -> None:
+    def fail(job: Job, control: JobControl) -> None:
+        raise error
+
+    with running(records, {"copy": Handler(fail)}) as work:
+        submit(records, work, "a")
+        wait_until(lambda: status(records, work, "a") == "FAILED")
+
+    (said,) = [record for record in caplog.records if "failed" in record.message]
+    assert bool(said.exc_info) is traced
 
 
 def test_a_finish_that_raises_is_a_failure_and_leaves_nothing_half_written(records: Records) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.exc import OperationalError
 
+from customlabels.errors import CustomLabelsError
 from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import jobs
 from customlabels.workflows.dialects import Clock, insert_once, lease_time
@@ -258,6 +259,9 @@ class Jobs:
             self._end(job, "CANCELLED" if control.was_told else "SUCCEEDED", finish)
         except OperationalError:
             raise  # the database's trouble is not the job's: it stays as it is, and is run again
+        except CustomLabelsError as error:  # said in words that a user can read
+            log.warning("job %s (%s of %s) failed: %s", job.id, job.kind, job.subject, error)
+            self._fail(job, handler, error)
         except Exception as error:
             log.exception("job %s (%s of %s) failed", job.id, job.kind, job.subject)
             self._fail(job, handler, error)
