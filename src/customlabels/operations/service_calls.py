@@ -16,7 +16,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import OperationModel
 
 from customlabels.errors import ServiceError
-from customlabels.operations.buckets import folder_of
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.remote import NoEndpoint, Remote
 from customlabels.operations.sdk_shapes import as_model, as_sdk
@@ -102,7 +101,7 @@ class ServiceCalls:
         if service.name != "s3" or not self._remote.has(service.model):
             return True
         # Of S3 a part is here and the rest elsewhere: by bucket, and by what our own half can do.
-        folder = folder_of(self._dispatcher.parts.records)(str(params.get("Bucket", "")))
+        folder = self._dispatcher.parts.objects.folder(str(params.get("Bucket", "")))
         return folder is not None and ("s3", operation.name) in table()
 
     def _ask_handler(
