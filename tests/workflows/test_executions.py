@@ -94,8 +94,9 @@ def test_an_update_holds_for_later_executions_only(idle: Stage) -> None:
 def test_a_deleted_machine_leaves_its_executions(idle: Stage) -> None:
     idle.machines.create(MACHINE)
     execution = idle.executions.start(ARN, "e", "{}")
-    idle.machines.delete(ARN)
-    idle.machines.delete(ARN)
+    for _ in range(2):
+        with idle.records.write() as tx:
+            idle.machines.delete(tx, ARN)
 
     assert idle.executions.describe(execution.arn) == execution
     assert code_of(lambda: idle.machines.describe(ARN)) == "StateMachineDoesNotExist"

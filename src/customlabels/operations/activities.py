@@ -63,8 +63,8 @@ def delete_activity(call: Call) -> Response:
     """Delete an activity; one that is not there is no error."""
     arn = call.params["activityArn"]
     if arn_of_kind(arn, "activity").account == call.caller.account:
-        call.parts.activities.delete(arn)
         with call.parts.records.write() as tx:
+            call.parts.activities.delete(tx, arn)
             drop_tags(tx, arn)
     return {}
 

@@ -122,8 +122,8 @@ def delete_state_machine(call: Call) -> Response:
     """Delete a machine with its versions and aliases; its executions go on to their end."""
     arn = call.params["stateMachineArn"]
     if arn_of_kind(arn, "stateMachine").account == call.caller.account:
-        call.parts.machines.delete(arn)
         with call.parts.records.write() as tx:
+            call.parts.machines.delete(tx, arn)
             drop_tags(tx, arn)
     return {}
 

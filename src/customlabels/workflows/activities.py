@@ -69,10 +69,9 @@ class Activities:
             rows = reading.execute(chosen.order_by(activities.c.arn).limit(limit))
             return [Activity(**row._asdict()) for row in rows]
 
-    def delete(self, arn: str) -> None:
+    def delete(self, tx: Transaction, arn: str) -> None:
         """Remove the activity; none there is no error. Tasks that it has go on to their end."""
-        with self._records.write() as tx:
-            tx.execute(delete(activities).where(activities.c.arn == arn))
+        tx.execute(delete(activities).where(activities.c.arn == arn))
 
     def take(
         self, arn: str, worker: str | None, keep: Callable[[Transaction, TaskRow], None]

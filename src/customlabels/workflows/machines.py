@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from customlabels.asl import InvalidDefinition, Machine, parse
 from customlabels.errors import ServiceError
-from customlabels.storage import Reading, Records
+from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import machine_aliases, machine_versions, state_machines
 from customlabels.workflows.dialects import Clock, insert_once
 
@@ -140,15 +140,14 @@ class StateMachines:
             tx.execute(update(state_machines).where(state_machines.c.arn == arn).values(changes))
             return machine_row(tx, arn)
 
-    def delete(self, arn: str) -> None:
+    def delete(self, tx: Transaction, arn: str) -> None:
         """Remove the machine with its versions and aliases; none there is no error.
 
         Its executions stay, and go on to their end.
         """
-        with self._records.write() as tx:
-            tx.execute(delete(machine_aliases).where(machine_aliases.c.machine_arn == arn))
-            tx.execute(delete(machine_versions).where(machine_versions.c.machine_arn == arn))
-            tx.execute(delete(state_machines).where(state_machines.c.arn == arn))
+        tx.execute(delete(machine_aliases).where(machine_aliases.c.machine_arn == arn))
+        tx.execute(delete(machine_versions).where(machine_versions.c.machine_arn == arn))
+        tx.execute(delete(state_machines).where(state_machines.c.arn == arn))
 
 
 def machine_row(reading: Reading, arn: str) -> StateMachine:
