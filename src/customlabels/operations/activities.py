@@ -7,8 +7,8 @@ import asyncio
 from customlabels.errors import ServiceError
 from customlabels.operations.arns import activity_arn
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import arn_of_kind, own_arn
-from customlabels.operations.states_pages import one_page
 from customlabels.operations.states_tags import given_tags, tag_when_new
 from customlabels.operations.tagging import drop_tags
 from customlabels.storage import Transaction
@@ -51,6 +51,7 @@ def list_activities(call: Call) -> Response:
     caller, activities = call.caller, call.parts.activities
     return one_page(
         call,
+        STATES,
         "activities",
         lambda size, after: activities.list(caller.account, caller.region, size, after),
         lambda each: {"activityArn": each.arn, "name": each.name, "creationDate": each.created_at},

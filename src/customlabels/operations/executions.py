@@ -12,8 +12,8 @@ from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import configuration, own_machine
 from customlabels.operations.map_runs import children_of_map_run
 from customlabels.operations.mocking import mock_details
+from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import own_arn
-from customlabels.operations.states_pages import one_page
 from customlabels.workflows import (
     Execution,
     Listed,
@@ -116,6 +116,7 @@ def get_execution_history(call: Call) -> Response:
     reverse, whole = call.params.get("reverseOrder", False), call.params.get("includeExecutionData", True)
     return one_page(
         call,
+        STATES,
         "events",
         lambda size, after: executions.history(arn, size, after, reverse),
         lambda event: event.to_api() if whole else _without_data(event.to_api()),
@@ -130,11 +131,12 @@ def list_executions(call: Call) -> Response:
     if ("stateMachineArn" in params) == ("mapRunArn" in params):
         raise ServiceError("ValidationException", "one of stateMachineArn and mapRunArn is needed")
     if "mapRunArn" in params:
-        return one_page(call, "executions", children_of_map_run(call), _listed, _place)
+        return one_page(call, STATES, "executions", children_of_map_run(call), _listed, _place)
     arn = own_machine(call, params["stateMachineArn"])
     asked = {"REDRIVEN": True, "NOT_REDRIVEN": False}.get(params.get("redriveFilter", ""))
     return one_page(
         call,
+        STATES,
         "executions",
         lambda size, after: executions.list(
             arn, params.get("statusFilter"), size, tuple(after) if after else None, asked

@@ -7,8 +7,8 @@ from typing import Any
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import own_machine
+from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import arn_of_kind
-from customlabels.operations.states_pages import one_page
 from customlabels.workflows import Alias
 
 __all__: list[str] = []
@@ -32,6 +32,7 @@ def list_state_machine_versions(call: Call) -> Response:
     arn_of_kind(arn, "stateMachine")
     return one_page(
         call,
+        STATES,
         "stateMachineVersions",
         lambda size, after: versions.list(arn, size, after),
         lambda version: {"stateMachineVersionArn": version.arn, "creationDate": version.created_at},
@@ -98,6 +99,7 @@ def list_state_machine_aliases(call: Call) -> Response:
     versions.find(arn)
     return one_page(
         call,
+        STATES,
         "stateMachineAliases",
         lambda size, after: versions.list_aliases(arn, size, after),
         lambda alias: {"stateMachineAliasArn": alias.arn, "creationDate": alias.created_at},

@@ -8,8 +8,8 @@ from typing import Any
 from customlabels.errors import ServiceError
 from customlabels.operations.arns import machine_arn
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import arn_of_kind, own_arn
-from customlabels.operations.states_pages import one_page
 from customlabels.operations.states_tags import given_tags, tag_when_new
 from customlabels.operations.tagging import drop_tags
 from customlabels.workflows import (
@@ -82,6 +82,7 @@ def list_state_machines(call: Call) -> Response:
     caller, machines = call.caller, call.parts.machines
     return one_page(
         call,
+        STATES,
         "stateMachines",
         lambda size, after: machines.list(caller.account, caller.region, size, after),
         lambda machine: {

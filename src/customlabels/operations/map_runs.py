@@ -7,8 +7,8 @@ from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import own_arn
-from customlabels.operations.states_pages import one_page
 from customlabels.workflows import Listed, MapRun
 
 __all__ = ["children_of_map_run"]
@@ -32,6 +32,7 @@ def list_map_runs(call: Call) -> Response:
     call.parts.executions.describe(own_arn(call, arn, "execution", missing))
     return one_page(
         call,
+        STATES,
         "mapRuns",
         lambda size, after: call.parts.map_runs.of_execution(arn, size, tuple(after) if after else None),
         _listed,

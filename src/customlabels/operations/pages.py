@@ -9,19 +9,59 @@ from __future__ import annotations
 
 import base64
 import hmac
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Column, Row, Select, select, tuple_
 
 from customlabels.errors import ServiceError
-from customlabels.operations.dispatch import Call
+from customlabels.operations.dispatch import Call, Response
 from customlabels.storage import Reading, schema
 
-__all__ = ["newest_page", "page_start", "page_token"]
+__all__ = ["REKOGNITION", "STATES", "PageWords", "newest_page", "one_page", "page_start", "page_token"]
 
 NOT_PART_OF_THE_REQUEST = {"NextToken", "nextToken", "MaxResults", "maxResults"}
 SEAL_BYTES = 18
+USUAL = 100  # items of a page where the request does not say, or says 0
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class PageWords:
+    """How a service calls the members that every list has, and the refusal of a token."""
+
+    token: str
+    size: str
+    refusal: str
+
+
+REKOGNITION = PageWords("NextToken", "MaxResults", "InvalidPaginationTokenException")
+STATES = PageWords("nextToken", "maxResults", "InvalidToken")
+
+
+def one_page(
+    call: Call,
+    words: PageWords,
+    member: str,
+    look: Callable[[int, Any], Sequence[Item]],
+    shown: Callable[[Item], Response | str],
+    place: Callable[[Item], Any],
+) -> Response:
+    """The page that the request asks for, under `member`; ServiceError for a token of another request.
+
+    look: up to so many items after a place, None for the first page    place: of an item, a JSON value
+    """
+    params = call.params
+    after = page_start(call, params, params.get(words.token), words.refusal)
+    size = params.get(words.size) or USUAL
+    found = look(size + 1, after)
+    answer: Response = {member: [shown(item) for item in found[:size]]}
+    if len(found) > size:
+        answer[words.token] = page_token(call, params, place(found[size - 1]))
+    return answer
 
 
 def page_start(call: Call, params: dict[str, Any], token: str | None, refusal: str) -> Any:
