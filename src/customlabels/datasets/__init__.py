@@ -2,6 +2,7 @@
 
 from customlabels.datasets.attributes import Box, LineError, line_error
 from customlabels.datasets.checking import check
+from customlabels.datasets.copies import Copies, near_duplicates
 from customlabels.datasets.distributing import chosen_for_test, labels_by_position
 from customlabels.datasets.findings import Findings, Problem
 from customlabels.datasets.listing import (
@@ -32,6 +33,7 @@ from customlabels.datasets.sources import Source, bucket_name, open_source, read
 __all__ = [
     "MOST_NOTED",
     "Box",
+    "Copies",
     "Dropped",
     "Entry",
     "Filters",
@@ -57,6 +59,7 @@ __all__ = [
     "labels_of",
     "line_error",
     "listed_line",
+    "near_duplicates",
     "note_dropped",
     "open_source",
     "read_folder",
