@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from customlabels import __version__
+from customlabels.cli.dataset_commands import dataset
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, Exit
 from customlabels.errors import CustomLabelsError, InvalidInput
@@ -26,6 +27,7 @@ bucket = typer.Typer(
     no_args_is_help=True, help="Folders that are reached as s3://NAME/...", rich_markup_mode=None
 )
 app.add_typer(bucket, name="bucket")
+app.add_typer(dataset, name="dataset")
 app.add_typer(execution, name="execution")
 app.command()(verify)
 
@@ -90,7 +92,8 @@ def run(
     train: Annotated[
         str,
         typer.Option(
-            metavar="SRC", help="Training images: a folder per label, a manifest, or a dataset ARN."
+            metavar="SRC",
+            help="Training images: a folder per label, manifest, COCO, YOLO, VOC, CSV, s3:// or ARN.",
         ),
     ],
     test: Annotated[str, typer.Option(metavar="SRC", help="Test images, in the same forms.")],

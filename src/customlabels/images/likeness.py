@@ -111,7 +111,7 @@ def _described(cells: Floats) -> Floats:
     A picture without contrast becomes zeros.
     """
     blur = _blur(cells.shape[-1])
-    detail = (cells - blur @ cells @ blur.T).reshape(len(cells), blur.size)
+    detail: Floats = (cells - blur @ cells @ blur.T).reshape(len(cells), blur.size)
     detail -= detail.mean(axis=1, keepdims=True)
     length = np.linalg.norm(detail, axis=1, keepdims=True)
     detail[length[:, 0] < LEAST_CONTRAST * cells.shape[-1]] = 0
@@ -218,4 +218,5 @@ def _fitted_block(stretches: Floats, whole: Floats, part: Floats, frames: NDArra
 def _is_frame(frames: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Whether each is large enough to be looked at."""
     sides: NDArray[np.intp] = frames[:, 1::2] - frames[:, ::2]
-    return (sides >= SMALLEST_FRAME).all(axis=1)
+    large: NDArray[np.bool_] = np.logical_and.reduce(sides >= SMALLEST_FRAME, axis=1)
+    return large
