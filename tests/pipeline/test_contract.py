@@ -227,7 +227,7 @@ def test_every_status_of_the_service_is_named(choice: str, variable: str, shape:
     named = [value for value in texts(STATES[choice]["Choices"]) if value in model.shape_for(shape).enum]
 
     assert set(named) == set(model.shape_for(shape).enum)
-    assert STATES[choice]["Default"].endswith("status unknown")
+    assert STATES[choice]["Default"].endswith("unclear")
     assert variable in texts(STATES[choice])
 
 
