@@ -53,7 +53,6 @@ def test_an_input_is_flat_and_leaves_out_what_is_not_given() -> None:
         "MaxDatasetSeconds": 4,
         "MaxTrainingSeconds": 5,
         "MaxHostingSeconds": 6,
-        "MaxApprovalSeconds": 259_200,
     }
 
 
@@ -73,7 +72,7 @@ def test_the_waits_of_a_run_without_any_are_the_workflows() -> None:
     defaults = definition(substitutions())["States"]["Defaults"]["Parameters"]
 
     assert RunInput(waits=Waits()).to_json() == {
-        name: defaults[name] for name in defaults if name.endswith("Seconds")
+        name: defaults[name] for name in defaults if name.endswith("Seconds") and name != "MaxApprovalSeconds"
     }
 
 
@@ -94,6 +93,7 @@ def test_the_waits_of_a_run_without_any_are_the_workflows() -> None:
         ("f1_lower_bound", 1.5),
         ("deployed_margin", -0.01),
         ("max_model_megabytes", -1),
+        ("max_approval_seconds", 0),
         ("min_inference_units", 0),
         ("max_inference_units", 0),
     ],

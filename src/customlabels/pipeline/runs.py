@@ -43,7 +43,6 @@ class Waits:
     max_dataset_seconds: int = 2700
     max_training_seconds: int = LONGEST_TRAINING_SECONDS
     max_hosting_seconds: int = 3600
-    max_approval_seconds: int = 259_200
 
     def __post_init__(self) -> None:
         for name, seconds in asdict(self).items():
@@ -115,6 +114,7 @@ class RunInput:
     max_latency_milliseconds: float | None = None
     max_model_megabytes: float | None = None
     require_approval: bool | None = None
+    max_approval_seconds: int | None = None
     approval_topic_arn: str | None = None
     notification_topic_arn: str | None = None
     smoke_test: bool | None = None
@@ -127,6 +127,10 @@ class RunInput:
         for member, highest in _NUMBERS.items():
             number = getattr(self, member)
             _demand(number is None or 0 <= number <= highest, member, number, f"must be from 0 to {highest}")
+        patience = self.max_approval_seconds
+        _demand(
+            patience is None or patience >= 1, "max_approval_seconds", patience, "must be at least 1 second"
+        )
         least, most = self.min_inference_units, self.max_inference_units
         _demand(least is None or least >= 1, "min_inference_units", least, "must be at least 1")
         _demand(
