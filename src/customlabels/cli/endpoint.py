@@ -50,6 +50,11 @@ class Endpoint:
         """The client of our own service: buckets, progress, units."""
         return self._client("customlabels")
 
+    @cached_property
+    def s3(self) -> Any:
+        """boto3's client of the buckets."""
+        return self._client("s3")
+
     @property
     def account(self) -> str:
         """The account in which this program's requests are made."""

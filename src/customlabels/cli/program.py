@@ -11,6 +11,7 @@ import typer
 from customlabels import __version__
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, Exit
+from customlabels.cli.ledger_commands import approve, history, rollback
 from customlabels.errors import CustomLabelsError, InvalidInput
 
 __all__ = ["main"]
@@ -27,7 +28,8 @@ bucket = typer.Typer(
 )
 app.add_typer(bucket, name="bucket")
 app.add_typer(execution, name="execution")
-app.command()(verify)
+for command in (verify, history, rollback, approve):
+    app.command()(command)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]
