@@ -1,4 +1,4 @@
-"""The arguments of commands about what is in service: history, rollback, approve."""
+"""The arguments of commands about what is in service: history, rollback."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["approve", "history", "rollback"]
+from customlabels.cli.options import Json
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+__all__ = ["history", "rollback"]
+
 Project = Annotated[str, typer.Argument(help="A project's name.")]
 
 
@@ -38,15 +39,3 @@ def rollback(
     from customlabels.cli.ledger import roll_back
 
     raise typer.Exit(roll_back(project, reason, as_json=as_json))
-
-
-def approve(
-    run: Annotated[str, typer.Argument(help="A run that was rejected or is undecided: its name or ARN.")],
-    reason: Annotated[str, typer.Option(help="Why; kept on record.")] = "",
-    override: Annotated[bool, typer.Option("--override", help="Against the gate's verdict.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Put the version of a run into service against the gate's verdict."""
-    from customlabels.cli.ledger import override_run
-
-    raise typer.Exit(override_run(run, reason, override=override, as_json=as_json))

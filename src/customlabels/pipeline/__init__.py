@@ -15,7 +15,9 @@ from customlabels.pipeline.runs import (
     poll_seconds,
 )
 from customlabels.pipeline.workflow import (
-    JUDGE_NAME,
+    APPROVAL_STATE,
+    JUDGE_FUNCTION,
+    LOCAL_TOPIC,
     STATE_MACHINE_NAME,
     WorkflowMissing,
     definition,
@@ -24,7 +26,9 @@ from customlabels.pipeline.workflow import (
 )
 
 __all__ = [
-    "JUDGE_NAME",
+    "APPROVAL_STATE",
+    "JUDGE_FUNCTION",
+    "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "Decision",
     "RunInput",
