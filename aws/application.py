@@ -26,8 +26,8 @@ PATTERNS = (
 )
 HERE = "eu-west-1:111122223333"
 REQUIRED = {
-    "TrainingDatasetArnToCopyFrom": "arn:aws:rekognition:eu-west-1:111122223333:project/source/dataset/train/1",
-    "TestDatasetArnToCopyFrom": "arn:aws:rekognition:eu-west-1:111122223333:project/source/dataset/test/1",
+    "TrainingDatasetArnToCopyFrom": f"arn:aws:rekognition:{HERE}:project/source/dataset/train/1",
+    "TestDatasetArnToCopyFrom": f"arn:aws:rekognition:{HERE}:project/source/dataset/test/1",
     "OutputBucketName": "results",
 }
 # Every option of the template, used.
@@ -72,11 +72,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
+    value: Any = node.value
     if isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
-        value = node.value
     if suffix == "GetAtt":
         value = value.split(".", 1)
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
@@ -97,7 +95,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 def read_template(text: str) -> dict[str, Any]:
     """A template as data, in the long forms. Raises TemplateError."""
     try:
-        loaded = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        loaded = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise TemplateError(f"the template is no YAML: {error}") from error
     if not isinstance(loaded, dict):

@@ -165,7 +165,7 @@ def _check_value(value: Any, shape: Shape, where: str) -> Iterator[str]:
         for one in value:
             yield from check_parameters(one, shape.member, where)
         return
-    wanted = PLAIN.get(shape.type_name)
+    wanted: Any = PLAIN.get(shape.type_name)
     if isinstance(value, dict) and where.endswith((".Message", ".Input")):
         return  # the optimised integrations write an object as JSON text
     if wanted is None or not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):

@@ -1,4 +1,4 @@
-"""What the template promises: the ancestor's contract, options that are off, logs, alarms, tags, no accounts."""
+"""What the template promises: the ancestor's contract, options that are off, logs, alarms, no accounts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _ancestor(template: dict[str, Any]) -> Iterator[str]:
     machine = template["Resources"].get("RekognitionStateMachine", {})
     properties = machine.get("Properties", {})
     if machine.get("Type") != "AWS::Serverless::StateMachine" or "Condition" in machine:
-        yield "RekognitionStateMachine: is no state machine of every stack; another logical id replaces the machine"
+        yield "RekognitionStateMachine: is no state machine of every stack; another id replaces it"
     if properties.get("DefinitionUri") != "statemachine/workflow.yaml":
         yield "RekognitionStateMachine: its definition is not statemachine/workflow.yaml"
     if properties.get("Type", "STANDARD") != "STANDARD":
@@ -107,7 +107,7 @@ def _machines(filled: Filled) -> Iterator[str]:
 def _logs(filled: Filled) -> Iterator[str]:
     for name, group in filled.of_type("AWS::Logs::LogGroup").items():
         if not str(group["LogGroupName"]).startswith(("/aws/vendedlogs/states/", "/aws/lambda/")):
-            yield f"{name}: outside /aws/vendedlogs/states/ the account's resource policy grows with each stack"
+            yield f"{name}: outside /aws/vendedlogs/states/ the account's resource policy grows"
         if group.get("RetentionInDays") != filled.parameters["LogRetentionDays"]:
             yield f"{name}: is kept without an end"
     for name, topic in filled.of_type("AWS::SNS::Topic").items():
@@ -119,7 +119,7 @@ def _values(filled: Filled) -> Iterator[str]:
     for name, resource in filled.resources.items():
         for key in NAMES:
             if key in resource.get("Properties", {}):
-                yield f"{name}: a name of its own ({key}) wants CAPABILITY_NAMED_IAM or forbids its replacement"
+                yield f"{name}: a name of its own ({key}) wants CAPABILITY_NAMED_IAM"
         if resource.get("DeletionPolicy") == "Retain":
             yield f"{name}: stays when the stack is deleted"
     for value in filled.outputs.values():

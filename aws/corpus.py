@@ -16,7 +16,7 @@ FILE = Path(__file__).with_name("faults.yaml")
 
 @dataclass(frozen=True)
 class Fault:
-    """An edit: `find` becomes `replace` where it first stands (behind `after`), `everywhere` wherever it stands.
+    """An edit: `find` becomes `replace` where it first stands (behind `after`), or `everywhere`.
 
     step: must find it   words: a pattern that one of its findings matches
     """

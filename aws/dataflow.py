@@ -1,7 +1,7 @@
 """Follows the data of a workflow from state to state: every path that is read must be able to find something.
 
-A path that finds nothing ends an execution with States.Runtime, which no Catch sees, perhaps hours after a training
-began to cost money. What may be there is followed, not what must be there: guards by IsPresent are not understood.
+A path that finds nothing ends an execution with States.Runtime, which no Catch sees, perhaps hours after a
+training began to cost money. What may be there is followed, not what must be: guards are not understood.
 """
 
 from __future__ import annotations

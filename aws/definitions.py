@@ -1,4 +1,4 @@
-"""The definitions: read, parsed by our own engine, their calls against the services' models, their data followed."""
+"""The definitions: read, parsed by our engine, calls held against the services' models, data followed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is known of the data in an execution: which members a path can find, and of what kind.
 
-A Known is what may stand at one place: an object that a state built, the shape of a service's answer, a plain value,
-or anything at all.
+A Known is what may stand at one place: an object that a state built, the shape of a service's answer, a plain
+value, or anything at all.
 """
 
 from __future__ import annotations
@@ -115,8 +115,9 @@ def paths_in(expression: str) -> list[str]:
 
 
 CONTEXT = Known()
-for text in ("Execution.Id", "Execution.Name", "Execution.RoleArn", "Execution.StartTime", "State.EnteredTime",
-             "State.Name", "StateMachine.Id", "StateMachine.Name", "Task.Token"):  # fmt: skip
+for text in ("Execution.Id", "Execution.Name", "Execution.RoleArn", "Execution.StartTime"):
+    CONTEXT.put(text.split("."), Known(kinds={"string"}))
+for text in ("State.EnteredTime", "State.Name", "StateMachine.Id", "StateMachine.Name", "Task.Token"):
     CONTEXT.put(text.split("."), Known(kinds={"string"}))
 for text in ("Execution.RedriveCount", "State.RetryCount", "Map.Item.Index"):
     CONTEXT.put(text.split("."), Known(kinds={"number"}))

@@ -1,7 +1,7 @@
-"""`sam deploy` and `sam delete` against moto's server: stacks made, updated from the ancestor's shape, and gone.
+"""`sam deploy` and `sam delete` against moto's server: stacks made, updated from the ancestor's, and gone.
 
-moto takes what CloudFormation would refuse, so what it made is looked at; that it deploys proves little by itself. It
-does not transform SAM (a stack without resources would be "complete"), and it leaves ${...} in definitions.
+moto takes what CloudFormation would refuse, so what it made is looked at; that it deploys proves little by
+itself. It does not transform SAM (a stack without resources is "complete") and leaves ${...} in definitions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def deploy(variants: list[Variant], package: Path) -> Findings:
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """A server of moto's on a free port; `localhost` in its address, for a dotted host is read as a bucket."""
+    """A server of moto's on a free port; named `localhost`, for it reads a dotted host as a bucket."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -101,8 +101,8 @@ class _Stack:
     def _moved(self, machine: str) -> Iterator[str]:
         after = self._resources()
         if after.get("RekognitionStateMachine") != machine:
-            yield f"the update replaces the state machine: {machine} -> {after.get('RekognitionStateMachine')}"
-        # moto reckons outputs when a stack is made, not when it is updated: the deployed template is read instead.
+            yield f"the update replaces the state machine {machine}"
+        # moto reckons outputs when a stack is made, not when it is updated: read the deployed template.
         body = self.cloudformation.get_template(StackName=self.name)["TemplateBody"]
         outputs = (body if isinstance(body, dict) else read_template(body))["Outputs"]
         if outputs.get("RekognitionStateMachineArn", {}).get("Value") != {"Ref": "RekognitionStateMachine"}:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from aws.application import Application, Filled
@@ -115,7 +115,7 @@ def _uses(application: Application, filled: Filled, *, options: bool) -> Iterato
             yield f"{role}: must be able to {action}"
 
 
-TARGETS = {
+TARGETS: dict[str, Callable[[dict[str, Any]], list[tuple[str, set[str]]]]] = {
     "AWS::Scheduler::Schedule": lambda one: [(one["Target"]["RoleArn"], {"states:StartExecution"})],
     "AWS::Events::Rule": lambda one: [(t["RoleArn"], {"states:StartExecution"}) for t in one["Targets"]],
     "AWS::Serverless::Function": lambda one: [(one["Role"], FUNCTION_ACTIONS)],

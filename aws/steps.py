@@ -120,7 +120,10 @@ def run_steps(names: list[str], folder: Path | None = None) -> Iterator[Result]:
             ]
             found = step.look([shipped, *seeded])
             yield _result(
-                step, time.monotonic() - start, found, dict(zip([one.name for one in seeded], mine))
+                step,
+                time.monotonic() - start,
+                found,
+                dict(zip([one.name for one in seeded], mine, strict=True)),
             )
     finally:
         if folder is None:

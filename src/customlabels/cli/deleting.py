@@ -47,7 +47,7 @@ def delete_project(project: str, *, yes: bool, as_json: bool) -> Exit:
 
 
 def _typed_again(project: str) -> str:
-    """What a person types when asked for the project's name again. Raises UsageError where there is nobody."""
+    """What a person types when asked for the name again. Raises UsageError where there is nobody."""
     if not sys.stdin.isatty():
         raise UsageError(f"{project}: there is nobody to ask; --yes deletes it without asking")
     say(f"This deletes {project} with all its versions and datasets, and stops what is in service.")
