@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +92,9 @@ _Loader.add_multi_constructor("!", _short_form)
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
+@cache
 def read_template(text: str) -> dict[str, Any]:
-    """A template as data, in the long forms. Raises TemplateError."""
+    """A template as data, in the long forms, never changed. Raises TemplateError."""
     try:
         loaded = yaml.load(text, _Loader)
     except yaml.YAMLError as error:

@@ -46,50 +46,61 @@ def code_of(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
+Source = tuple[str, tuple[tuple[str, str], ...]]  # a definition's text and its substitutions
+
+
 def definition_of(application: Application, machine: dict[str, Any]) -> dict[str, Any]:
-    """A machine's definition with its substitutions made. Raises InvalidInput."""
+    """A machine's definition with its substitutions made; never changed. Raises InvalidInput."""
+    return _read(_source(application, machine))
+
+
+def _source(application: Application, machine: dict[str, Any]) -> Source:
     path = machine.get("DefinitionUri", "")
     if path not in application.files:
         raise TemplateError(f"DefinitionUri: there is no file {path!r}")
     substitutions = {name: str(value) for name, value in machine.get("DefinitionSubstitutions", {}).items()}
-    return _read(application.files[path], tuple(sorted(substitutions.items())))
+    return application.files[path], tuple(sorted(substitutions.items()))
 
 
 @cache
-def _read(text: str, substitutions: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    """The same text is asked for by many checks, and takes long to read. Nobody changes what is returned."""
-    return read_definition(text, dict(substitutions))
+def _read(source: Source) -> dict[str, Any]:
+    return read_definition(source[0], dict(source[1]))
 
 
 def check_definitions(application: Application) -> Iterator[str]:
     """Problems of every definition that the template names, with every option used."""
     for name, machine in application.filled(options=True).machines():
-        yield from (f"{name}: {problem}" for problem in sorted(set(_check_machine(application, machine))))
+        recorded = machine.get("DefinitionUri", "").endswith("workflow.yaml")
+        problems = _problems(_source(application, machine), recorded=recorded)
+        yield from (f"{name}: {problem}" for problem in problems)
 
 
-def _check_machine(application: Application, machine: dict[str, Any]) -> Iterator[str]:
+@cache
+def _problems(source: Source, *, recorded: bool) -> tuple[str, ...]:
+    """recorded: the machine leaves a record however it ends"""
     try:
-        definition = definition_of(application, machine)
+        definition = _read(source)
         parse(definition)
     except InvalidDefinition as error:
-        yield from map(str, error.problems)
-        return
+        return tuple(map(str, error.problems))
     except InvalidInput as error:
-        yield str(error)
-        return
-    text = code_of(application.files[machine["DefinitionUri"]])
-    for unused in sorted(set(machine["DefinitionSubstitutions"]) - set(TOKEN.findall(text))):
+        return (str(error),)
+    found = [*_check_text(source), *_check_states(definition)]
+    if recorded:
+        found += _check_endings(definition)
+    if "TimeoutSeconds" not in definition:
+        found.append("the machine has no TimeoutSeconds: it could run for a year")
+    if definition.get("QueryLanguage") != "JSONata":
+        found += [*_check_reading(definition), *check_data(definition)]
+    return tuple(sorted(set(found)))
+
+
+def _check_text(source: Source) -> Iterator[str]:
+    text = code_of(source[0])
+    for unused in sorted({name for name, _ in source[1]} - set(TOKEN.findall(text))):
         yield f"the substitution {unused} stands nowhere in the definition"
     for secret in SECRETS.finditer(text):
         yield f"an account or a secret stands in the definition: {secret[0]}"
-    if "TimeoutSeconds" not in definition:
-        yield "the machine has no TimeoutSeconds: it could run for a year"
-    yield from _check_states(definition)
-    if machine["DefinitionUri"].endswith("workflow.yaml"):
-        yield from _check_endings(definition)
-    if definition.get("QueryLanguage") != "JSONata":
-        yield from _check_reading(definition)
-        yield from check_data(definition)
 
 
 def _check_states(definition: dict[str, Any]) -> Iterator[str]:

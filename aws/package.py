@@ -33,7 +33,8 @@ import sys
 sys.path.insert(0, {folder!r})
 before = set(sys.modules)
 from customlabels.pipeline.judge import handler
-roots = {{name.partition(".")[0] for name in set(sys.modules) - before if sys.modules[name].__spec__}}
+new = (name for name in set(sys.modules) - before if hasattr(sys.modules[name], "__path__"))
+roots = {{name.partition(".")[0] for name in new}}
 print(" ".join(sorted(roots - set(sys.stdlib_module_names))))
 """
 
@@ -58,6 +59,8 @@ def _built(variant: Variant) -> Iterator[str]:
     for entry in sorted(package.iterdir()):
         if entry.name not in ALLOWED and not entry.name.startswith("numpy-"):
             yield f"{entry.name} goes along, which is neither ours nor numpy"
+    if not list(package.glob("numpy/_core/*.cpython-313-x86_64-linux-gnu.so")):
+        yield "numpy is not that of Lambda's Python and machine"
     yield from _modules(package)
     yield from _imports(package, variant.folder / "import")
 

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,9 +165,8 @@ def parliament(variants: list[Variant]) -> Findings:
 def _definitions(variant: Variant) -> Mapping[str, dict[str, Any]]:
     """The definitions of a variant that can be read at all; what cannot is the contract check's to say."""
     made = {}
-    for name, machine in variant.application.filled(options=True).machines():
-        try:
-            made[name] = definition_of(variant.application, machine)
-        except InvalidInput:
-            continue
+    with suppress(InvalidInput):
+        for name, machine in variant.application.filled(options=True).machines():
+            with suppress(InvalidInput):
+                made[name] = definition_of(variant.application, machine)
     return made

@@ -33,7 +33,7 @@ def transform(folder: Path) -> list[str]:
     except InvalidDocumentException as error:
         return [cause.message for cause in error.causes] or [error.message]
     except (OSError, KeyError, ValueError) as error:
-        return [repr(error)]
+        return [f"{type(error).__name__}: {error}"]
     (folder / "cfn.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
     return []
 
