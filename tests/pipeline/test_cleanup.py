@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.pipeline.driver import CallRefused, Ending, run
 from tests.pipeline.fake_aws import BASE, FakeAws
 from tests.pipeline.test_scenarios import states_of
 
 from customlabels import asl
+from customlabels.drawing import workflow_svg
 from customlabels.pipeline import cleanup_definition
 
 DEFINITION = cleanup_definition()
@@ -181,3 +184,10 @@ def test_the_scenarios_pass_every_state_and_every_way_out_of_a_choice() -> None:
 
     assert set(states) - {state for ending in endings for state in ending.states} == set()
     assert ways - {way for ending in endings for way in ending.ways} == set()
+
+
+def test_the_committed_picture_is_what_the_definition_draws() -> None:
+    root = Path(__file__).parents[2]
+    written = yaml.safe_load((root / "statemachine" / "cleanup.yaml").read_text(encoding="utf-8"))
+
+    assert (root / "docs" / "cleanup.svg").read_text(encoding="utf-8") == workflow_svg(written)
