@@ -17,7 +17,7 @@ ASL_VALIDATOR := asl-validator@4.0.0
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,postgres]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,hub,postgres]'
 	touch $@
 
 demo: $(VENV)/.ready  ## Train on handwritten digits, judge, serve, ask; ends what it started.

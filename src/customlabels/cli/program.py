@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from customlabels import __version__
+from customlabels.cli.backbones import backbone as backbones
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
 from customlabels.cli.options import Json
@@ -28,6 +29,7 @@ bucket = typer.Typer(
     no_args_is_help=True, help="Folders that are reached as s3://NAME/...", rich_markup_mode=None
 )
 app.add_typer(bucket, name="bucket")
+app.add_typer(backbones, name="backbone")
 app.add_typer(execution, name="execution")
 for command in (run, follow, status, stop, redrive, approve, refuse, verify):
     app.command()(command)
@@ -87,6 +89,17 @@ def options(
     ] = False,
 ) -> None:
     """Train, judge and serve image models behind the Rekognition Custom Labels API."""
+
+
+@app.command()
+def reproduce(
+    target: Annotated[str, typer.Argument(help="A project (its newest version), PROJECT/VERSION or an ARN.")],
+    as_json: Json = False,
+) -> None:
+    """Train a version again, and say whether it comes out the same to the bit."""
+    from customlabels.cli.looking import reproduce_version
+
+    raise typer.Exit(reproduce_version(target, as_json=as_json))
 
 
 @app.command()

@@ -63,7 +63,13 @@ def run(
         int | None, typer.Option(min=1, metavar="COUNT", help="Processes that serve.")
     ] = None,
     max_units: Annotated[int | None, _amount("Most processes, under load.", "COUNT")] = None,
-    backbone: Annotated[str, typer.Option(help="The folder of an earlier model to start from.")] = "",
+    backbone: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|OWNER/NAME|FOLDER",
+            help="Pretrained weights: what `backbone fetch` brought, or the folder of an earlier model.",
+        ),
+    ] = "auto",
     leave_out: Annotated[bool, typer.Option("--leave-out", help="Train without unusable images.")] = False,
     detach: Detach = False,
     endpoint_url: Url = "",

@@ -12,11 +12,11 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from customlabels.cli.backbones import chosen_backbone
 from customlabels.cli.data import OUTPUT_BUCKET, own_bucket, source_datasets
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.endpoint import Endpoint, connect
@@ -70,10 +70,10 @@ class RunRequest:
 def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
     """Check the data, start the state machine, follow it to its verdict."""
     budget = seconds_of(request.budget) if request.budget else None
-    backbone = _backbone(request.backbone)
     if not (request.train and request.test):
         raise UsageError("--train and --test are needed: a folder per label, a manifest, or a dataset ARN")
     name, settings = request.name or _new_name(), Settings.from_environment()
+    backbone = chosen_backbone(request.backbone, settings.backbones)
     # Before the images are read, which may take long: everything that the options alone can have wrong.
     waits = poll_seconds(budget or AUTOMATIC_BUDGET_SECONDS)
     inputs = request.inputs(version_name=f"v-{name}", output_bucket=OUTPUT_BUCKET, waits=waits)
@@ -92,6 +92,7 @@ def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
     )
     machine = registered(endpoint, STATE_MACHINE_NAME, definition(local_substitutions()))
     arn = _start(endpoint, machine, name, inputs.to_json())
+    say(f"weights to start from: {backbone or 'random ones, of our own network'}")
     say(f"run {name} of project {data.project} at {endpoint.url}")
     return _begun(endpoint, arn, name, detach=detach, as_json=as_json)
 
@@ -103,7 +104,7 @@ def run_elsewhere(request: RunRequest, place: Place, *, detach: bool, as_json: b
         for flag, value in (
             ("--budget", request.budget),
             ("--seed", request.seed),
-            ("--backbone", request.backbone),
+            ("--backbone", request.backbone not in ("auto", "none")),
             ("--leave-out", request.leave_out),
         )
         if value
@@ -155,16 +156,6 @@ def redrive_run(name: str, place: Place, *, detach: bool, as_json: bool) -> Exit
 
 def _new_name() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def _backbone(text: str) -> str | None:
-    """The absolute folder of an earlier model; None where none was asked for. Raises UsageError."""
-    if not text:
-        return None
-    folder = Path(text).expanduser().absolute()
-    if not (folder / "weights.safetensors").is_file():
-        raise UsageError(f"--backbone {text}: there is no weights.safetensors in it; name a model's folder")
-    return str(folder)
 
 
 def _arn_or_none(source: str) -> str | None:
