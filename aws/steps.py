@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aws import tools
-from aws.application import Application
+from aws.application import ROOT, Application
 from aws.contract import check_contract
 from aws.corpus import Fault, faults
 from aws.definitions import check_definitions
@@ -25,19 +25,16 @@ SHIPPED = "shipped"
 
 @dataclass(frozen=True)
 class Step:
-    """look: findings of many variants at once   needs: the program that must be there"""
+    """look: findings of many variants at once   needs: the files that must be there"""
 
     name: str
     look: Callable[[list[Variant]], Findings]
-    needs: Path | None = None
+    needs: tuple[Path, ...] = ()
 
     def missing(self) -> str:
         """Why the step cannot run here; empty where it can."""
-        return (
-            ""
-            if self.needs is None or self.needs.exists()
-            else f"{self.needs.name} is not there: make aws-tools"
-        )
+        lacks = [file.name for file in self.needs if not file.exists()]
+        return f"{', '.join(lacks)} is not there (make aws-tools)" if lacks else ""
 
 
 def _ours(check: Callable[[Application], Iterable[str]]) -> Callable[[list[Variant]], Findings]:
@@ -74,16 +71,17 @@ def _deploy(variants: list[Variant]) -> Findings:
 
 
 CHECKS = {"contract": check_contract, "definitions": check_definitions, "permissions": check_permissions}
+SAM, JUDGE = tools.SAM / "sam", ROOT / "src" / "customlabels" / "pipeline" / "judge.py"
 STEPS = [
     *(Step(name, _ours(check)) for name, check in CHECKS.items()),
-    Step("sam-validate", tools.sam_validate, tools.SAM / "sam"),
-    Step("transform", tools.transform, tools.SAM / "sam"),
-    Step("cfn-lint", tools.cfn_lint, tools.SAM / "cfn-lint"),
-    Step("asl-validator", tools.asl_validator, tools.ASL_VALIDATOR),
-    Step("parliament", tools.parliament, tools.SAM / "parliament"),
-    Step("checkov", _checkov, tools.CHECKOV),
-    Step("sam-build", sam_build, tools.SAM / "sam"),
-    Step("deploy", _deploy, tools.SAM / "sam"),
+    Step("sam-validate", tools.sam_validate, (SAM,)),
+    Step("transform", tools.transform, (SAM,)),
+    Step("cfn-lint", tools.cfn_lint, (tools.SAM / "cfn-lint",)),
+    Step("asl-validator", tools.asl_validator, (tools.ASL_VALIDATOR,)),
+    Step("parliament", tools.parliament, (tools.SAM / "parliament",)),
+    Step("checkov", _checkov, (SAM, tools.CHECKOV)),
+    Step("sam-build", sam_build, (SAM, JUDGE)),
+    Step("deploy", _deploy, (SAM, JUDGE)),
 ]
 
 
