@@ -93,6 +93,7 @@ class Endpoint:
             aws_secret_access_key=key.secret,
             aws_session_token=key.session_token or None,
             config=Config(
+                s3={"addressing_style": "path"},
                 inject_host_prefix=False,
                 retries={"max_attempts": 4, "mode": "standard"},
                 proxies={},  # the server is this machine: no proxy of the environment reaches it
