@@ -31,6 +31,7 @@ from customlabels.operations import (
     models_folder,
     note_failures,
     revive,
+    stop_idle,
     sweep_buckets,
 )
 from customlabels.serving import Supervisor
@@ -134,7 +135,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     handlers: dict[str, JobHandler] = {}
     pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
-    units = Supervisor(note_failures(records))
+    units = Supervisor(note_failures(records), stop_idle(records, jobs))
     objects = Objects(folder_of(records), s3, settings.home / "attributes")
     map_runs = MapRuns(
         records, objects, rules, time.time, lambda account, bucket: account_may_use(parts, account, bucket)
@@ -162,6 +163,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         s3=s3,
         operator=settings.operator if settings.access_keys else None,
         mock_file=settings.mock_file,
+        idle_stop_seconds=settings.idle_stop_seconds,
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)

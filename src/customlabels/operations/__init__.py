@@ -37,7 +37,7 @@ from customlabels.operations.buckets import folder_of, sweep_buckets
 from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.functions import Function, FunctionContext
-from customlabels.operations.hosting import Hosting, note_failures, revive
+from customlabels.operations.hosting import Hosting, note_failures, revive, stop_idle
 from customlabels.operations.importing import Distributing, Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
 from customlabels.operations.remote import Remote
@@ -62,6 +62,7 @@ __all__ = [
     "models_folder",
     "note_failures",
     "revive",
+    "stop_idle",
     "sweep_buckets",
     "table",
 ]

@@ -18,10 +18,11 @@ from customlabels.errors import CustomLabelsError
 from customlabels.operations.parts import Parts
 from customlabels.operations.rows import locked
 from customlabels.operations.statuses import MESSAGES
+from customlabels.serving import Terms
 from customlabels.storage import Reading, Records, Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl, Jobs
 
-__all__ = ["Hosting", "HostingError", "ask_units", "note_failures", "revive"]
+__all__ = ["Hosting", "HostingError", "ask_units", "note_failures", "revive", "stop_idle"]
 
 BEFORE = {"start": "STARTING", "stop": "STOPPING"}
 AFTER = {"start": "RUNNING", "stop": "STOPPED"}
@@ -62,7 +63,7 @@ async def revive(parts: Parts) -> None:
 
     async def start(row: Row[Any]) -> None:
         try:
-            await parts.units.start(row.arn, _folder(parts, row), row.min_units, row.max_units)
+            await parts.units.start(row.arn, _folder(parts, row), _terms(parts, row))
         except CustomLabelsError as error:
             await asyncio.to_thread(_give_up, parts.records, row.arn, str(error))
 
@@ -97,15 +98,45 @@ class Hosting:
             row = _wished(reading, job)
         if row is not None and job.kind == "start":
             folder = _folder(self._parts, row)
-            self._parts.run_on_loop(self._parts.units.start(arn, folder, row.min_units, row.max_units))
+            self._parts.run_on_loop(self._parts.units.start(arn, folder, _terms(self._parts, row)))
         elif row is not None:
-            self._parts.run_on_loop(self._parts.units.stop(arn))
+            gently = self._is_replaced(row)
+            self._parts.run_on_loop(self._parts.units.stop(arn, gently=gently))
         status = AFTER[job.kind]
         return lambda tx: _settle(tx, job, status, MESSAGES[status])
+
+    def _is_replaced(self, row: Row[Any]) -> bool:
+        """Whether another version of its project runs, to which clients are still moving."""
+        others = (versions.c.project_arn == row.project_arn, versions.c.arn != row.arn)
+        with self._parts.records.read() as reading:
+            query = select(versions.c.arn).where(*others, versions.c.status == "RUNNING")
+            return reading.execute(query).first() is not None
 
     def failed(self, job: Job, error: Exception) -> Finish:
         """FAILED, with the reason; from there the version can be started again."""
         return lambda tx: _settle(tx, job, "FAILED", str(error) or type(error).__name__)
+
+
+def stop_idle(records: Records, jobs: Jobs) -> Callable[[str], None]:
+    """What the supervisor calls, on the loop, while nobody asks a version: a stop, like anyone's."""
+
+    def stop(arn: str) -> None:
+        with records.write() as tx:
+            query = select(versions.c.status).where(versions.c.arn == arn)
+            if tx.execute(locked(tx, query)).scalar() == "RUNNING":
+                ask_units(tx, jobs, "stop", arn)
+
+    def idle(arn: str) -> None:
+        asyncio.get_running_loop().run_in_executor(None, stop, arn)
+
+    return idle
+
+
+def _terms(parts: Parts, row: Row[Any]) -> Terms:
+    """How the version is to be served: its units by AWS's members, the rest by PutServingOptions."""
+    told = orjson.loads(row.details).get("Serving", {})
+    idle_seconds = told.get("IdleStopSeconds", parts.idle_stop_seconds) or None
+    return Terms(row.min_units, row.max_units, idle_seconds, told.get("Wake", False))
 
 
 def _folder(parts: Parts, row: Row[Any]) -> Path:

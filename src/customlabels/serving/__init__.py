@@ -6,16 +6,19 @@ SIGKILL, the socket closes and each unit ends, so nothing is left behind.
 """
 
 from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded, ServingError, StartFailed
+from customlabels.serving.slots import UnitStatus, VersionStatus
 from customlabels.serving.supervisor import Supervisor
-from customlabels.serving.versions import UnitStatus, VersionStatus
+from customlabels.serving.traffic import BUCKETS, Terms
 
 __all__ = [
+    "BUCKETS",
     "DetectionFailed",
     "NotServing",
     "Overloaded",
     "ServingError",
     "StartFailed",
     "Supervisor",
+    "Terms",
     "UnitStatus",
     "VersionStatus",
 ]
