@@ -2,9 +2,9 @@
 
     python benchmarks/serving.py [--quick]
 
-A model is trained for some seconds on scenes that we draw, then asked with JPEGs of 0.1 to 1 MB. "Bare" is one
-process with one thread that decodes and asks the model, measured right before each load. Other work on the
-machine changes times; ratios taken seconds apart change less. BentoML and LitServe run where the folder
+A model is trained for some seconds on scenes that we draw, then asked with JPEGs of 0.1 to 1 MB. "Bare" is
+one process with one thread that decodes and asks the model, measured right before each load. Other work on
+the machine changes times; ratios taken seconds apart change less. BentoML and LitServe run where the folder
 `.others` (or $CUSTOMLABELS_OTHERS) is a virtual environment that has them, with onnxruntime and pillow:
 
     python -m venv .others && .others/bin/pip install bentoml litserve onnxruntime pillow numpy

@@ -33,7 +33,7 @@ from customlabels.operations import (
     job_handlers,
     models_folder,
 )
-from customlabels.serving import NotServing, StartFailed, Terms, UnitStatus, VersionStatus
+from customlabels.serving import NotServing, Shadow, StartFailed, Terms, UnitStatus, VersionStatus
 from customlabels.storage import Objects, Records
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.wire import Caller, Invocation, check_output, load_services, validate
@@ -128,6 +128,7 @@ class FakeUnits:
     refusal: str | None = None
     up: dict[str, tuple[Path, Terms]] = field(default_factory=dict)
     stops: list[tuple[str, bool]] = field(default_factory=list)
+    shadows: dict[str, Shadow] = field(default_factory=dict)
     asked: list[tuple[bytes, float | None, int | None]] = field(default_factory=list)
     detection_refusal: Exception | None = None
 
@@ -142,6 +143,15 @@ class FakeUnits:
 
     def answers(self, version: str) -> bool:
         return version in self.up
+
+    def watch(self, shadow: Shadow) -> None:
+        self.shadows[shadow.pair.live] = shadow
+
+    def unwatch(self, live: str) -> None:
+        self.shadows.pop(live, None)
+
+    def shadow(self, live: str) -> Shadow | None:
+        return self.shadows.get(live)
 
     async def detect(
         self, version: str, image: bytes, min_confidence: float | None = None, max_results: int | None = None

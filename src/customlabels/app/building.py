@@ -30,6 +30,7 @@ from customlabels.operations import (
     job_handlers,
     models_folder,
     note_failures,
+    resume_shadows,
     revive,
     stop_idle,
     sweep_buckets,
@@ -91,11 +92,15 @@ class App:
     async def start(self) -> None:
         """Take up what the last server left, then begin to work. Requests may come from here on."""
         # Ten versions take seconds to come up: who asks one of them meanwhile is answered when it is there.
-        self._reviving = asyncio.create_task(revive(self.parts))
+        self._reviving = asyncio.create_task(self._revive())
         await asyncio.to_thread(self._take_up)
         self.engine.start()
         self.parts.map_runs.start()
         self.jobs.start()
+
+    async def _revive(self) -> None:
+        await revive(self.parts)
+        await asyncio.to_thread(resume_shadows, self.parts)
 
     def _take_up(self) -> None:
         sweep_buckets(self.parts)

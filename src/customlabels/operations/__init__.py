@@ -26,6 +26,7 @@ from customlabels.operations import (
     projects,
     s3_buckets,
     s3_listings,
+    shadowing,
     states_tags,
     tagging,
     testing,
@@ -34,6 +35,7 @@ from customlabels.operations import (
 )
 from customlabels.operations.access import account_may_use
 from customlabels.operations.buckets import folder_of, sweep_buckets
+from customlabels.operations.comparing import resume_shadows
 from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.functions import Function, FunctionContext
@@ -61,6 +63,7 @@ __all__ = [
     "job_handlers",
     "models_folder",
     "note_failures",
+    "resume_shadows",
     "revive",
     "stop_idle",
     "sweep_buckets",
@@ -87,6 +90,7 @@ HANDLERS = (
     policies,
     projects,
     s3_buckets,
+    shadowing,
     states_tags,
     tagging,
     uploading,

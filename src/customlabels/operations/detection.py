@@ -15,7 +15,7 @@ from customlabels.operations.rows import require_own, version_row
 from customlabels.serving import DetectionFailed, NotServing, Overloaded
 from customlabels.storage import ObjectTooLarge, StorageError
 
-__all__: list[str] = []
+__all__ = ["described"]
 
 
 @operation("rekognition", "DetectCustomLabels")
@@ -41,10 +41,10 @@ async def detect_custom_labels(call: Call) -> Response:
         raise ServiceError("ImageTooLargeException", str(error)) from error
     except (InvalidImageFormat, InvalidImage) as error:
         raise ServiceError("InvalidImageFormatException", str(error)) from error
-    return {"CustomLabels": list(map(_described, found))}
+    return {"CustomLabels": list(map(described, found))}
 
 
-def _described(found: Found) -> dict[str, Any]:
+def described(found: Found) -> dict[str, Any]:
     """A label; with Geometry where it stands on a box, as clients tell the kinds apart by that."""
     label = {"Name": found.name, "Confidence": found.confidence}
     if found.box is None:

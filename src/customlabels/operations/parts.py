@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from customlabels.asl import Rules
 from customlabels.inference import Found
-from customlabels.serving import Terms, VersionStatus
+from customlabels.serving import Shadow, Terms, VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
 from customlabels.wire import Services
@@ -60,6 +60,18 @@ class Units(Protocol):
         self, version: str, image: bytes, min_confidence: float | None = None, max_results: int | None = None
     ) -> list[Found]:
         """The labels of an image."""
+        ...
+
+    def watch(self, shadow: Shadow) -> None:
+        """Put calls of the pair's live version to the other one too."""
+        ...
+
+    def unwatch(self, live: str) -> None:
+        """Leave a live version alone again."""
+        ...
+
+    def shadow(self, live: str) -> Shadow | None:
+        """What watches a live version."""
         ...
 
     def status(self) -> list[VersionStatus]:

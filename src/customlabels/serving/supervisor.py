@@ -7,9 +7,11 @@ It keeps nothing on disk: which versions ought to run is known to whoever calls 
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from customlabels.inference import Found
 from customlabels.serving.refusals import NotServing, StartFailed
+from customlabels.serving.shadows import Shadow
 from customlabels.serving.traffic import Terms
 from customlabels.serving.versions import RUNNING, Version, VersionStatus
 
@@ -35,6 +37,7 @@ class Supervisor:
         self._versions: dict[str, Version] = {}
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, asyncio.Task[None]] = {}
+        self._shadows: dict[str, Shadow] = {}
 
     async def start(self, version: str, folder: Path, terms: Terms | None = None) -> None:
         """Bring a version up; returns when all units have answered their warm-up image.
@@ -106,10 +109,29 @@ class Supervisor:
 
         Raises NotServing, Overloaded, DetectionFailed, and ImageError for an image that cannot be used.
         """
+        wishes = {"min_confidence": min_confidence, "max_results": max_results}
+        shadow = self._shadows.get(version)
+        if shadow is not None:
+            return await shadow.detect(self._ask, image, wishes)
+        return await self._ask(version, image, wishes)
+
+    async def _ask(self, version: str, image: bytes, wishes: dict[str, Any]) -> list[Found]:
         running = self._versions.get(version)
         if running is None:
             raise NotServing(f"{version} is not running")
-        return await running.detect(image, {"min_confidence": min_confidence, "max_results": max_results})
+        return await running.detect(image, wishes)
+
+    def watch(self, shadow: Shadow) -> None:
+        """From now on put the calls of the pair's live version to the other one too, as its rules say."""
+        self._shadows[shadow.pair.live] = shadow
+
+    def unwatch(self, live: str) -> None:
+        """Leave a live version alone again."""
+        self._shadows.pop(live, None)
+
+    def shadow(self, live: str) -> Shadow | None:
+        """What watches a live version."""
+        return self._shadows.get(live)
 
     def answers(self, version: str) -> bool:
         """Whether a request to the version would be taken now."""
