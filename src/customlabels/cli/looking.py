@@ -17,9 +17,11 @@ from customlabels.cli.printing import print_json, print_table, say, show
 from customlabels.pipeline import STATE_MACHINE_NAME, current_key, local_substitutions
 from customlabels.settings import Settings
 
-__all__ = ["detect_images", "show_status", "stop_target", "take_down"]
+__all__ = ["detect_images", "show_status", "stop_target", "take_down", "versions_of"]
 
 RUNS_SHOWN = 20
+DOLLARS_AN_HOUR = 4.0  # of an inference unit of Custom Labels in us-east-1
+AWS_PRICE = "* as many units of Rekognition Custom Labels: 4.00 USD an hour each, us-east-1, as of 2026-11-26"
 START_SECONDS = 60.0  # for the units of a version that a server just started brings back
 POLL_SECONDS = 0.2
 OF_THE_IMAGE = ("InvalidImageFormatException", "ImageTooLargeException")
@@ -59,11 +61,28 @@ def show_status(name: str, *, as_json: bool) -> Exit:
         ("RUN", "STATUS", "STARTED"),
         ((run["name"], run["status"], f"{run['startDate'].astimezone():%Y-%m-%d %H:%M:%S}") for run in runs),
     )
-    print_table(
-        ("MODEL IN SERVICE", "UNITS", "REQUESTS"),
-        ((one["ProjectVersionArn"], len(one.get("Units", [])), one.get("Requests", 0)) for one in units),
-    )
+    headings = ("MODEL IN SERVICE", "UNITS", "REQUESTS", "P50", "P99", "IDLE", "ON AWS*")
+    print_table(headings, map(_service_row, units))
+    if units:
+        say(AWS_PRICE)
     return Exit.DONE
+
+
+def _service_row(version: dict[str, Any]) -> tuple[str, ...]:
+    units, most = version.get("Units", []), version.get("MaxInferenceUnits")
+    up = sum("ProcessId" in unit for unit in units)
+    percentiles = [version.get(f"LatencyP{which}Seconds") for which in (50, 99)]
+    idle = f"{version.get('IdleSeconds', 0):.0f} s"
+    if version.get("StopsAfterSeconds"):
+        idle += f" of {version['StopsAfterSeconds']:.0f}"
+    return (
+        version["ProjectVersionArn"],
+        f"{up} of {most}" if most else ("asleep" if version["Status"] == "ASLEEP" else str(up)),
+        str(version.get("Requests", 0)),
+        *("-" if seconds is None else f"{1e3 * seconds:.0f} ms" for seconds in percentiles),
+        idle,
+        f"{DOLLARS_AN_HOUR * max(1, up):.0f} USD/h",
+    )
 
 
 def _newest_runs(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
@@ -137,7 +156,7 @@ def _version_in_service(endpoint: Endpoint, model: str) -> str:
     project, version = parts[0] if parts else model, parts[1] if len(parts) > 1 else ""
     deadline = time.monotonic() + START_SECONDS
     while True:
-        found = _versions(endpoint, project, version)
+        found = versions_of(endpoint, project, version)
         running = [str(one["ProjectVersionArn"]) for one in found if one["Status"] == "RUNNING"]
         if running:
             named = _current(endpoint, project)
@@ -162,7 +181,7 @@ def _current(endpoint: Endpoint, project: str) -> str | None:
         return None
 
 
-def _versions(endpoint: Endpoint, project: str, version: str) -> list[dict[str, Any]]:
+def versions_of(endpoint: Endpoint, project: str, version: str) -> list[dict[str, Any]]:
     """A project's versions, newest first; one of them where `version` is given."""
     found = endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]
     if not found:
@@ -177,7 +196,7 @@ def _versions(endpoint: Endpoint, project: str, version: str) -> list[dict[str, 
 def stop_target(target: str, *, as_json: bool) -> Exit:
     """Stop a run by its name or ARN, else take a model out of service."""
     endpoint = connect(Settings.from_environment())
-    stopped = _stop_run(endpoint, target) or _stop_versions(endpoint, target)
+    stopped = _stop_run(endpoint, target) or _stopversions_of(endpoint, target)
     if as_json:
         print_json({"Stopped": stopped})
     else:
@@ -207,20 +226,20 @@ def _cancel_training(endpoint: Endpoint, run_input: dict[str, Any]) -> list[str]
         return []
     if not endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]:
         return []
-    found = _versions(endpoint, project, version)
+    found = versions_of(endpoint, project, version)
     training = [one["ProjectVersionArn"] for one in found if one["Status"] == "TRAINING_IN_PROGRESS"]
     for arn in training:
         endpoint.customlabels.cancel_training(ProjectVersionArn=arn)
     return training
 
 
-def _stop_versions(endpoint: Endpoint, target: str) -> list[str]:
+def _stopversions_of(endpoint: Endpoint, target: str) -> list[str]:
     if target.startswith("arn:"):
         arns = [target]
     else:
         project, _, version = target.partition("/")
         try:
-            found = _versions(endpoint, project, version)
+            found = versions_of(endpoint, project, version)
         except UsageError:
             raise UsageError(f"{target}: there is no run and no project of this name") from None
         arns = [one["ProjectVersionArn"] for one in found if one["Status"] in ("RUNNING", "STARTING")]

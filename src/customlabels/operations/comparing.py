@@ -28,7 +28,16 @@ from customlabels.pipeline import current_key
 from customlabels.serving import PROMOTE, Counts, Pair, Rules, Shadow
 from customlabels.storage import Transaction, schema
 
-__all__ = ["OPEN", "current_place", "end_pair", "go_live", "resume_shadows", "watch", "write_current"]
+__all__ = [
+    "OPEN",
+    "current_place",
+    "end_pair",
+    "go_live",
+    "output_place",
+    "resume_shadows",
+    "watch",
+    "write_current",
+]
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +108,7 @@ class _Keeping:
         """The image as an object, then its row; what is too old goes in the same transaction."""
         with self.parts.records.read() as reading:
             version = reading.execute(select(versions).where(versions.c.arn == self.row.newer_arn)).one()
-        bucket, prefix = _output(version)
+        bucket, prefix = output_place(version)
         kind = "png" if image.startswith(b"\x89PNG") else "jpg"
         key = f"{prefix}/disagreements/{hashlib.sha256(image).hexdigest()[:20]}.{kind}"
         self.parts.objects.write(bucket, key, image)
@@ -165,7 +174,7 @@ async def watch(parts: Parts, row: Row[Any]) -> None:
     parts.units.watch(shadow)
 
 
-def _output(version: Row[Any]) -> tuple[str, str]:
+def output_place(version: Row[Any]) -> tuple[str, str]:
     """Bucket and prefix of a version's documents."""
     told = orjson.loads(version.details).get("OutputConfig", {})
     if "S3Bucket" not in told:
@@ -176,7 +185,7 @@ def _output(version: Row[Any]) -> tuple[str, str]:
 def current_place(version: Row[Any]) -> tuple[str, str]:
     """Bucket and key of the `current.json` of a version's project, as the workflow writes it."""
     project = Arn.parse(version.arn).project
-    bucket, prefix = _output(version)
+    bucket, prefix = output_place(version)
     return bucket, current_key(prefix.removesuffix(f"/{project}/{version.name}"), project)
 
 

@@ -22,7 +22,7 @@ from customlabels.serving import Terms
 from customlabels.storage import Reading, Records, Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl, Jobs
 
-__all__ = ["Hosting", "HostingError", "ask_units", "note_failures", "revive", "stop_idle"]
+__all__ = ["Hosting", "HostingError", "ask_units", "model_folder", "note_failures", "revive", "stop_idle"]
 
 BEFORE = {"start": "STARTING", "stop": "STOPPING"}
 AFTER = {"start": "RUNNING", "stop": "STOPPED"}
@@ -63,7 +63,7 @@ async def revive(parts: Parts) -> None:
 
     async def start(row: Row[Any]) -> None:
         try:
-            await parts.units.start(row.arn, _folder(parts, row), _terms(parts, row))
+            await parts.units.start(row.arn, model_folder(parts, row), _terms(parts, row))
         except CustomLabelsError as error:
             await asyncio.to_thread(_give_up, parts.records, row.arn, str(error))
 
@@ -97,7 +97,7 @@ class Hosting:
         with self._parts.records.read() as reading:
             row = _wished(reading, job)
         if row is not None and job.kind == "start":
-            folder = _folder(self._parts, row)
+            folder = model_folder(self._parts, row)
             self._parts.run_on_loop(self._parts.units.start(arn, folder, _terms(self._parts, row)))
         elif row is not None:
             gently = self._is_replaced(row)
@@ -139,7 +139,8 @@ def _terms(parts: Parts, row: Row[Any]) -> Terms:
     return Terms(row.min_units, row.max_units, idle_seconds, told.get("Wake", False))
 
 
-def _folder(parts: Parts, row: Row[Any]) -> Path:
+def model_folder(parts: Parts, row: Row[Any]) -> Path:
+    """Where the version's artefact is; raises HostingError where it has none."""
     folder = parts.home / (row.folder or "models")
     if row.folder is None or not (folder / "model.json").is_file():
         raise HostingError(f"the model of {row.arn} is not in {folder}; train it again")
