@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ HEADERS = {
 
 
 class Client(threading.Thread):
-    """Asks one image after the other and holds each answer to the first one that it got."""
+    """Asks images by chance and holds each answer to what was said before the first kill."""
 
     def __init__(self, url: str, bodies: list[bytes], expected: dict[bytes, bytes], end: float) -> None:
         super().__init__(daemon=True)
@@ -35,15 +36,20 @@ class Client(threading.Thread):
         self.answers: Counter[str] = Counter()
 
     def run(self) -> None:
-        assert self.place.hostname is not None
-        connection = http.client.HTTPConnection(self.place.hostname, self.place.port, timeout=60)
-        while time.monotonic() < self.end:
-            body = random.choice(self.bodies)
-            connection.request("POST", "/", body, HEADERS)
-            answer = connection.getresponse()
-            said = answer.read()
-            right = answer.status == 200 and said == self.expected.setdefault(body, said)
-            self.answers["right" if right else f"{answer.status} {said[:120]!r}"] += 1
+        with closing(
+            http.client.HTTPConnection(str(self.place.hostname), self.place.port, timeout=60)
+        ) as place:
+            while time.monotonic() < self.end:
+                body = random.choice(self.bodies)
+                status, said = answered(place, body)
+                right = status == 200 and said == self.expected[body]
+                self.answers["right" if right else f"{status} {said[:120]!r}"] += 1
+
+
+def answered(place: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
+    place.request("POST", "/", body, HEADERS)
+    answer = place.getresponse()
+    return answer.status, answer.read()
 
 
 def resident_mib(pid: int) -> float:
@@ -71,7 +77,10 @@ def test_units_that_are_killed_under_load_cost_no_answer_no_status_and_no_memory
         server, rekognition = home.server, home.client("rekognition")
         project = rekognition.describe_projects()["ProjectDescriptions"][0]["ProjectArn"]
         begun = time.monotonic()
-        clients = [Client(server.url, bodies, {}, begun + SECONDS) for _ in range(CLIENTS)]
+        where = urlsplit(server.url)
+        with closing(http.client.HTTPConnection(str(where.hostname), where.port)) as place:
+            expected = {body: answered(place, body)[1] for body in bodies}
+        clients = [Client(server.url, bodies, expected, begun + SECONDS) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
         statuses: Counter[str] = Counter()
