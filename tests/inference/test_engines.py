@@ -12,9 +12,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '
 
 
 def test_where_it_is_installed_and_agrees_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        engines, "LARGEST_DIFFERENCE", 0.05
-    )  # bfloat16 moves this model by 0.01
+    monkeypatch.setattr(engines, "LARGEST_DIFFERENCE", 0.05)  # bfloat16 moves this model by 0.01
     folder = write_model(tmp_path)
     plain, fast = Predictor.load(folder), Predictor.load(folder, fastest=True)
     pixels = np.random.default_rng(1).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
