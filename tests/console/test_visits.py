@@ -39,6 +39,7 @@ SCHEDULED = ("TaskScheduled", {"taskScheduledEventDetails": {"resource": "getObj
         ([SCHEDULED, FAILED, exited("A")], "CAUGHT"),
         ([SCHEDULED, FAILED, ("ExecutionFailed", {})], "FAILED"),
         ([("ExecutionAborted", {})], "FAILED"),
+        ([SCHEDULED, FAILED, ("ExecutionFailed", {}), ("ExecutionRedriven", {})], "RUNNING"),
     ],
 )
 def test_a_state_has_the_status_of_its_last_attempt(rest: list[Any], status: str) -> None:

@@ -100,3 +100,11 @@ def browser(deployed: Deployed) -> Iterator[Browser]:
     """One browser for all stories, at the server of `deployed`."""
     with browser_at(deployed.home.server.url) as browser:
         yield browser
+
+
+@pytest.fixture
+def clean(browser: Browser) -> Iterator[None]:
+    """Afterwards: no script failed, no policy was broken, no file was missing."""
+    browser.complaints()
+    yield
+    assert browser.complaints() == []

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-import pytest
+import httpx
 from tests.journeys.browser import Browser
 from tests.journeys.conftest import Deployed
 
@@ -58,14 +58,6 @@ def mark(browser: Browser, state: str) -> str:
     )
 
 
-@pytest.fixture
-def clean(browser: Browser) -> Any:
-    """Afterwards: no script failed, no policy was broken."""
-    browser.complaints()
-    yield
-    assert browser.complaints() == []
-
-
 def test_a_run_is_seen_retrying_failing_and_waiting_and_is_approved(
     deployed: Deployed, browser: Browser, clean: None
 ) -> None:
@@ -104,8 +96,6 @@ def test_a_run_is_refused_fails_and_is_redriven(deployed: Deployed, browser: Bro
 
 def test_a_stream_goes_on_where_it_broke_off(deployed: Deployed) -> None:
     """The rows that come are those after the event whose id the browser had."""
-    import httpx
-
     path = begin(deployed, "streams").replace("/runs/", "/stream/")
     with httpx.stream("GET", deployed.home.server.url + path, headers={"Last-Event-ID": "3"}) as answer:
         data = next(line for line in answer.iter_lines() if line.startswith("data: "))

@@ -15,7 +15,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from customlabels.console.galleries import (
+    add_images,
+    change_entries,
+    desk_page,
+    gallery_page,
+    save_entry,
+    suggest,
+)
 from customlabels.console.guarding import Guard
+from customlabels.console.models import compare_page, detect, model_page, scores, try_page
 from customlabels.console.running import change_run, run_page, run_stream
 from customlabels.console.site import AskAs, Site
 from customlabels.console.starting import change_model, projects_page, start_page
@@ -37,7 +46,18 @@ Handler = Callable[[Site, Request], Awaitable[Response]]
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/", start_page),
     ("POST", "/models", change_model),
+    ("GET", "/models/{arn:path}", model_page),
+    ("GET", "/scores/{arn:path}", scores),
+    ("GET", "/compare", compare_page),
+    ("GET", "/try/{arn:path}", try_page),
+    ("POST", "/try/{arn:path}", detect),
     ("GET", "/datasets", projects_page),
+    ("GET", "/datasets/{arn:path}", gallery_page),
+    ("POST", "/datasets/{arn:path}", change_entries),
+    ("GET", "/desk/{arn:path}", desk_page),
+    ("POST", "/desk/{arn:path}", save_entry),
+    ("POST", "/suggest", suggest),
+    ("POST", "/add/{arn:path}", add_images),
     ("GET", "/runs/{arn:path}", run_page),
     ("POST", "/runs/{arn:path}", change_run),
     ("GET", "/stream/{arn:path}", run_stream),

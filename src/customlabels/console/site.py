@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -37,12 +38,14 @@ class Site:
     """The console of one server.
 
     closing: set when the server ends, for streams that would hold it up
+    turns: by data set, whose changes follow one another
     """
 
     ask_as: AskAs
     closing: asyncio.Event
     templates: Environment
     thumbnails: Thumbnails
+    turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     @classmethod
     def of(cls, ask_as: AskAs, closing: asyncio.Event) -> Site:
@@ -61,6 +64,7 @@ class Site:
             "pretty": pretty,
             "percent": lambda share: f"{100 * share:.1f} %",
             "path": lambda text: quote(text, safe=":/"),
+            "picture": lambda ref: f"/images/{quote(ref.removeprefix('s3://'))}",
         }
         return cls(ask_as, closing, templates, Thumbnails())
 

@@ -44,6 +44,7 @@ class Journal:
         self.trained = 0  # the event whose output names the version that was trained
         self._before: dict[int, int] = {}  # event -> the one that led to it
         self._at: dict[int, Visit] = {}  # event -> its visit
+        self._cut_off: list[Visit] = []  # by the end of the execution
         self.take(events)
 
     def take(self, events: Iterable[Event]) -> None:
@@ -88,8 +89,12 @@ class Journal:
             for open_one in self.visits:
                 if open_one.ended is None:
                     open_one.status, open_one.ended = "FAILED", event["timestamp"]
+                    self._cut_off.append(open_one)
             return
-        elif type_ == "ExecutionRedriven":
+        elif type_ == "ExecutionRedriven":  # it goes on in the states in which it was cut off
+            for open_one in self._cut_off:
+                open_one.status, open_one.ended = "RUNNING", None
+            self._cut_off.clear()
             return
         else:
             name = details.get("name") if type_.endswith("StateExited") else None

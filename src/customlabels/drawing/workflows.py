@@ -147,8 +147,9 @@ def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], look: _Loo
         round_ = 21 if node.kind in ("Succeed", "Fail") else 7
         size = f'width="{width:.1f}" height="{height:.1f}" rx="{round_}"'
         shape = f'<rect class="box" x="{left:.1f}" y="{y:.1f}" {size}/>'
+    apart = " " if look.link else ""  # the words of a link are spoken together
     texts = (
-        f'<text class="name" x="{x:.1f}" y="{y + 18:.1f}">{escape(node.name)}</text>'
+        f'<text class="name" x="{x:.1f}" y="{y + 18:.1f}">{escape(node.name)}</text>{apart}'
         f'<text class="detail" x="{x:.1f}" y="{y + 33:.1f}">{escape(node.detail)}</text>'
     )
     contents, at = "", x - (sum(layout.width for layout, _ in inner) + PADDING * (len(inner) - 1)) / 2
@@ -161,11 +162,11 @@ def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], look: _Loo
     if not look.link:
         return f'<g class="{classes}"><title>{spoken}</title>{shape}{texts}{contents}</g>\n'
     mark = f'<text class="mark" x="{right:.1f}" y="{y + 5:.1f}">{STATUSES.get(status, "")}</text>'
-    linked = f"<a href={quoteattr(look.link(node.name))} aria-label={quoteattr(f'{node.name}, {node.kind}')}>"
+    linked = f"<a href={quoteattr(look.link(node.name))}>"
     named = f"data-state={quoteattr(node.name)}"
     hit = f'<rect class="hit" x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{BOX_HEIGHT}" rx="7"/>'
     # What is inside stands beside the link, not in it: a link cannot hold links.
-    return f'<g class="{classes}" {named}>{shape}{linked}{hit}{texts}{mark}</a>{contents}</g>\n'
+    return f'<g class="{classes}" {named}>{shape}{linked}{hit}{texts} {mark}</a>{contents}</g>\n'
 
 
 def _lines(layout: Layout) -> list[str]:

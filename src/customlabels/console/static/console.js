@@ -39,6 +39,10 @@ addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
+for (const form of document.querySelectorAll("form[data-auto]")) {
+  form.addEventListener("change", () => form.requestSubmit());
+}
+
 // A part of the page that changes on the server. It stays while somebody is in it.
 const live = document.querySelector("[data-live]");
 if (live) {

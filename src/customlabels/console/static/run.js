@@ -14,7 +14,9 @@ customElements.define("live-run", class extends HTMLElement {
 
   take(news) {
     for (const [id, html] of Object.entries(news.parts)) {
-      const place = document.getElementById(id);
+      const place = document.getElementById(id), fresh = document.createElement("template");
+      fresh.innerHTML = html;
+      if (fresh.innerHTML === place.innerHTML) continue;  // a button stays under the finger that presses it
       if (!place.contains(document.activeElement) || id !== "head") place.innerHTML = html;
       else place.addEventListener("focusout", () => (place.innerHTML = html), { once: true });
     }
@@ -24,7 +26,6 @@ customElements.define("live-run", class extends HTMLElement {
       state.classList.remove("RUNNING", "SUCCEEDED", "FAILED", "RETRYING", "CAUGHT");
       state.classList.add(status);
       state.querySelector(".mark").textContent = mark;
-      state.querySelector("a").setAttribute("aria-label", `${name}, ${status.toLowerCase()}`);
     }
     document.getElementById("events").insertAdjacentHTML("afterbegin", news.rows);
     document.querySelector("filter-rows").apply();
