@@ -2,9 +2,9 @@
 
     python benchmarks/console.py
 
-A server in a home of its own, images of 640 x 480 pixels as JPEG (100 files, each named a hundred times under
-keys of its own by links). First paint is the browser's own figure (First Contentful Paint), load is the end of
-everything that the first screen asks for. Cold: the server has never made these thumbnails.
+A server in a home of its own, images of 640 x 480 pixels as JPEG (100 files, each a hundred times by links).
+First paint is the browser's own figure (First Contentful Paint), load is the end of everything that the first
+screen asks for. The first browser comes to a server that has never made these thumbnails.
 """
 
 import json

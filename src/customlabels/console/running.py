@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from customlabels.console.guarding import form_of
-from customlabels.console.site import Ask, Site, every
+from customlabels.console.histories import history, news, token_of, with_data
+from customlabels.console.site import Ask, Site
 from customlabels.console.verdicts import verdict_of
-from customlabels.console.visits import Journal, Visit, details_of, kind_of
+from customlabels.console.visits import Journal, details_of, kind_of
 from customlabels.drawing import STATUSES, Axis, Line, bare, line_chart, workflow_svg
 from customlabels.errors import ServiceError
 from customlabels.pipeline import STATE_MACHINE_NAME
@@ -27,7 +27,6 @@ EVENTS_SHOWN = 500
 LOOK_SECONDS = 0.5
 QUIET_SECONDS = 15.0  # after which a stream says that it is still there
 TIMELINE = 1000  # units that a run is long
-TOKEN = re.compile(r"[0-9a-f]{64}")
 REFUSED = "ApprovalRefused"
 
 
@@ -37,7 +36,7 @@ async def run_page(site: Site, request: Request) -> Response:
     run, machine, events = await asyncio.gather(
         ask("stepfunctions", "DescribeExecution", {"executionArn": arn}),
         ask("stepfunctions", "DescribeStateMachineForExecution", {"executionArn": arn}),
-        _history(ask, arn),
+        history(ask, arn),
     )
     journal = Journal(events)
     svg = workflow_svg(json.loads(machine["definition"]), journal.statuses, link=_state_url)
@@ -93,7 +92,7 @@ async def change_run(site: Site, request: Request) -> Response:
 
 async def _stream(site: Site, request: Request, arn: str, after: int) -> AsyncIterator[str]:
     ask = site.ask(request)
-    events = await _history(ask, arn)
+    events = await history(ask, arn)
     journal = Journal(events)
     fresh = [event for event in events if event["id"] > after]
     said: dict[str, str] = {}
@@ -104,13 +103,13 @@ async def _stream(site: Site, request: Request, arn: str, after: int) -> AsyncIt
         parts = await _parts(site, request, run, journal)
         changed = {name: str(part) for name, part in parts.items() if said.get(name) != str(part)}
         if fresh or changed:
-            news = {
+            message = {
                 "graph": {name: [status, STATUSES[status]] for name, status in journal.statuses.items()},
                 "parts": changed,
                 "rows": _rows(site, journal, fresh[: -EVENTS_SHOWN - 1 : -1], run),
             }
             said |= changed
-            yield f"id: {journal.last_event}\ndata: {json.dumps(news)}\n\n"
+            yield f"id: {journal.last_event}\ndata: {json.dumps(message)}\n\n"
             quiet = 0.0
         elif quiet >= QUIET_SECONDS:
             yield ": still here\n\n"
@@ -120,7 +119,7 @@ async def _stream(site: Site, request: Request, arn: str, after: int) -> AsyncIt
             return
         await _pause(site.closing, LOOK_SECONDS)
         quiet += LOOK_SECONDS
-        fresh = await _news(ask, arn, journal.last_event)
+        fresh = await news(ask, arn, journal.last_event)
         journal.take(fresh)
 
 
@@ -131,43 +130,12 @@ async def _pause(closing: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def _history(ask: Ask, arn: str) -> list[dict[str, Any]]:
-    """Every event, oldest first; the service itself bounds a history to 25,000."""
-    wanted = {"executionArn": arn, "maxResults": 1000, "includeExecutionData": False}
-    return await every(ask, "stepfunctions", "GetExecutionHistory", "events", **wanted)
-
-
-async def _news(ask: Ask, arn: str, after: int) -> list[dict[str, Any]]:
-    """The events after one, oldest first."""
-    wanted = {"executionArn": arn, "maxResults": 100, "includeExecutionData": False, "reverseOrder": True}
-    found: list[dict[str, Any]] = []
-    while True:
-        page = await ask("stepfunctions", "GetExecutionHistory", wanted)
-        found += [event for event in page["events"] if event["id"] > after]
-        if not page.get("nextToken") or page["events"][-1]["id"] <= after:
-            return found[::-1]
-        wanted["nextToken"] = page["nextToken"]
-
-
-async def _with_data(ask: Ask, arn: str, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """These events with what they hold; a history can only be read from one of its ends."""
-    wanted: dict[str, Any] = {"executionArn": arn, "maxResults": 500}
-    found: list[dict[str, Any]] = []
-    while len(found) < len(ids):
-        page = await ask("stepfunctions", "GetExecutionHistory", wanted)
-        found += [event for event in page["events"] if event["id"] in ids]
-        if not page.get("nextToken"):
-            break
-        wanted["nextToken"] = page["nextToken"]
-    return found
-
-
 async def _parts(site: Site, request: Request, run: dict[str, Any], journal: Journal) -> dict[str, Markup]:
     """The pieces of the page that change while the run goes on, by the id of their place."""
     ask, arn = site.ask(request), run["executionArn"]
     now = run.get("stopDate") or journal.last_time
     waiting = next((v for v in journal.visits if v.ended is None and v.waits_for_token), None)
-    token = await _token(ask, arn, waiting) if waiting else ""
+    token = await token_of(ask, arn, waiting) if waiting else ""
     verdict = await verdict_of(ask, run)
     head = {"run": run, "verdict": verdict, "token": token, "waiting": waiting, "csrf": request.state.csrf}
     return {
@@ -183,31 +151,12 @@ async def _state_part(site: Site, ask: Ask, arn: str, journal: Journal, name: st
     visit = journal.last_visit(name)
     told: dict[str, str] = {}
     if visit:
-        for event in await _with_data(ask, arn, visit.events):
+        for event in await with_data(ask, arn, visit.events):
             details = details_of(event)
             told |= {key: details[key] for key in ("input", "parameters", "output") if key in details}
     return site.part(
         "run_state.html", name=name, visit=visit, told=told, visits=len(journal.rows().get(name, []))
     )
-
-
-async def _token(ask: Ask, arn: str, visit: Visit) -> str:
-    """The task token that a waiting task gave away, found in what it was asked with."""
-    for event in reversed(await _with_data(ask, arn, visit.events)):
-        if text := details_of(event).get("parameters"):
-            return next(_tokens(json.loads(text)), "")
-    return ""
-
-
-def _tokens(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if isinstance(inner, str) and "token" in name.lower() and TOKEN.fullmatch(inner):
-                yield inner
-            yield from _tokens(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _tokens(inner)
 
 
 async def _progress(site: Site, ask: Ask, arn: str, journal: Journal) -> Markup:
@@ -225,7 +174,7 @@ async def _progress(site: Site, ask: Ask, arn: str, journal: Journal) -> Markup:
 async def _version_of(ask: Ask, arn: str, journal: Journal) -> str:
     if not journal.trained:
         return ""
-    [event] = await _with_data(ask, arn, [journal.trained])
+    [event] = await with_data(ask, arn, [journal.trained])
     return str(json.loads(details_of(event)["output"])["ProjectVersionArn"])
 
 
@@ -244,7 +193,7 @@ def _curves(training: dict[str, Any]) -> Iterator[str]:
 
 async def _cancel_training(ask: Ask, arn: str, run: dict[str, Any]) -> None:
     """End the training that a stopped run has begun: nobody waits for it, and others wait behind it."""
-    version = await _version_of(ask, arn, Journal(await _history(ask, arn)))
+    version = await _version_of(ask, arn, Journal(await history(ask, arn)))
     if version and run["status"] == "RUNNING":
         try:
             await ask("customlabels", "CancelTraining", {"ProjectVersionArn": version})
