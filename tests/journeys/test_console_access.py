@@ -46,7 +46,7 @@ def test_axe_finds_no_violation_on_any_page(deployed: Deployed, browser: Browser
             browser.look(WIDE, dark=dark)
             browser.open(path)
             browser.run(script)
-            found[name] = browser.chrome.execute_async_script(FOUND)  # type: ignore[no-untyped-call]
+            found[name] = browser.chrome.execute_async_script(FOUND)
     finally:
         browser.look()
         browser.complaints()
