@@ -13,7 +13,7 @@ NPM := axe-core@4.14.1 @aws-sdk/client-rekognition@3.1142.0 @aws-sdk/client-sfn@
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,postgres]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,hub,postgres]'
 	touch $@
 
 demo: $(VENV)/.ready  ## Train on handwritten digits, judge, serve, ask; ends what it started.
