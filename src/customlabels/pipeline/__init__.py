@@ -14,6 +14,9 @@ from customlabels.pipeline.runs import (
     poll_seconds,
 )
 from customlabels.pipeline.workflow import (
+    APPROVAL_STATE,
+    JUDGE_FUNCTION,
+    LOCAL_TOPIC,
     STATE_MACHINE_NAME,
     WorkflowMissing,
     definition,
@@ -22,6 +25,9 @@ from customlabels.pipeline.workflow import (
 )
 
 __all__ = [
+    "APPROVAL_STATE",
+    "JUDGE_FUNCTION",
+    "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "Decision",
     "RunInput",
