@@ -20,6 +20,7 @@ Kind = Literal[
     "ManifestSummary",
     "TestingGroundTruth",
     "TestingManifestWithValidation",
+    "TrainingEvidence",  # ours
     "TrainingGroundTruth",
     "TrainingManifestWithValidation",
 ]

@@ -24,7 +24,9 @@ from torch import nn
 
 from customlabels.evaluation import (
     OUT_OF_FOLD,
+    BoxPredictions,
     Evaluation,
+    Predictions,
     evaluate,
     evaluate_test_tuned,
     steady_thresholds,
@@ -35,6 +37,7 @@ from customlabels.inference import BOXES, ModelCard, Predictor, write_card
 from customlabels.storage import sync
 from customlabels.training.checkpoints import read_tensors, write_tensors
 from customlabels.training.documents import Documents
+from customlabels.training.evidence import evidence
 from customlabels.training.learning import Said, Weights
 from customlabels.training.plan import Course
 from customlabels.training.planning import Ready
@@ -65,6 +68,7 @@ class Settled:
     served: nn.Module
     weights: Weights
     thresholds: NDArray[np.floating[Any]]
+    held_out: Predictions | BoxPredictions
     validation: Evaluation
 
 
@@ -86,13 +90,15 @@ def release(
     tuned = evaluate_test_tuned(tested, spec.seed)
     figures = {"test": honest, "test_tuned": tuned, "validation": settled.validation}
     metrics = {name: _figures(evaluation) for name, evaluation in figures.items()}
-    _put_in_place(folder, replace(card, metrics={**metrics, "export_difference": difference}))
+    card = _put_in_place(folder, replace(card, metrics={**metrics, "export_difference": difference}))
 
     ended = now()
     documents.write_lines("TestingGroundTruth", lesson.lines(tested, testing, settled.thresholds, ended))
     documents.write_lines("TrainingGroundTruth", (entry.line for entry in training.entries))
     evaluated = summary(honest, tuned, spec.version_arn, ended, len(training.entries))
     documents.write("EvaluationResultSummary", evaluated)
+    references = [training.entries[place].source_ref for place in _held_out(scored)]
+    documents.write("TrainingEvidence", evidence(card, material, settled.held_out, references))
     outcome = TrainingOutcome(
         artefact_folder=folder.artefact,
         f1=honest.f1,
@@ -121,7 +127,7 @@ def _settled(ready: Ready, scored: Sequence[HeldOut], folder: WorkFolder) -> Set
     validation = evaluate(predictions, thresholds, OUT_OF_FOLD, ready.spec.seed)
     net, (state, _) = ready.lesson.net(), read_tensors(folder.weights)
     net.load_state_dict(state)
-    return Settled(ready.lesson.served(net, weights).eval(), weights, thresholds, validation)
+    return Settled(ready.lesson.served(net, weights).eval(), weights, thresholds, predictions, validation)
 
 
 def _held_out(scored: Sequence[HeldOut]) -> NDArray[np.int64]:
@@ -233,10 +239,11 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
     return {**figures, "f1_interval": asdict(evaluation.f1_interval)}
 
 
-def _put_in_place(folder: WorkFolder, card: ModelCard) -> None:
+def _put_in_place(folder: WorkFolder, card: ModelCard) -> ModelCard:
     """Complete the model folder and give it its name; a power cut leaves it as it was or complete."""
-    write_card(folder.unfinished, card)
+    card = write_card(folder.unfinished, card)
     sync(folder.unfinished)
     shutil.rmtree(folder.artefact, ignore_errors=True)  # of a run that was killed before it could answer
     folder.unfinished.rename(folder.artefact)
     sync(folder.path)
+    return card
