@@ -25,9 +25,11 @@ from customlabels.evaluation.evaluations import (
 )
 from customlabels.evaluation.gate import DEPLOYED, REJECTED, Verdict, judge
 from customlabels.evaluation.summaries import box_line, prediction_line, summary
+from customlabels.evaluation.suspects import NOTHING, Suspect, suspects
 
 __all__ = [
     "DEPLOYED",
+    "NOTHING",
     "OUT_OF_FOLD",
     "REJECTED",
     "TEST_TUNED",
@@ -38,6 +40,7 @@ __all__ = [
     "Interval",
     "LabelFigures",
     "Predictions",
+    "Suspect",
     "Verdict",
     "best_thresholds",
     "box_line",
@@ -51,4 +54,5 @@ __all__ = [
     "prediction_line",
     "steady_thresholds",
     "summary",
+    "suspects",
 ]
