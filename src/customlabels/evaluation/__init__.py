@@ -7,23 +7,28 @@ A label, or a box, counts as found where its score is at least its threshold.
 
 from customlabels.evaluation.boxes import Boxes, BoxPredictions, matches, overlaps
 from customlabels.evaluation.counting import (
+    Candidates,
     Counts,
+    Curve,
+    average_precision,
     best_thresholds,
     confusion_matrix,
     count,
+    curve,
     steady_thresholds,
 )
 from customlabels.evaluation.evaluations import (
     OUT_OF_FOLD,
     TEST_TUNED,
     Evaluation,
-    Interval,
     LabelFigures,
     Predictions,
     evaluate,
     evaluate_test_tuned,
 )
 from customlabels.evaluation.gate import DEPLOYED, REJECTED, Verdict, judge
+from customlabels.evaluation.intervals import Interval, share_interval
+from customlabels.evaluation.recorded import Recorded, read_recorded
 from customlabels.evaluation.summaries import box_line, prediction_line, summary
 from customlabels.evaluation.suspects import NOTHING, Suspect, suspects
 
@@ -35,23 +40,30 @@ __all__ = [
     "TEST_TUNED",
     "BoxPredictions",
     "Boxes",
+    "Candidates",
     "Counts",
+    "Curve",
     "Evaluation",
     "Interval",
     "LabelFigures",
     "Predictions",
+    "Recorded",
     "Suspect",
     "Verdict",
+    "average_precision",
     "best_thresholds",
     "box_line",
     "confusion_matrix",
     "count",
+    "curve",
     "evaluate",
     "evaluate_test_tuned",
     "judge",
     "matches",
     "overlaps",
     "prediction_line",
+    "read_recorded",
+    "share_interval",
     "steady_thresholds",
     "summary",
     "suspects",
