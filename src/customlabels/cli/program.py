@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from customlabels import __version__
+from customlabels.cli.backbones import backbone as backbones
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, Exit
 from customlabels.errors import CustomLabelsError, InvalidInput
@@ -26,6 +27,7 @@ bucket = typer.Typer(
     no_args_is_help=True, help="Folders that are reached as s3://NAME/...", rich_markup_mode=None
 )
 app.add_typer(bucket, name="bucket")
+app.add_typer(backbones, name="backbone")
 app.add_typer(execution, name="execution")
 app.command()(verify)
 
@@ -119,7 +121,13 @@ def run(
             help="Most processes, under load (default: as many as the least).",
         ),
     ] = 0,
-    backbone: Annotated[str, typer.Option(help="The folder of an earlier model to start from.")] = "",
+    backbone: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|OWNER/NAME|FOLDER",
+            help="Pretrained weights: what `backbone fetch` brought, or the folder of an earlier model.",
+        ),
+    ] = "auto",
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help="Train without images and lines that are unusable.")
     ] = False,

@@ -10,11 +10,11 @@ import json
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from customlabels.cli.backbones import chosen_backbone
 from customlabels.cli.data import OUTPUT_BUCKET, own_bucket, source_datasets
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.endpoint import Endpoint, connect
@@ -56,9 +56,9 @@ class RunRequest:
 def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
     """Check the data, start the state machine, follow it to its verdict."""
     budget = seconds_of(request.budget) if request.budget else None
-    backbone = _backbone(request.backbone)
     name = request.name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     settings = Settings.from_environment()
+    backbone = chosen_backbone(request.backbone, settings.backbones)
     # Before the images are read, which may take long: everything that the options alone can have wrong.
     inputs = RunInput(
         training_dataset_arn=_arn_or_none(request.train),
@@ -85,6 +85,7 @@ def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
         inputs, training_dataset_arn=train_arn, test_dataset_arn=test_arn, project_name=data.project
     )
     arn = _start(endpoint, name, json.dumps(inputs.to_json()))
+    say(f"weights to start from: {backbone or 'random ones, of our own network'}")
     say(f"run {name} of project {data.project} at {endpoint.url}")
     if detach:
         say(f"watch it:  customlabels follow {name}")
@@ -98,16 +99,6 @@ def follow_run(name: str, *, as_json: bool) -> Exit:
     """Follow a run that was started before."""
     endpoint = connect(Settings.from_environment())
     return _followed(endpoint, endpoint.execution_arn(name), name, as_json=as_json)
-
-
-def _backbone(text: str) -> str | None:
-    """The absolute folder of an earlier model; None where none was asked for. Raises UsageError."""
-    if not text:
-        return None
-    folder = Path(text).expanduser().absolute()
-    if not (folder / "weights.safetensors").is_file():
-        raise UsageError(f"--backbone {text}: there is no weights.safetensors in it; name a model's folder")
-    return str(folder)
 
 
 def _arn_or_none(source: str) -> str | None:

@@ -21,7 +21,7 @@ from customlabels.inference import Predictor, kept_boxes
 from customlabels.training.assignment import TrueBoxes, box_loss
 from customlabels.training.augmentation import random_frames
 from customlabels.training.detector import STRIDE, Detector, ServedDetector, centres
-from customlabels.training.learning import Said, Weights
+from customlabels.training.learning import FROM_SCRATCH, Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import normalised
 from customlabels.training.plan import Plan
@@ -51,6 +51,11 @@ class BoxesInImages:
     def count(self) -> int:
         """How many images there are to learn from."""
         return len(self.truth)
+
+    @property
+    def rate(self) -> float:
+        """Of learning."""
+        return FROM_SCRATCH
 
     def net(self) -> nn.Module:
         """The detector."""

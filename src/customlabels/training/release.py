@@ -157,6 +157,7 @@ def _card(ready: Ready, scored: Sequence[HeldOut], settled: Settled) -> ModelCar
             "plan": ready.plan.to_json(),
             "curves": {course.course.name: list(course.history) for course in scored},
             "notes": list(material.notes),
+            "backbone": ready.backbone,
         },
     )
 

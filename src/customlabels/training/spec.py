@@ -61,7 +61,8 @@ class TrainingSpec:
     buckets: name -> local folder of images and output     s3: where the other buckets are, None for nowhere
     output_prefix: may be empty, or end with a slash
     budget_seconds: wall time for reading, learning and export on this machine; None: as long as it helps
-    backbone_folder: an earlier model's, whose weights (but those of its labels) are the start; None: random
+    backbone_folder: an earlier model's, whose weights (but those of its labels) are the start; or one
+        of the hub (see `hub`); None: random weights
     threads: at most, None for one a core; the plan may choose one
     checkpoint_seconds: how much learning a power cut may cost
     """
