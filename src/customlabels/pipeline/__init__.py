@@ -1,9 +1,11 @@
 """The product's workflow: its definition, its input, its output and the names under which it leaves results.
 
 Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that AWS and the local engine run
-alike; this room knows where the file is and what goes in and comes out. It starts nothing and calls nobody.
+alike; this room knows where the file is and what goes in and comes out, and composes the report of a run. It
+starts nothing.
 """
 
+from customlabels.pipeline.reports import place_of, report_text
 from customlabels.pipeline.runs import (
     Decision,
     RunInput,
@@ -33,5 +35,7 @@ __all__ = [
     "definition",
     "definition_text",
     "local_substitutions",
+    "place_of",
     "poll_seconds",
+    "report_text",
 ]
