@@ -226,7 +226,7 @@ class Forgetful:
         self.objects = objects
 
     def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
-        if "TrainingEvidence" in key:
+        if "TrainingRecord" in key:
             raise ObjectNotFound(key)
         data = self.objects.read(bucket, key, limit=limit)
         if "EvaluationResultSummary" in key:

@@ -129,8 +129,8 @@ def test_its_figures_agree_wherever_they_stand(spec: TrainingSpec, outcome: Trai
 
 def test_its_documents_lie_under_the_services_names(spec: TrainingSpec, outcome: TrainingOutcome) -> None:
     kinds = {
-        "EvaluationResultSummary", "TestingGroundTruth", "TrainingGroundTruth", "ManifestSummary",
-        "TrainingManifestWithValidation", "TestingManifestWithValidation", "TrainingEvidence",
+        "EvaluationResultSummary", "Evidence", "TestingGroundTruth", "TrainingGroundTruth", "ManifestSummary",
+        "TrainingManifestWithValidation", "TestingManifestWithValidation", "TrainingRecord",
     }  # fmt: skip
     tested = (spec.buckets["output"] / "runs/TestingGroundTruth-shapes-v1.json").read_text().splitlines()
 
@@ -143,7 +143,7 @@ def test_its_documents_lie_under_the_services_names(spec: TrainingSpec, outcome:
 def test_what_was_said_of_images_that_were_not_learned_from_is_kept(
     spec: TrainingSpec, outcome: TrainingOutcome
 ) -> None:
-    told = document(spec, outcome.output_keys["TrainingEvidence"])
+    told = document(spec, outcome.output_keys["TrainingRecord"])
     card = json.loads((outcome.artefact_folder / "model.json").read_text())
 
     kept = told["OutOfFold"]["Kept"]
@@ -157,7 +157,7 @@ def test_what_was_said_of_images_that_were_not_learned_from_is_kept(
 
 
 def test_of_another_kind_the_same_is_kept(other: TrainingSpec, other_outcome: TrainingOutcome) -> None:
-    told = document(other, other_outcome.output_keys["TrainingEvidence"])
+    told = document(other, other_outcome.output_keys["TrainingRecord"])
 
     kept = told["OutOfFold"]["Kept"]
     assert told["Kind"] == other_outcome.kind

@@ -1,8 +1,9 @@
 """The product's workflow: its definition, its input, its output and the names under which it leaves results.
 
 Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that AWS and the local engine run
-alike; this room knows where the file is and what goes in and comes out, and composes the report of a run. It
-starts nothing.
+alike; this room knows where the file is and what goes in and comes out, and composes the report of a run.
+The judge, which needs numpy, is not behind this door but in `customlabels.pipeline.judge`, where Lambda finds
+it too.
 """
 
 from customlabels.pipeline.reports import place_of, report_text
@@ -16,6 +17,7 @@ from customlabels.pipeline.runs import (
     poll_seconds,
 )
 from customlabels.pipeline.workflow import (
+    JUDGE_NAME,
     STATE_MACHINE_NAME,
     WorkflowMissing,
     definition,
@@ -24,6 +26,7 @@ from customlabels.pipeline.workflow import (
 )
 
 __all__ = [
+    "JUDGE_NAME",
     "STATE_MACHINE_NAME",
     "Decision",
     "RunInput",

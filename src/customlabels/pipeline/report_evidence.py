@@ -50,6 +50,7 @@ class Evidence:
     decision: Mapping[str, Any] = field(default_factory=dict)
     judgement: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     manifests: Mapping[str, Any] = field(default_factory=dict)
     tested: Recorded | None = None
@@ -74,7 +75,8 @@ def gathered(place: Place, reader: Reader) -> Evidence:
         found.judgement = document(bucket, key)
     found.summary = document(*place.document("EvaluationResultSummary"))
     found.manifests = document(*place.document("ManifestSummary"))
-    found.training = document(*place.document("TrainingEvidence"))
+    found.measured = document(*place.document("Evidence"))
+    found.training = document(*place.document("TrainingRecord"))
     if not (found.decision or found.summary):
         where = "s3://{}/{}".format(*place.beside("decision.json"))
         raise InvalidInput(

@@ -45,7 +45,7 @@ def facts(found: Evidence) -> dict[str, Any]:
         told |= {
             "Figures": _figures(found, evaluation),
             "Labels": list(_labels(found, evaluation)),
-            "Curves": list(_curves(tested, evaluation)),
+            "Curves": list(_curves(tested, evaluation, found.measured.get("Curves", {}))),
             "Confusions": _confusions(tested, evaluation, wrong),
             "Mistakes": _worst(tested, wrong),
             "WaysToPass": _ways(found, evaluation, wrong, doubts),
@@ -95,7 +95,11 @@ def _verdict(found: Evidence, evaluation: Evaluation | None) -> dict[str, Any]:
         reasons = ["{}: {}".format(*(found.decision.get(name, "unknown") for name in ("Error", "Cause")))]
     told = {"Decision": decision, "Headline": HEADLINES.get(decision, ""), "Reasons": reasons}
     rules = found.judgement.get("Rules") or _one_rule(found, evaluation)
-    return told | {"Rules": rules} | _given(found.judgement, "Warnings", "Champion", "Wear")
+    return (
+        told
+        | {"Rules": rules}
+        | _given(found.judgement, "Warnings", "MoreTestImages", "Comparison", "ComparedWith", "TestSet")
+    )
 
 
 def _one_rule(found: Evidence, evaluation: Evaluation | None) -> list[dict[str, Any]]:
@@ -107,7 +111,7 @@ def _one_rule(found: Evidence, evaluation: Evaluation | None) -> list[dict[str, 
         "Value": value,
         "Bound": bound,
         "Margin": value - bound,
-        "Passed": value > bound,
+        "Outcome": "PASSES" if value > bound else "FAILS",
     }
     if evaluation is not None:
         rule |= {
@@ -180,24 +184,35 @@ def _labels(found: Evidence, evaluation: Evaluation) -> Iterator[dict[str, Any]]
         }
 
 
-def _curves(tested: Recorded, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+def _curves(
+    tested: Recorded, evaluation: Evaluation, measured: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """Precision over recall of each label, thinned, in the order of the labels.
 
-    Boxes below their threshold that find nothing are not on record, so their curves end at the threshold.
+    measured: whole curves of boxes, kept beside the summary; without them a curve of boxes ends at its
+    threshold, for the boxes below it that find nothing are not on record
     """
     boxes = isinstance(tested.predictions, BoxPredictions)
     for candidates, figures in zip(tested.predictions.candidates, evaluation.by_label, strict=True):
         told = curve(candidates)
-        last = np.searchsorted(-told.cuts, -figures.threshold, side="right") if boxes else len(told.cuts)
-        ends = np.flatnonzero(
-            np.diff(told.recall[:last], prepend=-1.0, append=2.0)
-        )  # of each level of recall
-        corners = np.unique(np.concatenate([ends[:-1], ends[1:] - 1]))
-        kept = corners[
-            np.unique(np.linspace(0, len(corners) - 1, min(len(corners), CURVE_POINTS)).astype(int))
-        ]
-        points = [[round(float(told.recall[at]), 4), round(float(told.precision[at]), 4)] for at in kept]
-        yield {"Label": figures.label, "Points": points, "At": [figures.recall, figures.precision]}
+        recall, precision, last = told.recall, told.precision, len(told.cuts)
+        if whole := measured.get(figures.label):
+            recall, precision = (np.array(whole[name], dtype=np.float64) for name in ("Recall", "Precision"))
+        elif boxes:
+            last = int(np.searchsorted(-told.cuts, -figures.threshold, side="right"))
+        yield {
+            "Label": figures.label,
+            "Points": _thinned(recall[:last], precision[:last]),
+            "At": [figures.recall, figures.precision],
+        }
+
+
+def _thinned(recall: Any, precision: Any) -> list[list[float]]:
+    """[recall, precision] where recall changes, before and after; evenly chosen if there are many."""
+    ends = np.flatnonzero(np.diff(recall, prepend=-1.0, append=2.0))
+    corners = np.unique(np.concatenate([ends[:-1], ends[1:] - 1]))
+    kept = corners[np.unique(np.linspace(0, len(corners) - 1, min(len(corners), CURVE_POINTS)).astype(int))]
+    return [[round(float(recall[at]), 4), round(float(precision[at]), 4)] for at in kept]
 
 
 def _counts(evaluation: Evaluation) -> Counts:
@@ -309,7 +324,7 @@ def _ways(
         return {}
     counts = _counts(evaluation)
     chosen = repairs(counts, float(bound))
-    told: dict[str, Any] = {"Bound": bound, "Mistakes": len(wrong), **_given(found.judgement, "Advice")}
+    told: dict[str, Any] = {"Bound": bound, "Mistakes": len(wrong)}
     if chosen is None:
         return told | {"Repairs": None}
     fixed = Counter(chosen)
@@ -369,6 +384,8 @@ def _training(found: Evidence, digests: Mapping[str, str]) -> dict[str, Any]:
         },
         "Digests": dict(digests),
     }
+    if found.measured:
+        told["Measured"] = _given(found.measured, "LatencyMilliseconds", "ModelMegabytes")
     if training:
         card = training["Training"]
         told["Copies"] = training["Copies"]

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from customlabels.drawing import Axis, Cell, Figure, Line, interval_chart, line_chart, matrix_chart
+from customlabels.evaluation import RULES
 from customlabels.pipeline.report_evidence import Reader
 from customlabels.pipeline.report_pictures import Album
 
@@ -55,7 +56,13 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"share": share, "interval": interval, "name": _file_name}
+    templates.filters |= {
+        "share": share,
+        "interval": interval,
+        "name": _file_name,
+        "number": _number,
+        "said": _said,
+    }
     return templates.get_template("report.html")
 
 
@@ -67,6 +74,18 @@ def share(value: float | None) -> str:
 def interval(ends: Sequence[float] | None) -> str:
     """Low and high of a figure."""
     return "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    """A figure of any size, as short as it may be; a count stays whole."""
+    if value is None:
+        return "-"
+    return format(value, f"{sign}.3f" if abs(value) <= 1 and value != int(value) else f"{sign}.4g")
+
+
+def _said(rule: str) -> str:
+    """What a rule asks for, in the words of the table of rules."""
+    return next((each.says.rstrip(".") for each in RULES if each.name == rule), rule)
 
 
 def _file_name(reference: str) -> str:

@@ -8,9 +8,17 @@ from typing import Any
 
 from customlabels.errors import CustomLabelsError
 
-__all__ = ["STATE_MACHINE_NAME", "WorkflowMissing", "definition", "definition_text", "local_substitutions"]
+__all__ = [
+    "JUDGE_NAME",
+    "STATE_MACHINE_NAME",
+    "WorkflowMissing",
+    "definition",
+    "definition_text",
+    "local_substitutions",
+]
 
 STATE_MACHINE_NAME = "customlabels-pipeline"
+JUDGE_NAME = "customlabels-judge"  # under which a local server knows the judge
 
 _HERE = Path(__file__).resolve().parent
 # A wheel carries the file beside this module; a checkout has it where template.yaml names it.

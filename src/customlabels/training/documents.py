@@ -17,10 +17,11 @@ __all__ = ["Documents"]
 
 Kind = Literal[
     "EvaluationResultSummary",
+    "Evidence",
     "ManifestSummary",
     "TestingGroundTruth",
     "TestingManifestWithValidation",
-    "TrainingEvidence",  # ours
+    "TrainingRecord",  # ours
     "TrainingGroundTruth",
     "TrainingManifestWithValidation",
 ]

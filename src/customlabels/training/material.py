@@ -76,6 +76,7 @@ class Material:
 
     kind: of model     training: pixels at the cached sides     testing: pixels as served
     digest: of usable images, labels and boxes     copies: images with the same bytes as another one
+    leaked: test images with the bytes of a training image
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Material:
     size: Size
     notes: tuple[str, ...]
     digest: str
+    leaked: tuple[str, ...]
     copies: tuple[Mapping[str, str], ...] = ()
 
 
@@ -155,7 +157,10 @@ def gathered(
         digest.update(part.carried.tobytes())
         for boxes in part.boxes:
             digest.update(boxes.labels.tobytes() + boxes.corners.tobytes())
-    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), (*leaked, *twins))
+    lost = tuple(each["Image"] for each in leaked)
+    return Material(
+        sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), lost, (*leaked, *twins)
+    )
 
 
 def _both_sets(spec: TrainingSpec, hub: HubBackbone | None) -> _Sets:

@@ -1,6 +1,6 @@
 """What a training knows and the service's documents do not say: kept beside them, for the report.
 
-Layer: training; no torch. One JSON object, `TrainingEvidence-<project>-<version>.json`: how the model was
+Layer: training; no torch. One JSON object, `TrainingRecord-<project>-<version>.json`: how the model was
 made, its curves, which images are copies of others, and what was said of images that were kept from it (each
 by a net that had not learned from it). It is bounded: of a large set, evenly chosen images stand for all.
 """
@@ -16,7 +16,7 @@ from customlabels.evaluation import Boxes, BoxPredictions, Predictions
 from customlabels.inference import ModelCard
 from customlabels.training.material import Material
 
-__all__ = ["evidence"]
+__all__ = ["training_record"]
 
 MOST_SCORES = 200_000  # numbers; about 1.4 MB
 MOST_BOXES = 20_000  # found boxes; about 1.4 MB
@@ -25,7 +25,7 @@ MOST_COPIES = 200
 DIGITS = 4
 
 
-def evidence(
+def training_record(
     card: ModelCard, material: Material, held_out: Predictions | BoxPredictions, references: Sequence[str]
 ) -> dict[str, Any]:
     """The object. references: addresses of the held-out images, as they follow in `held_out`"""
