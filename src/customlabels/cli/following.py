@@ -181,9 +181,9 @@ def show_verdict(result: dict[str, Any], flags: str = "") -> None:
         say(f"every step:  customlabels follow {name}{flags}")
         return
     version = result.get("ProjectVersionArn", "")
-    sign = ">" if result.get("Decision") == "DEPLOYED" else "<="
-    score = result.get("F1Score")
-    shown = "no F1 score" if score is None else f"F1 {score:.4f} {sign} {result.get('F1Threshold')}"
+    score, threshold = result.get("F1Score"), result.get("F1Threshold", 0)
+    sign = ">" if score is not None and score > threshold else "<="
+    shown = "no F1 score" if score is None else f"F1 {score:.4f} {sign} {threshold}"
     show(f"{result.get('Decision', 'DONE')}  {shown}  (test set)")
     for reason in result.get("Reasons", []):
         show(f"  {reason}")

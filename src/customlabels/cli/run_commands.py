@@ -8,7 +8,7 @@ import typer
 
 from customlabels.cli.options import Json, Machine, Profile, Region, Run, Stack, Url
 
-__all__ = ["approve", "follow", "redrive", "refuse", "run", "status", "stop"]
+__all__ = ["approve", "follow", "plan", "redrive", "refuse", "run", "status", "stop"]
 
 Detach = Annotated[bool, typer.Option("--detach", help="Return once the run is started.")]
 
@@ -107,6 +107,18 @@ def run(
     if place.is_home:
         raise typer.Exit(run_pipeline(request, detach=detach, as_json=as_json))
     raise typer.Exit(run_elsewhere(request, place, detach=detach, as_json=as_json))
+
+
+def plan(
+    sources: Annotated[list[str] | None, typer.Argument(help="Training data, then test data.")] = None,
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Training time, such as 90s or 10m.")] = "",
+    aws: Annotated[bool, typer.Option("--aws", help="On AWS: calls, permissions, money.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a run would do, take and cost, before anything starts."""
+    from customlabels.cli.planning import plan_run
+
+    raise typer.Exit(plan_run(sources or [], budget, aws=aws, as_json=as_json))
 
 
 def follow(

@@ -4,6 +4,7 @@ Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that 
 alike; this room knows where the file is and what goes in and comes out. It starts nothing and calls nobody.
 """
 
+from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
 from customlabels.pipeline.runs import (
     Decision,
     RunInput,
@@ -30,6 +31,7 @@ __all__ = [
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "Decision",
+    "Rehearsal",
     "RunInput",
     "RunResult",
     "Waits",
@@ -38,6 +40,8 @@ __all__ = [
     "decision_key",
     "definition",
     "definition_text",
+    "iam_actions",
     "local_substitutions",
     "poll_seconds",
+    "rehearse",
 ]
