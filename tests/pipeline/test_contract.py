@@ -55,6 +55,26 @@ TRANSIENT = {
     },
     # S3 models neither its throttling nor its internal errors: both come under the service's general name.
     "s3": {"S3.S3Exception", "States.Timeout"},
+    # The others' optimised integrations have a general name as well.
+    "sns": {
+        "SNS.InternalErrorException",
+        "SNS.KMSThrottlingException",
+        "SNS.AmazonSNSException",
+        "States.Timeout",
+    },
+    "lambda": {
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+    },
+}
+GENERAL = {"s3": "S3.S3Exception", "sns": "SNS.AmazonSNSException", "lambda": "Lambda.AWSLambdaException"}
+# Where it is not a minute, and what more or less than the transient errors is tried again.
+TIMEOUTS = {"Judge": 900, "Ask for approval": None}
+RETRIED = {
+    "Smoke test": TRANSIENT["rekognition"] | {"Rekognition.ResourceNotReadyException"},  # its units come up
+    "Ask for approval": TRANSIENT["sns"] - {"States.Timeout"},  # the person's
 }
 # Granted though no state calls them, with the reason.
 GRANTED_BESIDES = {
@@ -83,8 +103,8 @@ CATCHING = {name: state for name, state in STATES.items() if state["Type"] in ("
 
 def called(state: dict[str, Any]) -> tuple[str, OperationModel]:
     """The service and operation that a task's Resource names."""
-    kind, service, operation = state["Resource"].rsplit(":", 3)[1:]
-    assert kind == "aws-sdk"
+    service, _, operation = state["Resource"].removesuffix(".waitForTaskToken").rpartition(":")
+    service = service.rpartition(":")[2]
     return service, SESSION.get_service_model(service).operation_model(operation[0].upper() + operation[1:])
 
 
@@ -115,7 +135,7 @@ def check_parameters(given: dict[str, Any], shape: Shape, where: str) -> None:
 def test_a_task_calls_a_real_operation_with_its_parameters(name: str) -> None:
     _, operation = called(TASKS[name])
 
-    check_parameters(TASKS[name]["Parameters"], operation.input_shape, name)
+    check_parameters(TASKS[name].get("Arguments") or TASKS[name]["Parameters"], operation.input_shape, name)
 
 
 @pytest.mark.parametrize("name", [name for name, state in TASKS.items() if "ResultSelector" in state])
@@ -134,14 +154,14 @@ def test_a_task_selects_members_that_the_answer_has(name: str) -> None:
 def test_errors_are_spelled_as_step_functions_spells_them(state: str) -> None:
     rules = [*CATCHING[state].get("Retry", []), *CATCHING[state].get("Catch", [])]
     named = {error for rule in rules for error in rule["ErrorEquals"]}
-    known = {"States.ALL", "States.Timeout"}
+    known = {"States.ALL", "States.Timeout"} | ({"ApprovalRefused"} if state == "Ask for approval" else set())
     if state in TASKS:
         service, operation = called(TASKS[state])
-        title = {"rekognition": "Rekognition", "s3": "S3"}[service]
+        title = {"rekognition": "Rekognition", "s3": "S3", "sns": "SNS", "lambda": "Lambda"}[service]
         known |= {
             f"{title}.{shape.name.removesuffix('Exception')}Exception" for shape in operation.error_shapes
         }
-        known |= {"S3.S3Exception"} if service == "s3" else set()
+        known |= {GENERAL.get(service, ""), "Lambda.SdkClientException"}
 
     assert named <= known
 
@@ -160,8 +180,8 @@ def test_every_task_is_bounded_and_retries_what_passes_by_itself(name: str) -> N
     service, _ = called(TASKS[name])
     first = TASKS[name]["Retry"][0]
 
-    assert TASKS[name]["TimeoutSeconds"] == 60
-    assert set(first["ErrorEquals"]) == TRANSIENT[service]
+    assert TASKS[name].get("TimeoutSeconds") == TIMEOUTS.get(name, 60)
+    assert set(first["ErrorEquals"]) == RETRIED.get(name, TRANSIENT[service])
     assert first["JitterStrategy"] == "FULL"
     assert first["MaxDelaySeconds"] == 60
 
@@ -187,10 +207,28 @@ def test_a_list_is_asked_for_its_first_element_before_that_is_read() -> None:
     reading = {
         name
         for name, state in STATES.items()
-        if state["Type"] != "Choice" and any(text.endswith("[0]") for text in texts(state))
+        if state["Type"] != "Choice" and any(re.search(r"Lookup\S*\[0\]", text) for text in texts(state))
     }
 
     assert reading == asked
+
+
+@pytest.mark.parametrize(
+    ("choice", "variable", "shape"),
+    [
+        ("Trained?", "$.Training.Version.Status", "ProjectVersionStatus"),
+        ("Serving?", "$.Hosting.Version.Status", "ProjectVersionStatus"),
+        ("Copied?", "$.Seen.Dataset.Status", "DatasetStatus"),
+    ],
+)
+def test_every_status_of_the_service_is_named(choice: str, variable: str, shape: str) -> None:
+    model = SESSION.get_service_model("rekognition")
+    # CREATE_FAILED and the like; a default is for statuses that do not exist yet
+    named = [value for value in texts(STATES[choice]["Choices"]) if value in model.shape_for(shape).enum]
+
+    assert set(named) == set(model.shape_for(shape).enum)
+    assert STATES[choice]["Default"].endswith("unclear")
+    assert variable in texts(STATES[choice])
 
 
 def test_state_names_are_unique_and_fit_the_service() -> None:
@@ -245,7 +283,8 @@ def test_the_role_may_do_what_the_states_do_and_nothing_else() -> None:
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
         if action.split(":")[0] in ("rekognition", "s3")
     }
-    used = {f"{service}:{operation.name}" for service, operation in map(called, TASKS.values())}
+    calls = [called(state) for state in TASKS.values()]
+    used = {f"{service}:{call.name}" for service, call in calls if service in ("rekognition", "s3")}
 
     assert granted == used | set(GRANTED_BESIDES)
 

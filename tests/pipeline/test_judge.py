@@ -24,7 +24,7 @@ from customlabels.evaluation import (
     summary,
 )
 from customlabels.operations import FunctionContext
-from customlabels.pipeline import JUDGE_NAME
+from customlabels.pipeline import JUDGE_FUNCTION
 from customlabels.pipeline.judge import S3, Bucket, handler, judged
 from customlabels.storage import Objects
 
@@ -183,11 +183,13 @@ def test_nobody_is_judged_by_anothers_bucket(tmp_path: Path) -> None:
     objects = Objects({"results": tmp_path}.get, None, tmp_path / "attributes")
     own = OwnObjects(objects, lambda _bucket: True)
     version = leave(own, "v1", 1.0)
-    judge = judge_function(objects, lambda account, _bucket: account == "111122223333")[JUDGE_NAME]
+    judge = judge_function(objects, lambda account, _bucket: account == "111122223333")[JUDGE_FUNCTION]
 
-    assert judge(event(version), FunctionContext(JUDGE_NAME, "t", "111122223333"))["Decision"] == "DEPLOYED"
+    assert (
+        judge(event(version), FunctionContext(JUDGE_FUNCTION, "t", "111122223333"))["Decision"] == "DEPLOYED"
+    )
     with pytest.raises(InvalidInput, match="may not use bucket results"):
-        judge(event(version), FunctionContext(JUDGE_NAME, "t", "999999999999"))
+        judge(event(version), FunctionContext(JUDGE_FUNCTION, "t", "999999999999"))
 
 
 @pytest.fixture

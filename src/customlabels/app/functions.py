@@ -14,7 +14,7 @@ from typing import Any
 
 from customlabels.errors import InvalidInput
 from customlabels.operations import Function, FunctionContext
-from customlabels.pipeline import JUDGE_NAME
+from customlabels.pipeline import JUDGE_FUNCTION
 from customlabels.storage import ObjectNotFound, Objects
 
 __all__ = ["functions_of", "judge_function"]
@@ -57,7 +57,7 @@ def judge_function(objects: Objects, may_use: Callable[[str, str], bool]) -> dic
 
         return judged(event, OwnObjects(objects, lambda bucket: may_use(context.account, bucket)))
 
-    return {JUDGE_NAME: judge}
+    return {JUDGE_FUNCTION: judge}
 
 
 def functions_of(file: Path | None) -> dict[str, Function]:

@@ -6,6 +6,7 @@ The judge, which needs numpy, is not behind this door but in `customlabels.pipel
 it too.
 """
 
+from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
 from customlabels.pipeline.reports import place_of, report_text
 from customlabels.pipeline.runs import (
     Decision,
@@ -17,7 +18,9 @@ from customlabels.pipeline.runs import (
     poll_seconds,
 )
 from customlabels.pipeline.workflow import (
-    JUDGE_NAME,
+    APPROVAL_STATE,
+    JUDGE_FUNCTION,
+    LOCAL_TOPIC,
     STATE_MACHINE_NAME,
     WorkflowMissing,
     definition,
@@ -26,9 +29,12 @@ from customlabels.pipeline.workflow import (
 )
 
 __all__ = [
-    "JUDGE_NAME",
+    "APPROVAL_STATE",
+    "JUDGE_FUNCTION",
+    "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "Decision",
+    "Rehearsal",
     "RunInput",
     "RunResult",
     "Waits",
@@ -37,8 +43,10 @@ __all__ = [
     "decision_key",
     "definition",
     "definition_text",
+    "iam_actions",
     "local_substitutions",
     "place_of",
     "poll_seconds",
+    "rehearse",
     "report_text",
 ]

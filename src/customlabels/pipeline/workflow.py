@@ -9,7 +9,9 @@ from typing import Any
 from customlabels.errors import CustomLabelsError
 
 __all__ = [
-    "JUDGE_NAME",
+    "APPROVAL_STATE",
+    "JUDGE_FUNCTION",
+    "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "WorkflowMissing",
     "definition",
@@ -18,7 +20,10 @@ __all__ = [
 ]
 
 STATE_MACHINE_NAME = "customlabels-pipeline"
-JUDGE_NAME = "customlabels-judge"  # under which a local server knows the judge
+JUDGE_FUNCTION = "customlabels-judge"  # under which a local server knows the judge
+APPROVAL_STATE = "Ask for approval"
+# Of this machine alone: nobody subscribes to it, what is published stands in the execution's history.
+LOCAL_TOPIC = "arn:aws:sns:us-east-1:000000000000:customlabels"
 
 _HERE = Path(__file__).resolve().parent
 # A wheel carries the file beside this module; a checkout has it where template.yaml names it.
@@ -63,4 +68,8 @@ def local_substitutions() -> dict[str, str]:
         "F1Threshold": "0.85",
         "MinInferenceUnits": "1",
         "MaxInferenceUnits": "0",
+        "JudgeFunctionArn": JUDGE_FUNCTION,
+        "RequireApproval": "false",
+        "ApprovalTopicArn": LOCAL_TOPIC,
+        "NotificationTopicArn": "",
     }
