@@ -166,3 +166,22 @@ def test_all_script_together_is_small() -> None:
 
     assert sum(file.stat().st_size for file in files) <= 40_000
     assert files
+
+
+def test_a_run_s_report_has_its_looks_and_no_script_under_a_policy_of_digests(
+    deployed: Deployed, site: httpx.Client
+) -> None:
+    place = "arn:aws:states:us-east-1:123456789012:execution:customlabels-pipeline:"
+
+    answer = site.get(f"/report/{place}{first_run(deployed)}")
+    absent = site.get(f"/report/{place}gone")
+
+    policy = answer.headers["content-security-policy"]
+    assert answer.status_code == 200
+    assert re.fullmatch(
+        r"default-src 'none'; style-src( 'sha256-[\w+/=]+')+; img-src data:; frame-ancestors 'self'; sandbox",
+        policy,
+    )
+    assert "DEPLOYED" in answer.text
+    assert not re.search(r"<script| style=", answer.text)
+    assert absent.status_code == 404

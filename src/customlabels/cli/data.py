@@ -24,6 +24,7 @@ __all__ = [
     "SourceData",
     "add_bucket",
     "check_sources",
+    "existing",
     "list_buckets",
     "own_bucket",
     "remove_bucket",
@@ -69,7 +70,7 @@ def source_datasets(train: str, test: str, project: str, *, leave_out: bool) -> 
 
     leave_out: train without the images and lines that cannot be used, rather than refuse them.
     """
-    places = {side: _existing(side) for side in (train, test) if not side.startswith("arn:")}
+    places = {side: existing(side) for side in (train, test) if not side.startswith("arn:")}
     findings = check(list(places.values()))
     for warning in findings.warnings[:PROBLEMS_SHOWN]:
         say(f"warning: {warning}")
@@ -80,7 +81,8 @@ def source_datasets(train: str, test: str, project: str, *, leave_out: bool) -> 
     return SourceData(project or _project_name(train), train_side, test_side)
 
 
-def _existing(text: str) -> Path:
+def existing(text: str) -> Path:
+    """The absolute path of what the user named; raises UsageError."""
     path = Path(text).expanduser()
     if not path.exists():
         raise UsageError(f"{text}: there is no such file or folder")
@@ -177,7 +179,7 @@ def _wait_complete(endpoint: Endpoint, arns: Sequence[str]) -> None:
 
 def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
     """Print every finding; data with an error is exit code 5."""
-    findings = check([_existing(source) for source in sources])
+    findings = check([existing(source) for source in sources])
     if as_json:
         print_json(findings.as_json())
     else:

@@ -13,7 +13,7 @@ from customlabels.cli.backbones import backbone as backbones
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
 from customlabels.cli.options import Json
-from customlabels.cli.run_commands import approve, follow, redrive, refuse, run, status, stop
+from customlabels.cli.run_commands import approve, follow, plan, redrive, refuse, report, run, status, stop
 from customlabels.errors import CustomLabelsError, InvalidInput
 
 __all__ = ["main"]
@@ -31,7 +31,7 @@ bucket = typer.Typer(
 app.add_typer(bucket, name="bucket")
 app.add_typer(backbones, name="backbone")
 app.add_typer(execution, name="execution")
-for command in (run, follow, status, stop, redrive, approve, refuse, verify):
+for command in (plan, run, follow, status, report, stop, redrive, approve, refuse, verify):
     app.command()(command)
 
 Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]

@@ -175,7 +175,7 @@ def _with_headers(send: Send, cookie: str = "") -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
-                headers[name] = value
+                headers.setdefault(name, value)  # a report brings a policy of its own
             headers.setdefault("Cache-Control", "no-store")
             if cookie:
                 headers.append("set-cookie", cookie)

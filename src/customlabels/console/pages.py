@@ -25,7 +25,7 @@ from customlabels.console.galleries import (
 )
 from customlabels.console.guarding import Guard
 from customlabels.console.models import compare_page, detect, model_page, scores, try_page
-from customlabels.console.running import change_run, run_page, run_stream
+from customlabels.console.running import change_run, report_page, run_page, run_stream
 from customlabels.console.site import AskAs, Site
 from customlabels.console.starting import change_model, projects_page, start_page
 from customlabels.drawing import SHEET
@@ -61,6 +61,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/runs/{arn:path}", run_page),
     ("POST", "/runs/{arn:path}", change_run),
     ("GET", "/stream/{arn:path}", run_stream),
+    ("GET", "/report/{arn:path}", report_page),
 )
 
 

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Sequence
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from customlabels.console.guarding import form_of
 from customlabels.console.histories import history, news, token_of, with_data
 from customlabels.console.site import Ask, Site
-from customlabels.console.verdicts import verdict_of
+from customlabels.console.verdicts import Verdict, verdict_of
 from customlabels.console.visits import Journal, details_of, kind_of
 from customlabels.drawing import STATUSES, Axis, Line, bare, line_chart, workflow_svg
 from customlabels.errors import ServiceError
 from customlabels.pipeline import STATE_MACHINE_NAME
 
-__all__ = ["change_run", "run_page", "run_stream"]
+__all__ = ["change_run", "report_page", "run_page", "run_stream"]
 
 EVENTS_SHOWN = 500
 LOOK_SECONDS = 0.5
 QUIET_SECONDS = 15.0  # after which a stream says that it is still there
 TIMELINE = 1000  # units that a run is long
 REFUSED = "ApprovalRefused"
+STYLES = re.compile("<style>(.*?)</style>", re.DOTALL)
 
 
 async def run_page(site: Site, request: Request) -> Response:
@@ -64,6 +68,19 @@ async def run_stream(site: Site, request: Request) -> Response:
     after = int(given) if given.isascii() and given.isdigit() else 0
     await site.ask(request)("stepfunctions", "DescribeExecution", {"executionArn": arn})
     return StreamingResponse(_stream(site, request, arn, after), media_type="text/event-stream")
+
+
+async def report_page(site: Site, request: Request) -> Response:
+    """`/report/ARN`: the report of a run, one document that carries its looks and pictures within itself.
+
+    Its policy allows exactly these looks, by their digests, and nothing from anywhere.
+    """
+    wanted = {"ExecutionArn": request.path_params["arn"]}
+    text = (await site.ask(request)("customlabels", "GetReport", wanted))["Text"]
+    digests = {b64encode(sha256(style.encode()).digest()).decode() for style in STYLES.findall(text)}
+    allowed = " ".join(f"'sha256-{digest}'" for digest in sorted(digests)) or "'none'"
+    policy = f"default-src 'none'; style-src {allowed}; img-src data:; frame-ancestors 'self'; sandbox"
+    return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
 
 async def change_run(site: Site, request: Request) -> Response:
@@ -142,7 +159,7 @@ async def _parts(site: Site, request: Request, run: dict[str, Any], journal: Jou
         "head": site.part("run_head.html", **head),
         "timeline": site.part("run_timeline.html", rows=_bars(journal, run["startDate"], now)),
         "progress": await _progress(site, ask, arn, journal),
-        "cli": site.part("run_cli.html", commands=_cli(run)),
+        "cli": site.part("run_cli.html", commands=_cli(run, token, verdict)),
     }
 
 
@@ -241,7 +258,7 @@ def _state_url(name: str) -> str:
     return f"?state={quote(name)}"
 
 
-def _cli(run: dict[str, Any]) -> list[str]:
+def _cli(run: dict[str, Any], token: str, verdict: Verdict | None) -> list[str]:
     """The commands that say what this page says, or do what its buttons do."""
     machine, name = run["stateMachineArn"].rpartition(":")[2], run["name"]
     shell = f"{machine}:{name}"
@@ -250,6 +267,9 @@ def _cli(run: dict[str, Any]) -> list[str]:
     else:
         commands = [f"customlabels execution describe {shell}", f"customlabels execution stop {shell}"]
     commands.append(f"customlabels execution history {shell}")
+    if machine == STATE_MACHINE_NAME:
+        commands += [f"customlabels approve {name}", f"customlabels refuse {name}"] if token else []
+        commands += [f"customlabels report {name}"] if verdict else []
     if run.get("redriveStatus") == "REDRIVABLE":
         commands.append(f"customlabels execution redrive {shell}")
     running = run["status"] == "RUNNING"
