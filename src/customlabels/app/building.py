@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from customlabels import __version__
 from customlabels.app.functions import functions_of, judge_function
 from customlabels.asl import Rules
-from customlabels.console import console_app
+from customlabels.console import AskAs, console_app
 from customlabels.errors import InvalidInput
 from customlabels.operations import (
     Dispatcher,
@@ -46,10 +46,11 @@ from customlabels.wire import (
     Key,
     S3App,
     S3Signatures,
+    Services,
     Signatures,
     WireApp,
     load_services,
-    not_found,
+    validate,
 )
 from customlabels.workflows import (
     Activities,
@@ -88,6 +89,7 @@ class App:
     units: Supervisor
     dispatcher: Dispatcher
     parts: Parts
+    closing: asyncio.Event  # set when the server is told to end, so that open streams of pages do not hold it
 
     async def start(self) -> None:
         """Take up what the last server left, then begin to work. Requests may come from here on."""
@@ -183,23 +185,28 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         name: Key(key.secret, key.account, key.session_token) for name, key in settings.access_keys.items()
     }
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
-    # With access keys set, who may see pages is a login's matter, which this build does not have.
-    pages = not_found if keys else _console(dispatcher, Caller(settings.account, settings.region))
+    closing = asyncio.Event()
+    local = Caller(settings.account, settings.region)
+    pages = console_app(_asking(dispatcher, services), keys, local, closing)
     s3_signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
     s3_app = S3App(services.shape_only("s3"), dispatcher.acall, s3_signatures, fallback=pages)
     asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
-    return App(asgi, records, engine, jobs, units, dispatcher, parts)
+    return App(asgi, records, engine, jobs, units, dispatcher, parts, closing)
 
 
 def _endpoint(given: S3Settings) -> S3Endpoint:
     return S3Endpoint(given.endpoint_url, given.access_key, given.secret_key, given.region)
 
 
-def _console(dispatcher: Dispatcher, caller: Caller) -> Application:
-    async def ask(service: str, operation: str, members: Mapping[str, Any]) -> dict[str, Any]:
-        return await dispatcher.acall(Invocation(service, operation, dict(members), caller, _new_id()))
+def _asking(dispatcher: Dispatcher, services: Services) -> AskAs:
+    """Calls as they come over HTTP, held to the same models."""
 
-    return console_app(ask)
+    async def ask(caller: Caller, service: str, operation: str, members: Mapping[str, Any]) -> dict[str, Any]:
+        params = validate(services.shape_only(service).operation(operation), dict(members))
+        answer = await dispatcher.acall(Invocation(service, operation, params, caller, _new_id()))
+        return {name: value for name, value in answer.items() if value is not None}  # as the wire does
+
+    return ask
 
 
 def _check_mocks(file: Path | None) -> None:

@@ -116,6 +116,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
     def end() -> None:
         # Without an address: who comes now waits until the home is free, and starts the next server.
         lock.publish(Served(os.getpid(), "", detached))
+        app.closing.set()
         server.end()
 
     for ending in (signal.SIGINT, signal.SIGTERM):

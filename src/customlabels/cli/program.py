@@ -15,7 +15,7 @@ from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
 from customlabels.cli.ledger_commands import history, rollback
 from customlabels.cli.options import Json, Target
-from customlabels.cli.run_commands import approve, follow, redrive, refuse, run, status, stop
+from customlabels.cli.run_commands import approve, follow, plan, redrive, refuse, report, run, status, stop
 from customlabels.cli.serving_commands import export, promote, shadow, start
 from customlabels.errors import CustomLabelsError, InvalidInput
 
@@ -36,9 +36,11 @@ app.add_typer(backbones, name="backbone")
 app.add_typer(dataset, name="dataset")
 app.add_typer(execution, name="execution")
 for command in (
+    plan,
     run,
     follow,
     status,
+    report,
     stop,
     redrive,
     approve,

@@ -21,9 +21,10 @@ from customlabels.cli.data import OUTPUT_BUCKET, own_bucket, source_datasets
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import WITHOUT_CREDENTIALS, Exit, NoEndpoint, UsageError
-from customlabels.cli.following import execution_result, exit_after, follow, show_verdict
+from customlabels.cli.following import OPEN, execution_result, exit_after, follow, show_verdict
 from customlabels.cli.places import Place, Reached
 from customlabels.cli.printing import print_json, say
+from customlabels.cli.reporting import written_report
 from customlabels.pipeline import (
     STATE_MACHINE_NAME,
     RunInput,
@@ -217,6 +218,8 @@ def _followed(reached: Reached, arn: str, name: str, flags: str, *, as_json: boo
             f"the server went away: {error}\n"
             f"the run goes on when one is there:  customlabels follow {name}{flags}"
         ) from error
+    if result["Status"] not in OPEN and (page := written_report(reached, arn)):
+        result["ReportPage"] = page
     if as_json:
         print_json(result | {"Endpoint": reached.url})
     else:

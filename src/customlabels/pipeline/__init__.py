@@ -1,10 +1,13 @@
 """The product's workflow: its definition, its input, its output and the names under which it leaves results.
 
 Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that AWS and the local engine run
-alike; this room knows where the file is and what goes in and comes out. The judge, which needs numpy, is not
-behind this door but in `customlabels.pipeline.judge`, where Lambda finds it too.
+alike; this room knows where the file is and what goes in and comes out, and composes the report of a run.
+The judge, which needs numpy, is not behind this door but in `customlabels.pipeline.judge`, where Lambda finds
+it too.
 """
 
+from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
+from customlabels.pipeline.reports import place_of, report_text
 from customlabels.pipeline.runs import (
     Decision,
     RunInput,
@@ -34,6 +37,7 @@ __all__ = [
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "Decision",
+    "Rehearsal",
     "RunInput",
     "RunResult",
     "Waits",
@@ -43,6 +47,10 @@ __all__ = [
     "decision_key",
     "definition",
     "definition_text",
+    "iam_actions",
     "local_substitutions",
+    "place_of",
     "poll_seconds",
+    "rehearse",
+    "report_text",
 ]
