@@ -92,6 +92,17 @@ def options(
 
 
 @app.command()
+def reproduce(
+    target: Annotated[str, typer.Argument(help="A project (its newest version), PROJECT/VERSION or an ARN.")],
+    as_json: Json = False,
+) -> None:
+    """Train a version again, and say whether it comes out the same to the bit."""
+    from customlabels.cli.looking import reproduce_version
+
+    raise typer.Exit(reproduce_version(target, as_json=as_json))
+
+
+@app.command()
 def detect(
     model: Target,
     images: Annotated[list[Path], typer.Argument(help="JPEG or PNG files.")],

@@ -41,6 +41,7 @@ from customlabels.operations.hosting import Hosting, note_failures, revive
 from customlabels.operations.importing import Distributing, Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
 from customlabels.operations.remote import Remote
+from customlabels.operations.reproductions import Reproducing
 from customlabels.operations.sweeping import Sweep
 from customlabels.operations.tasks import ServiceTasks
 from customlabels.operations.trainings import Training
@@ -105,6 +106,7 @@ def job_handlers(parts: Parts) -> dict[str, JobHandler]:
     return {
         "gather": training,
         "train": training,
+        "reproduce": Reproducing(parts, training),
         "copy": Copying(parts),
         "import": importing,
         "change": importing,
