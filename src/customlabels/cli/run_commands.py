@@ -1,14 +1,16 @@
-"""The arguments of run, follow, status, stop, redrive, approve and refuse; here or on AWS."""
+"""The arguments of run, follow, status, report, stop, redrive, approve and refuse; here or on AWS."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from customlabels.cli.exits import UsageError
 from customlabels.cli.options import Json, Machine, Profile, Region, Run, Stack, Url
 
-__all__ = ["approve", "follow", "redrive", "refuse", "run", "status", "stop"]
+__all__ = ["approve", "follow", "plan", "redrive", "refuse", "report", "run", "status", "stop"]
 
 Detach = Annotated[bool, typer.Option("--detach", help="Return once the run is started.")]
 
@@ -111,6 +113,18 @@ def run(
     raise typer.Exit(run_elsewhere(request, place, detach=detach, as_json=as_json))
 
 
+def plan(
+    sources: Annotated[list[str] | None, typer.Argument(help="Training data, then test data.")] = None,
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Training time, such as 90s or 10m.")] = "",
+    aws: Annotated[bool, typer.Option("--aws", help="On AWS: calls, permissions, money.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a run would do, take and cost, before anything starts."""
+    from customlabels.cli.planning import plan_run
+
+    raise typer.Exit(plan_run(sources or [], budget, aws=aws, as_json=as_json))
+
+
 def follow(
     name: Run,
     endpoint_url: Url = "",
@@ -143,6 +157,27 @@ def status(
 
     place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(show_status(name, place, as_json=as_json))
+
+
+def report(
+    run: Annotated[str, typer.Argument(help="A run's name, or the ARN of an execution or a version.")],
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it (default: among the results).")
+    ] = None,
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """Why a run was decided as it was: one HTML file with figures, curves and pictures."""
+    from customlabels.cli.places import Place
+    from customlabels.cli.reporting import show_report
+
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    raise typer.Exit(show_report(run, place, to, open_it=open_it, as_json=as_json))
 
 
 def stop(
@@ -183,6 +218,10 @@ def redrive(
 def approve(
     name: Run,
     comment: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
+    override: Annotated[
+        bool, typer.Option("--override", help="Against a verdict of REJECTED or UNDECIDED; here only.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Of --override: why; kept in the ledger.")] = "",
     endpoint_url: Url = "",
     profile: Profile = "",
     region: Region = "",
@@ -190,7 +229,13 @@ def approve(
     state_machine_arn: Machine = "",
     as_json: Json = False,
 ) -> None:
-    """Let a run that waits for approval put its version into service."""
+    """Let a run that waits for approval put its version into service; or one that the gate has ended."""
+    if override or reason:
+        from customlabels.cli.ledger import override_run
+
+        if endpoint_url or profile or region or stack_name or state_machine_arn:
+            raise UsageError("--override is for runs of this machine: there is no ledger on AWS")
+        raise typer.Exit(override_run(name, reason, override=override, as_json=as_json))
     from customlabels.cli.approving import answer_run
     from customlabels.cli.places import Place
 

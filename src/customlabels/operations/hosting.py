@@ -15,13 +15,15 @@ import orjson
 from sqlalchemy import Row, select, update
 
 from customlabels.errors import CustomLabelsError
+from customlabels.operations.ledger import ENDED, SERVING, note
 from customlabels.operations.parts import Parts
 from customlabels.operations.rows import locked
 from customlabels.operations.statuses import MESSAGES
+from customlabels.serving import Terms
 from customlabels.storage import Reading, Records, Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl, Jobs
 
-__all__ = ["Hosting", "HostingError", "ask_units", "note_failures", "revive"]
+__all__ = ["Hosting", "HostingError", "ask_units", "model_folder", "note_failures", "revive", "stop_idle"]
 
 BEFORE = {"start": "STARTING", "stop": "STOPPING"}
 AFTER = {"start": "RUNNING", "stop": "STOPPED"}
@@ -32,14 +34,20 @@ class HostingError(CustomLabelsError):
     """A version cannot be served."""
 
 
-def ask_units(tx: Transaction, jobs: Jobs, kind: str, arn: str, **values: Any) -> None:
+def ask_units(
+    tx: Transaction, jobs: Jobs, kind: str, arn: str, *, run: str = "", reason: str = "", **values: Any
+) -> None:
     """Set the version to STARTING or STOPPING (`kind`: start, stop) and submit the job that does it.
 
+    run, reason: of the ledger's entry, which tells the end at once and the beginning when it is there
     values: further columns to set. Each wish has a number, so that the late end of an earlier job is not
     taken for the end of this one.
     """
-    details = orjson.loads(tx.execute(select(versions.c.details).where(versions.c.arn == arn)).scalar_one())
-    details["Wish"] = details.get("Wish", 0) + 1
+    row = tx.execute(select(versions).where(versions.c.arn == arn)).one()
+    details = orjson.loads(row.details)
+    details |= {"Wish": details.get("Wish", 0) + 1, "AskedBy": {"run": run, "reason": reason}}
+    if row.status == "RUNNING" and kind == "stop":
+        note(tx, arn, ENDED, run, reason)
     status = BEFORE[kind]
     change = values | {
         "status": status,
@@ -62,7 +70,7 @@ async def revive(parts: Parts) -> None:
 
     async def start(row: Row[Any]) -> None:
         try:
-            await parts.units.start(row.arn, _folder(parts, row), row.min_units, row.max_units)
+            await parts.units.start(row.arn, model_folder(parts, row), _terms(parts, row))
         except CustomLabelsError as error:
             await asyncio.to_thread(_give_up, parts.records, row.arn, str(error))
 
@@ -81,7 +89,9 @@ def note_failures(records: Records) -> Callable[[str, str], None]:
 def _give_up(records: Records, arn: str, reason: str) -> None:
     with records.write() as tx:
         own = (versions.c.arn == arn, versions.c.status == "RUNNING")
-        tx.execute(update(versions).where(*own).values(status="FAILED", status_message=reason))
+        failed = update(versions).where(*own).values(status="FAILED", status_message=reason)
+        if tx.execute(failed).rowcount:
+            note(tx, arn, ENDED, reason=reason)
 
 
 class Hosting:
@@ -96,19 +106,50 @@ class Hosting:
         with self._parts.records.read() as reading:
             row = _wished(reading, job)
         if row is not None and job.kind == "start":
-            folder = _folder(self._parts, row)
-            self._parts.run_on_loop(self._parts.units.start(arn, folder, row.min_units, row.max_units))
+            folder = model_folder(self._parts, row)
+            self._parts.run_on_loop(self._parts.units.start(arn, folder, _terms(self._parts, row)))
         elif row is not None:
-            self._parts.run_on_loop(self._parts.units.stop(arn))
+            gently = self._is_replaced(row)
+            self._parts.run_on_loop(self._parts.units.stop(arn, gently=gently))
         status = AFTER[job.kind]
         return lambda tx: _settle(tx, job, status, MESSAGES[status])
+
+    def _is_replaced(self, row: Row[Any]) -> bool:
+        """Whether another version of its project runs, to which clients are still moving."""
+        others = (versions.c.project_arn == row.project_arn, versions.c.arn != row.arn)
+        with self._parts.records.read() as reading:
+            query = select(versions.c.arn).where(*others, versions.c.status == "RUNNING")
+            return reading.execute(query).first() is not None
 
     def failed(self, job: Job, error: Exception) -> Finish:
         """FAILED, with the reason; from there the version can be started again."""
         return lambda tx: _settle(tx, job, "FAILED", str(error) or type(error).__name__)
 
 
-def _folder(parts: Parts, row: Row[Any]) -> Path:
+def stop_idle(records: Records, jobs: Jobs) -> Callable[[str], None]:
+    """What the supervisor calls, on the loop, while nobody asks a version: a stop, like anyone's."""
+
+    def stop(arn: str) -> None:
+        with records.write() as tx:
+            query = select(versions.c.status).where(versions.c.arn == arn)
+            if tx.execute(locked(tx, query)).scalar() == "RUNNING":
+                ask_units(tx, jobs, "stop", arn)
+
+    def idle(arn: str) -> None:
+        asyncio.get_running_loop().run_in_executor(None, stop, arn)
+
+    return idle
+
+
+def _terms(parts: Parts, row: Row[Any]) -> Terms:
+    """How the version is to be served: its units by AWS's members, the rest by PutServingOptions."""
+    told = orjson.loads(row.details).get("Serving", {})
+    idle_seconds = told.get("IdleStopSeconds", parts.idle_stop_seconds) or None
+    return Terms(row.min_units, row.max_units, idle_seconds, told.get("Wake", False))
+
+
+def model_folder(parts: Parts, row: Row[Any]) -> Path:
+    """Where the version's artefact is; raises HostingError where it has none."""
     folder = parts.home / (row.folder or "models")
     if row.folder is None or not (folder / "model.json").is_file():
         raise HostingError(f"the model of {row.arn} is not in {folder}; train it again")
@@ -124,6 +165,10 @@ def _wished(reading: Reading, job: Job) -> Row[Any] | None:
 
 
 def _settle(tx: Transaction, job: Job, status: str, message: str) -> None:
-    if _wished(tx, job) is not None:
-        own = versions.c.arn == job.spec["version"]
-        tx.execute(update(versions).where(own).values(status=status, status_message=message))
+    row = _wished(tx, job)
+    if row is not None:
+        tx.execute(
+            update(versions).where(versions.c.arn == row.arn).values(status=status, status_message=message)
+        )
+        if status == "RUNNING":
+            note(tx, row.arn, SERVING, **orjson.loads(row.details).get("AskedBy", {}))

@@ -142,6 +142,36 @@ dropped_lines = Table(
     Column("code", Text, nullable=False),
 )
 
+# A newer version beside the one in service: SHADOW | WATCHING once it was promoted, then PROMOTED |
+# ROLLED_BACK | ENDED. Differences of a pair are few: old ones go.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_arn", Text, nullable=False, index=True),
+    Column("older_arn", Text, nullable=False),
+    Column("newer_arn", Text, nullable=False),
+    Column("live_arn", Text, nullable=False),  # the one of them that clients ask
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("rules", Text, nullable=False),  # JSON
+    Column("counts", Text, nullable=False),  # JSON
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+)
+
+disagreements = Table(
+    "disagreements",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("shadow_id", Integer, ForeignKey("shadows.id"), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("bucket", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("newer", Text, nullable=False),  # JSON, as it was answered
+    Column("older", Text, nullable=False),
+)
+
 entry_labels = Table(
     "entry_labels",
     metadata,
@@ -187,6 +217,23 @@ versions = Table(
     Column("source_arn", Text),  # of a copy: the version that it is a copy of
     UniqueConstraint("project_arn", "name"),
     Index(None, "project_arn", "created_at", "arn"),
+)
+
+# Which version served when; added to, never changed: triggers of the migration see to it.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("number", Integer, primary_key=True),  # from 1, without a gap
+    Column("at", Float, nullable=False),
+    Column("project_arn", Text, nullable=False),
+    Column("version_arn", Text, nullable=False),
+    Column("action", Text, nullable=False),  # SERVING | ENDED
+    Column("run", Text, nullable=False),  # the execution that asked for it, or empty
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text, nullable=False),  # JSON
+    Column("previous", Text, nullable=False),  # the digest of the entry before
+    Column("digest", Text, nullable=False),  # of all of the above
+    Index("ix_ledger_project_arn", "project_arn", "number"),
 )
 
 # ---------------------------------------------------------------- jobs: long work of any kind

@@ -17,9 +17,11 @@ __all__ = ["Documents"]
 
 Kind = Literal[
     "EvaluationResultSummary",
+    "Evidence",
     "ManifestSummary",
     "TestingGroundTruth",
     "TestingManifestWithValidation",
+    "TrainingRecord",  # ours
     "TrainingGroundTruth",
     "TrainingManifestWithValidation",
 ]
