@@ -53,10 +53,6 @@ def test_a_version_that_was_not_trained_has_nothing_to_report(world: World) -> N
 def test_another_account_gets_no_report(world: World) -> None:
     arn = world.trained()
 
+    other = replace(CALLER, account="999999999999")
     with pytest.raises(ServiceError, match="ResourceNotFoundException"):
-        world.call(
-            "customlabels",
-            "GetReport",
-            {"ProjectVersionArn": arn},
-            caller=replace(CALLER, account="999999999999"),
-        )
+        world.call("customlabels", "GetReport", {"ProjectVersionArn": arn}, caller=other)
