@@ -10,6 +10,7 @@ import typer
 
 from customlabels import __version__
 from customlabels.cli.backbones import backbone as backbones
+from customlabels.cli.dataset_commands import dataset
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
 from customlabels.cli.options import Json
@@ -30,6 +31,7 @@ bucket = typer.Typer(
 )
 app.add_typer(bucket, name="bucket")
 app.add_typer(backbones, name="backbone")
+app.add_typer(dataset, name="dataset")
 app.add_typer(execution, name="execution")
 for command in (plan, run, follow, status, report, stop, redrive, approve, refuse, verify):
     app.command()(command)
