@@ -132,7 +132,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     rules = Rules(wait_scale=settings.wait_scale)
     s3 = _endpoint(settings.s3) if settings.s3 else None
     handlers: dict[str, JobHandler] = {}
-    pace = JobPace({"train": settings.concurrent_trainings}, attempts=LOST_ATTEMPTS)
+    pace = JobPace({"train": settings.concurrent_trainings, "reproduce": 1}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
     units = Supervisor(note_failures(records))
     objects = Objects(folder_of(records), s3, settings.home / "attributes")

@@ -52,7 +52,7 @@ class Endpoint:
 
     @cached_property
     def s3(self) -> Any:
-        """boto3's client of the objects."""
+        """boto3's client of the buckets."""
         return self._client("s3")
 
     @property

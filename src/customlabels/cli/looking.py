@@ -18,11 +18,12 @@ from customlabels.cli.printing import print_json, print_table, say, show
 from customlabels.pipeline import STATE_MACHINE_NAME, current_key, local_substitutions
 from customlabels.settings import Settings
 
-__all__ = ["detect_images", "show_status", "stop_target", "take_down"]
+__all__ = ["detect_images", "reproduce_version", "show_status", "stop_target", "take_down"]
 
 RUNS_SHOWN = 20
 START_SECONDS = 60.0  # for the units of a version that a server just started brings back
 POLL_SECONDS = 0.2
+NOT_TRAINED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
 OF_THE_IMAGE = ("InvalidImageFormatException", "ImageTooLargeException")
 
 
@@ -184,6 +185,30 @@ def _versions(endpoint: Reached, project: str, version: str) -> list[dict[str, A
         ProjectArn=found[0]["ProjectArn"], **chosen
     )
     return [one for page in pages for one in page["ProjectVersionDescriptions"]]
+
+
+def reproduce_version(target: str, *, as_json: bool) -> Exit:
+    """Train a version again and say whether it came out the same; 0 where it did."""
+    project, _, version = target.partition("/")
+    if target.startswith("arn:"):
+        project, version = target.split("/")[1::2][:2]
+    endpoint = connect(Settings.from_environment())
+    found = [one for one in _versions(endpoint, project, version) if one["Status"] not in NOT_TRAINED]
+    if not found:
+        raise UsageError(f"{target}: there is no trained version of this name")
+    asked = {"ProjectVersionArn": str(found[0]["ProjectVersionArn"])}
+    endpoint.customlabels.start_reproduction(**asked)
+    say(f"training {asked['ProjectVersionArn']} again; after Ctrl-C the same command comes back to it")
+    while (told := endpoint.customlabels.describe_reproduction(**asked))["State"] in ("QUEUED", "RUNNING"):
+        time.sleep(POLL_SECONDS)
+    told.pop("ResponseMetadata", None)
+    if as_json:
+        print_json(told)
+    elif told["State"] != "SUCCEEDED":
+        say(f"{told['State']}: {told.get('Message', '')}")
+    else:
+        show("identical" if told["Identical"] else "\n".join(["different", *told["Differences"]]))
+    return Exit.DONE if told.get("Identical") else Exit.FAILED
 
 
 def stop_target(target: str, place: Place, *, as_json: bool) -> Exit:

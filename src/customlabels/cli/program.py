@@ -13,6 +13,7 @@ from customlabels.cli.backbones import backbone as backbones
 from customlabels.cli.dataset_commands import dataset
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
+from customlabels.cli.ledger_commands import history, rollback
 from customlabels.cli.options import Json
 from customlabels.cli.run_commands import approve, follow, plan, redrive, refuse, report, run, status, stop
 from customlabels.errors import CustomLabelsError, InvalidInput
@@ -33,7 +34,7 @@ app.add_typer(bucket, name="bucket")
 app.add_typer(backbones, name="backbone")
 app.add_typer(dataset, name="dataset")
 app.add_typer(execution, name="execution")
-for command in (plan, run, follow, status, report, stop, redrive, approve, refuse, verify):
+for command in (plan, run, follow, status, report, stop, redrive, approve, refuse, verify, history, rollback):
     app.command()(command)
 
 Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]
@@ -91,6 +92,17 @@ def options(
     ] = False,
 ) -> None:
     """Train, judge and serve image models behind the Rekognition Custom Labels API."""
+
+
+@app.command()
+def reproduce(
+    target: Annotated[str, typer.Argument(help="A project (its newest version), PROJECT/VERSION or an ARN.")],
+    as_json: Json = False,
+) -> None:
+    """Train a version again, and say whether it comes out the same to the bit."""
+    from customlabels.cli.looking import reproduce_version
+
+    raise typer.Exit(reproduce_version(target, as_json=as_json))
 
 
 @app.command()

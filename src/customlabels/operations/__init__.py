@@ -15,6 +15,7 @@ from customlabels.operations import (
     datasets,
     detection,
     executions,
+    ledger,
     listings,
     machine_versions,
     machines,
@@ -42,6 +43,7 @@ from customlabels.operations.hosting import Hosting, note_failures, revive
 from customlabels.operations.importing import Distributing, Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
 from customlabels.operations.remote import Remote
+from customlabels.operations.reproductions import Reproducing
 from customlabels.operations.sweeping import Sweep
 from customlabels.operations.tasks import ServiceTasks
 from customlabels.operations.trainings import Training
@@ -76,6 +78,7 @@ HANDLERS = (
     datasets,
     detection,
     executions,
+    ledger,
     machine_versions,
     listings,
     s3_listings,
@@ -107,6 +110,7 @@ def job_handlers(parts: Parts) -> dict[str, JobHandler]:
     return {
         "gather": training,
         "train": training,
+        "reproduce": Reproducing(parts, training),
         "copy": Copying(parts),
         "import": importing,
         "change": importing,

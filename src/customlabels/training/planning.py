@@ -41,8 +41,8 @@ class Ready:
 def planned(
     spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, mirror: bool, folder: WorkFolder
 ) -> Plan:
-    """The stored plan, else a new one, stored before the first of `parts` courses."""
-    stored = read_json(folder.plan)
+    """The given or stored plan, else a new one, stored before the first of `parts` courses."""
+    stored = spec.plan or read_json(folder.plan)
     if stored is not None:
         return Plan.from_json(stored)
     tried = trial(material.size, lesson.count, spec.seed, spec.threads, mirror)
