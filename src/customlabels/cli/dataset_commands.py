@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from customlabels.cli.options import Json
+
 __all__ = ["dataset"]
 
 dataset = typer.Typer(
@@ -15,7 +17,6 @@ dataset = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Source = Annotated[
     str, typer.Argument(metavar="SRC", help="A folder per label, a manifest, COCO, YOLO, Pascal VOC or CSV.")
 ]

@@ -180,6 +180,18 @@ def down(as_json: Json = False) -> None:
     raise typer.Exit(take_down(as_json=as_json))
 
 
+@app.command()
+def delete(
+    project: Annotated[str, typer.Argument(help="The project's name.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a project with its versions and datasets; nothing of it comes back."""
+    from customlabels.cli.deleting import delete_project
+
+    raise typer.Exit(delete_project(project, yes=yes, as_json=as_json))
+
+
 @bucket.command("add")
 def bucket_add(name: str, folder: Path) -> None:
     """Register a folder as a bucket; its files stay where they are."""

@@ -26,7 +26,9 @@ def _amount(help_text: str, metavar: str = "NUMBER") -> Any:
 def run(
     train: Annotated[
         str,
-        typer.Option(metavar="SRC", help="Training images: a folder per label, a manifest, a dataset ARN."),
+        typer.Option(
+            metavar="SRC", help="Training images: folders, manifest, COCO, YOLO, VOC, CSV, s3://, ARN."
+        ),
     ] = "",
     test: Annotated[
         str, typer.Option(metavar="SRC", help="Test images, in the same forms; on AWS ARNs.")

@@ -7,7 +7,7 @@ from customlabels.datasets.copies import Copies, near_duplicates
 from customlabels.datasets.distributing import chosen_for_test, labels_by_position
 from customlabels.datasets.dividing import Difference, compared, divided_by_label
 from customlabels.datasets.exporting import FORMATS, Images, export, images_of, write_parts
-from customlabels.datasets.findings import Findings, Problem
+from customlabels.datasets.findings import RULES, Findings, Problem
 from customlabels.datasets.listing import (
     Filters,
     LabelCount,
@@ -36,6 +36,7 @@ from customlabels.datasets.sources import Source, bucket_name, open_source, read
 __all__ = [
     "FORMATS",
     "MOST_NOTED",
+    "RULES",
     "Box",
     "Copies",
     "Difference",

@@ -21,6 +21,7 @@ from customlabels.datasets.manifests import (
     ManifestLimits,
     read_manifest,
     split_ref,
+    told_errors,
 )
 from customlabels.datasets.sources import Source, bucket_name, open_source
 from customlabels.errors import InvalidInput
@@ -78,7 +79,8 @@ def check(sources: Sequence[Path], objects: Objects | None = None) -> Findings:
         try:
             splits.append(_Split(open_source(path)))
         except InvalidInput as error:
-            problems.append(Problem("error", str(path), None, "source", str(error), "name other data"))
+            message = str(error).removeprefix(f"{path} ")
+            problems.append(Problem("error", str(path), None, "source", message, "name other data"))
     copies, seen = Copies(), dict[str, _Seen]()
     for split in splits:
         _read(split, objects, copies, seen)
@@ -89,7 +91,7 @@ def check(sources: Sequence[Path], objects: Objects | None = None) -> Findings:
         _imbalance(split)
     _alike_labels(splits)
     for first, second, likeness in copies.near():
-        _note_copy(seen, second, first, f"looks like ({likeness:.2f})")
+        _note_copy(seen, second, first, f"looks like the image ({likeness:.2f})")
     if len(splits) == len(sources):  # with one of them missing, the comparison would mislead
         for test in splits[1:]:
             _labels_of_test(splits[0], test)
@@ -151,9 +153,8 @@ def _look_at(split: _Split, entry: Entry, objects: Objects, copies: Copies, seen
         note("unusable", "ERROR_INVALID_IMAGE", str(error), advice)
         return
     _count(split, entry)
-    for problem in entry.errors:
-        place = ".".join(map(str, problem.place)) or "the line"
-        note("unusable", problem.code, f"{place}: {problem.message}", "correct it or remove it")
+    for problem in told_errors(entry):
+        note("unusable", problem.code, problem.message, "correct it or remove it")
     size = upright_size(data)
     if entry.boxes and entry.frame and entry.frame != size:
         drawn = " x ".join(f"{side:g}" for side in entry.frame)

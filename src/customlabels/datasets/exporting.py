@@ -15,7 +15,7 @@ from customlabels.datasets.building import new_folder
 from customlabels.datasets.coco import coco_document
 from customlabels.datasets.findings import Problem
 from customlabels.datasets.items import Item, item_lines
-from customlabels.datasets.manifests import Dropped, ManifestLimits, read_manifest, split_ref
+from customlabels.datasets.manifests import Dropped, ManifestLimits, read_manifest, split_ref, told_errors
 from customlabels.datasets.sources import Source, bucket_name
 from customlabels.datasets.tables import csv_document
 from customlabels.datasets.voc import voc_files
@@ -49,7 +49,7 @@ def images_of(source: Source) -> Images:
             refuse(entry.position, entry.code, entry.reason)
             continue
         found, key = split_ref(entry.source_ref)
-        for error in entry.errors:
+        for error in told_errors(entry):
             refuse(entry.position, error.code, f"{key}: {error.message}")
         if found != bucket:
             refuse(entry.position, "elsewhere", f"{entry.source_ref} is not below {source.root}")
