@@ -102,6 +102,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )

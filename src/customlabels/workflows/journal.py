@@ -112,6 +112,11 @@ class Advance:
     cancelled: list[str] = field(default_factory=list)  # tokens
     end: End | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the execution ends as it begins, and without a task: nobody waits for its end."""
+        return self.end is not None and self.run.state is None and not self.added
+
 
 # ---------------------------------------------------------------- writing
 
@@ -182,22 +187,19 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
     tasks.add(tx, [row for advance in advances for row in advance.added])
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
     cancelled = [token for advance in advances for token in advance.cancelled]
-    ended = [advance.run.arn for advance in advances if advance.end]
-    # One that ends in its first advance can have no tasks but those of this very advance, and no one waits.
-    older = [
-        advance.run.arn
-        for advance in advances
-        if advance.end and (advance.run.state is not None or advance.added)
-    ]
+    older = [advance.run.arn for advance in advances if advance.end and not advance.is_whole]
     stop(tx, tasks.awaited_by(tx, cancelled, older))
     tasks.cancel(tx, cancelled)
     tasks.cancel_all(tx, older)
     tasks.end_awaiting(tx, older)
     if any(row.status == "OFFERED" for advance in advances for row in advance.added):
         tx.notify(OFFERS)
-    if ended:
+    # Whoever began one that is over with its first advance knows it; of a map run's children it does not.
+    noticed = [advance for advance in advances if not advance.is_whole or "/" in advance.run.machine_arn]
+    if any(advance.end for advance in noticed):
         tx.notify(ENDS)
-    tx.notify(TOPIC)
+    if noticed:
+        tx.notify(TOPIC)
 
 
 def stop(tx: Transaction, arns: list[str]) -> None:
