@@ -27,6 +27,7 @@ from customlabels.asl import Event
 from customlabels.errors import ServiceError
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import jobs, tags
+from customlabels.workflows import Activity
 
 ENDINGS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}
 
@@ -134,6 +135,7 @@ def survive(
     chance = random.Random(seed)
     stage = Stage(records, rules=RULES)
     stage.machine(CHILD_DEFINITION, "child")
+    stage.activities.create(Activity(ACTIVITY, "123456789012", "us-east-1", "work"))
     machine = stage.machine(DEFINITION)
     with records.write() as tx:
         tx.execute(tags.insert().values(resource_arn=COUNTED, key="number", value="0"))

@@ -120,7 +120,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not (server.started or serving.done()):
             await asyncio.sleep(0.005)
-        # What is there by now stays: a collection that looked through all of it would hold up a request by 20 ms.
+        # What is there by now stays: a collection that looked through it would hold up a request by 20 ms.
         gc.freeze()
         url = _url(listener)
         lock.publish(Served(os.getpid(), url, detached))

@@ -64,9 +64,12 @@ def delete_activity(call: Call) -> Response:
     """Delete an activity; one that is not there is no error."""
     arn = call.params["activityArn"]
     if arn_of_kind(arn, "activity").account == call.caller.account:
-        with call.parts.records.write() as tx:
+
+        def effect(tx: Transaction) -> None:
             call.parts.activities.delete(tx, arn)
             drop_tags(tx, arn)
+
+        return call.write(effect)
     return {}
 
 

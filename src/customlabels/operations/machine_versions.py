@@ -45,7 +45,7 @@ def delete_state_machine_version(call: Call) -> Response:
     """Delete a version that no alias names; one that is not there is no error."""
     arn = call.params["stateMachineVersionArn"]
     if arn_of_kind(arn, "stateMachine").account == call.caller.account:
-        call.parts.versions.delete(arn)
+        return call.write(lambda tx: call.parts.versions.delete(tx, arn))
     return {}
 
 
@@ -110,8 +110,8 @@ def list_state_machine_aliases(call: Call) -> Response:
 @operation("stepfunctions", "DeleteStateMachineAlias")
 def delete_state_machine_alias(call: Call) -> Response:
     """Delete an alias; its versions stay."""
-    call.parts.versions.delete_alias(_own_alias(call))
-    return {}
+    arn = _own_alias(call)
+    return call.write(lambda tx: call.parts.versions.delete_alias(tx, arn))
 
 
 def _own_alias(call: Call) -> str:

@@ -12,6 +12,7 @@ from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import arn_of_kind, own_arn
 from customlabels.operations.states_tags import given_tags, tag_when_new
 from customlabels.operations.tagging import drop_tags
+from customlabels.storage import Transaction
 from customlabels.workflows import (
     StateMachine,
     machine_missing,
@@ -123,9 +124,12 @@ def delete_state_machine(call: Call) -> Response:
     """Delete a machine with its versions and aliases; its executions go on to their end."""
     arn = call.params["stateMachineArn"]
     if arn_of_kind(arn, "stateMachine").account == call.caller.account:
-        with call.parts.records.write() as tx:
+
+        def effect(tx: Transaction) -> None:
             call.parts.machines.delete(tx, arn)
             drop_tags(tx, arn)
+
+        return call.write(effect)
     return {}
 
 
@@ -148,7 +152,10 @@ def own_machine(call: Call, arn: str) -> str:
 
 
 def configuration(details: dict[str, Any]) -> Response:
-    """What is shown of how a machine logs, traces and encrypts."""
+    """What is shown of how a machine logs, traces and encrypts.
+
+    Of encryption only what was given: most recorded answers are older than its default in all of them.
+    """
     shown = DEFAULTS | {name: details[name] for name in KEPT if name in details}
     return shown | {"loggingConfiguration": NOT_LOGGED | shown["loggingConfiguration"]}
 

@@ -16,6 +16,7 @@ from customlabels.asl import Abort, Event, Rules
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal
+from customlabels.workflows.activities import rules_for
 from customlabels.workflows.advancing import (
     Advancing,
     first_happening,
@@ -81,7 +82,7 @@ class Executions:
             raise _invalid_input(problem)
         now = self._clock()
         run = Run(arn, machine.arn, name, machine.definition, machine.role_arn, text, now)
-        advancing = Advancing(run, now, self._rules)
+        advancing = Advancing(run, now, rules_for(self._records, self._rules, run.definition))
         try:
             advancing.feed(first_happening(run))
         except InvalidInput as error:

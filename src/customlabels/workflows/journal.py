@@ -134,10 +134,14 @@ def begin(tx: Transaction, first: Advance, details: dict[str, Any]) -> Execution
 def apply(tx: Transaction, advances: list[Advance], now: float) -> list[Advance]:
     """Write those advances whose runs and tasks are still as they were read; the others must be redone."""
     # Together with their children: whose end is awaited cannot end unseen between here and the commit.
+    # First all executions, then all tasks that are to be written, in one order, lest two engines wait for
+    # each other.
     awaited = [new.awaits for advance in advances for _read, new in advance.changed if new.awaits]
-    arns = [advance.run.arn for advance in advances] + awaited
+    cancelled, older = _given_up(advances)
+    arns = [advance.run.arn for advance in advances] + awaited + tasks.awaited_by(tx, cancelled, older)
     current = {row.arn: row.seq for row in tx.execute(_LOCKED, {"arns": arns})}
-    kept = tasks.still_as_read(tx, (read for advance in advances for read, _new in advance.changed))
+    read = (read for advance in advances for read, _new in advance.changed)
+    kept = tasks.still_as_read(tx, read, cancelled, older)
     good = [
         advance
         for advance in advances
@@ -186,8 +190,7 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
         tx.execute(insert(events), happened)
     tasks.add(tx, [row for advance in advances for row in advance.added])
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
-    cancelled = [token for advance in advances for token in advance.cancelled]
-    older = [advance.run.arn for advance in advances if advance.end and not advance.is_whole]
+    cancelled, older = _given_up(advances)
     stop(tx, tasks.awaited_by(tx, cancelled, older))
     tasks.cancel(tx, cancelled)
     tasks.cancel_all(tx, older)
@@ -200,6 +203,12 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
         tx.notify(ENDS)
     if noticed:
         tx.notify(TOPIC)
+
+
+def _given_up(advances: list[Advance]) -> tuple[list[str], list[str]]:
+    """Tokens of the tasks, and executions all of whose tasks, nobody wants any more."""
+    cancelled = [token for advance in advances for token in advance.cancelled]
+    return cancelled, [advance.run.arn for advance in advances if advance.end and not advance.is_whole]
 
 
 def stop(tx: Transaction, arns: list[str]) -> None:

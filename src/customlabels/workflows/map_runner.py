@@ -22,6 +22,7 @@ from customlabels.asl import MAP_RUN, Execution, Failure, Rules, batched, child_
 from customlabels.errors import InvalidInput
 from customlabels.storage import Objects, Records, StorageError, Transaction
 from customlabels.workflows import item_sources, journal, map_runs, result_writers, tasks
+from customlabels.workflows.activities import rules_for
 from customlabels.workflows.advancing import Advancing, first_happening
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.journal import Listed, Run
@@ -228,7 +229,7 @@ class MapRuns:
         name, machine = child.execution_arn.rpartition(":")[2], run.plan["MachineArn"]
         definition = run.plan["Definition"]
         started = Run(child.execution_arn, machine, name, definition, parent.role_arn, child.input, now)
-        advancing = Advancing(started, now, self._rules)
+        advancing = Advancing(started, now, rules_for(self._records, self._rules, definition))
         advancing.feed(first_happening(started))
         return advancing.result()
 

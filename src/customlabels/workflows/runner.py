@@ -32,6 +32,7 @@ from customlabels.asl import (
 )
 from customlabels.storage import Reading, Records
 from customlabels.workflows import journal, tasks
+from customlabels.workflows.activities import rules_for
 from customlabels.workflows.advancing import Advancing, broken_off
 from customlabels.workflows.dialects import Clock, lease_time
 from customlabels.workflows.housekeeping import sweep
@@ -233,7 +234,7 @@ class Engine:
     def _advance(self, run: Run, work: _Work, now: float, begin: Begin) -> Advance:
         """Decide, outside of any transaction."""
         try:
-            advancing = Advancing(run, now, self._rules)
+            advancing = Advancing(run, now, rules_for(self._records, self._rules, run.definition))
             if run.stopping is not None:
                 advancing.feed(Abort(**json.loads(run.stopping)))
             if work.due:
@@ -299,7 +300,7 @@ class Engine:
         taken: list[TaskRow] = []
         if left or is_time:
             with self._records.write() as tx:
-                kept = tasks.still_as_read(tx, left)
+                kept = tasks.still_as_read(tx, left, self._running)  # all at once, in the order of all
                 taken = [
                     replace(task, attempt=task.attempt + 1, owner=self._owner, lease_until=until)
                     for task in left
