@@ -15,6 +15,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -116,7 +117,7 @@ class MapRuns:
         """Stage the children of a task's map run, and let it run. Raises TaskFailure."""
         plan = dict(task.parameters)
         items = plan.pop("Items")
-        with self._records.write() as tx:
+        with self._reading(task) as tx:
             limits = plan["MaxConcurrency"], plan["ToleratedCount"], plan["ToleratedPercentage"]
             new = MapRun(
                 plan["Arn"], task.execution_arn, task.token, plan, map_runs.READING, *limits, self._clock()
@@ -131,13 +132,26 @@ class MapRuns:
             self._stage(run, task, found)
         except (Failure, InvalidInput, StorageError) as error:
             name = error.error if isinstance(error, Failure) else "States.ItemReaderFailed"
-            with self._records.write() as tx:
+            with self._reading(task) as tx:
                 map_runs.change(tx, run.arn, map_runs.READING, status="FAILED", stopped_at=self._clock())
             cause = error.cause if isinstance(error, Failure) else str(error)
             raise TaskFailure(name or "States.Runtime", cause or "") from error
-        with self._records.write() as tx:
+        with self._reading(task) as tx:
             map_runs.change(tx, run.arn, map_runs.READING, status=map_runs.RUNNING)
         return Submitted(None)
+
+    @contextmanager
+    def _reading(self, task: TaskRequest) -> Iterator[Transaction]:
+        """A transaction of whoever reads the items; TaskFailure for a server that was silent for too long.
+
+        Its lease is out, and another one stages the same children from the first one on.
+        """
+        with self._records.write() as tx:
+            if not tasks.is_held(tx, task):
+                raise TaskFailure(
+                    "States.TaskFailed", "the items are read by another server, or not any more"
+                )
+            yield tx
 
     def _require_buckets(self, plan: dict[str, Any], account: str) -> None:
         for role, error in (("Reader", "States.ItemReaderFailed"), ("Writer", "States.ResultWriterFailed")):
@@ -156,7 +170,7 @@ class MapRuns:
             children = [
                 (n, text, f"{machine_arn}:{name}") for (n, text), name in zip(part, names, strict=True)
             ]
-            with self._records.write() as tx:
+            with self._reading(task) as tx:
                 map_runs.stage(tx, run.arn, first, children)
             first += len(part)
 

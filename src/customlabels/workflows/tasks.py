@@ -75,8 +75,10 @@ class TaskRow:
     def request(self) -> TaskRequest:
         """What the runner is asked."""
         _arn, _aws, _states, region, account, *_names = self.execution_arn.split(":")
-        parameters, arn = json.loads(self.parameters), self.execution_arn
-        return TaskRequest(self.resource, parameters, self.token, account, region, self.timeout_seconds, arn)
+        parameters, timeout = json.loads(self.parameters), self.timeout_seconds
+        return TaskRequest(
+            self.resource, parameters, self.token, account, region, timeout, self.execution_arn, self.attempt
+        )
 
 
 def token_of(execution_arn: str, task_id: int) -> str:
@@ -203,6 +205,12 @@ def still_as_read(
     locked = _LOCKED_WITH_ENDS if ending and tx.dialect != "sqlite" else _LOCKED  # SQLite has one writer
     found = tx.execute(locked, {"tokens": tokens, "arns": ending})
     return {token for token, *fence in found if expected.get(token) == tuple(fence)}
+
+
+def is_held(tx: Transaction, request: TaskRequest) -> bool:
+    """Whether this run of the task is still its only one; if so, nobody takes it over until the commit."""
+    this = and_(tasks.c.token == request.token, tasks.c.attempt == request.attempt, _STARTED)
+    return tx.execute(select(tasks.c.token).where(this).with_for_update()).first() is not None
 
 
 def add(tx: Transaction, rows: list[TaskRow]) -> None:
