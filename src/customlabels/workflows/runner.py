@@ -46,6 +46,8 @@ __all__ = ["Engine", "EnginePace"]
 log = logging.getLogger(__name__)
 
 ANSWERED_LATER = (".sync", ".sync:2", ".waitForTaskToken")  # the ends of such resources
+# Calls that wait for others, maybe for tasks of this very engine: so many of them take none of its places.
+WAITS, MOST_WAITS = ("getActivityTask", "startSyncExecution"), 256
 SWEEP_SECONDS = 3600.0
 SHARES = 4  # batches in the stretch of the queue that engines on one database choose from
 
@@ -276,7 +278,9 @@ class Engine:
     # ------------------------------------------------------------ tasks
 
     def _free_places(self) -> int:
-        return 0 if self._closing.is_set() else self._pace.task_threads - len(self._running)
+        waits = sum(task.resource.rpartition(":")[2] in WAITS for task in self._running.values())
+        busy = len(self._running) - min(waits, MOST_WAITS)
+        return 0 if self._closing.is_set() else self._pace.task_threads - busy
 
     def _launch(self, task: TaskRow) -> None:
         def run() -> None:
