@@ -9,10 +9,8 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import machine_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import arn_of_kind, own_arn
-from customlabels.operations.states_tags import given_tags, tag_when_new
-from customlabels.operations.tagging import drop_tags
-from customlabels.storage import Transaction
+from customlabels.operations.states_arns import own_arn
+from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
 from customlabels.workflows import (
     StateMachine,
     machine_missing,
@@ -122,15 +120,7 @@ def update_state_machine(call: Call) -> Response:
 @operation("stepfunctions", "DeleteStateMachine")
 def delete_state_machine(call: Call) -> Response:
     """Delete a machine with its versions and aliases; its executions go on to their end."""
-    arn = call.params["stateMachineArn"]
-    if arn_of_kind(arn, "stateMachine").account == call.caller.account:
-
-        def effect(tx: Transaction) -> None:
-            call.parts.machines.delete(tx, arn)
-            drop_tags(tx, arn)
-
-        return call.write(effect)
-    return {}
+    return delete_with_tags(call, "stateMachine", call.params["stateMachineArn"], call.parts.machines.delete)
 
 
 @operation("stepfunctions", "ValidateStateMachineDefinition")
