@@ -145,6 +145,11 @@ class Settings:
         return self.home / "buckets" / "customlabels-manifests"
 
     @property
+    def backbones(self) -> Path:
+        """Pretrained weights that `backbone fetch` brought."""
+        return self.home / "backbones"
+
+    @property
     def output_folder(self) -> Path:
         """The bucket that receives what trainings write."""
         return self.home / "buckets" / "customlabels-output"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.operations.world import OUTPUT, World
+from PIL import Image
+from tests.operations.world import IMAGES, OUTPUT, World
 
 from customlabels.asl import Rules
 from customlabels.pipeline import STATE_MACHINE_NAME, definition, local_substitutions
@@ -43,13 +44,14 @@ def run(world: World, name: str, train: str, test: str) -> dict[str, Any]:
     )["executionArn"]
     world.until(lambda: world.states("DescribeExecution", executionArn=arn)["status"] != "RUNNING", 60)
     described = world.states("DescribeExecution", executionArn=arn)
-    assert described["status"] == "SUCCEEDED", described
+    assert described["status"] == "SUCCEEDED", (described["error"], described["cause"])
     return dict(json.loads(described["output"]))
 
 
 def test_a_good_version_is_deployed_and_a_better_run_replaces_it(engine: World) -> None:
     source = engine.project("source")
     train, test = engine.dataset(source, "TRAIN"), engine.dataset(source, "TEST", 4)
+    Image.new("RGB", (64, 64)).save(engine.folder / IMAGES / "0.png")  # which the smoke test looks at
 
     first = run(engine, "r1", train, test)
     second = run(engine, "r2", train, test)
@@ -59,6 +61,7 @@ def test_a_good_version_is_deployed_and_a_better_run_replaces_it(engine: World) 
     assert engine.version(first["ProjectVersionArn"])["Status"] == "STOPPED"
     assert engine.version(second["ProjectVersionArn"])["Status"] == "RUNNING"
     assert list(engine.units.up) == [second["ProjectVersionArn"]]
+    assert len(engine.units.asked) == 2
 
 
 def test_a_score_at_the_threshold_is_rejected(engine: World) -> None:

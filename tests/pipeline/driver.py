@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +22,12 @@ class CallRefused(Exception):
 
 
 class Service(Protocol):
-    """Answers a task; raises CallRefused."""
+    """Answers a task; raises CallRefused.
+
+    answer: what whoever holds a task's token says; None says nothing, until the task times out
+    """
+
+    answer: Any
 
     def call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]: ...
 
@@ -84,7 +89,7 @@ def run(
         elif open_tasks:
             task = open_tasks.pop(0)
             happening = asl.TaskStarted(task.task_id)
-            coming.append(_answer(service, task, left))
+            coming += _answer(service, task, left)
         else:
             wakeup = asl.next_wakeup(state)
             assert wakeup is not None, "the execution waits for nothing"
@@ -93,19 +98,25 @@ def run(
 
 def _answer(
     service: Service, task: asl.ScheduleTask, left: dict[str, list[CallRefused | None]]
-) -> asl.Happening:
-    _, _, kind, name, operation = task.resource.rsplit(":", 4)
-    assert kind == "aws-sdk", task.resource
+) -> Iterator[asl.Happening]:
+    name, operation = task.resource.split(":")[-2:]
+    operation, _, pattern = operation.partition(".")
     refusal = left[task.state_name].pop(0) if left.get(task.state_name) else None
     try:
         answer = None if refusal and not refusal.heard else service.call(name, operation, task.parameters)
     except CallRefused as refused:
         refusal = refused
+    if refusal is None and pattern:
+        yield asl.TaskSubmitted(task.task_id, json.dumps(answer))
+        answer = service.answer
+        refusal = CallRefused("States.Timeout") if answer is None else answer
+        refusal = refusal if isinstance(refusal, CallRefused) else None
     if refusal is None:
-        return asl.TaskSucceeded(task.task_id, json.dumps(answer))
-    if refusal.error == "States.Timeout":
-        return asl.TaskTimedOut(task.task_id)
-    return asl.TaskFailed(task.task_id, refusal.error, refusal.cause)
+        yield asl.TaskSucceeded(task.task_id, json.dumps(answer))
+    elif refusal.error == "States.Timeout":
+        yield asl.TaskTimedOut(task.task_id)
+    else:
+        yield asl.TaskFailed(task.task_id, refusal.error, refusal.cause)
 
 
 def _ending(finish: asl.Finish, events: list[asl.Event], seconds: float) -> Ending:

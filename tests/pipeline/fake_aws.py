@@ -1,4 +1,4 @@
-"""Custom Labels and S3 in memory, what the workflow uses of them; botocore checks what comes in."""
+"""Custom Labels, S3, SNS and the judge in memory, what the workflow uses; botocore checks what comes in."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ from tests.pipeline.driver import CallRefused
 
 BASE = "arn:aws:rekognition:eu-west-1:123456789012:project/"
 Handler: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-STARTABLE = {"TRAINING_COMPLETED", "STOPPED", "FAILED"}
+STARTABLE = {"TRAINING_COMPLETED", "COPYING_COMPLETED", "STOPPED", "FAILED"}
 
 _SESSION = botocore.session.get_session()
-MODELS = {name: _SESSION.get_service_model(name) for name in ("rekognition", "s3")}
+MODELS = {name: _SESSION.get_service_model(name) for name in ("rekognition", "s3", "sns", "lambda")}
+BODIES = {"Body", "Message", "Payload"}  # an object here is sent as its JSON text
+
+
+def judged(decision: str, *reasons: str) -> dict[str, Any]:
+    """What the judge answers."""
+    return {
+        "Decision": decision,
+        "Reasons": list(reasons or ["As said."]),
+        "Judgement": "s3://results/j.json",
+    }
 
 
 @dataclass
@@ -29,11 +39,12 @@ class Version:
     status: str
     f1_score: Any = 0.9
     next: list[str] = field(default_factory=list)
-    message: str = "The model is as its status says."
+    message: str | None = "The model is as its status says."
 
     def describe(self) -> dict[str, Any]:
         """As DescribeProjectVersions lists it."""
-        about = {"ProjectVersionArn": self.arn, "Status": self.status, "StatusMessage": self.message}
+        about = {"ProjectVersionArn": self.arn, "Status": self.status}
+        about |= {} if self.message is None else {"StatusMessage": self.message}
         trained = self.status in STARTABLE | {"STARTING", "RUNNING", "STOPPING"}
         return about | (
             {"EvaluationResult": {"F1Score": self.f1_score}} if trained and self.f1_score is not None else {}
@@ -45,6 +56,7 @@ class FakeAws:
     """One account with one project at most.
 
     training, hosting, copying: the statuses that looks will find    deleting: looks until a dataset is gone
+    entries: of the test dataset    judgement: what the judge says    answer: of the person who is asked
     patches: operations that answer otherwise
     """
 
@@ -53,6 +65,9 @@ class FakeAws:
     copying: list[str] = field(default_factory=lambda: ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
     deleting: int = 1
     f1_score: Any = 0.9
+    entries: tuple[str, ...] = (json.dumps({"source-ref": "s3://images/test/a b/1.png", "label": 0}),)
+    judgement: Any = field(default_factory=lambda: judged("DEPLOYED"))
+    answer: Any = field(default_factory=lambda: {"Approved": True})
     project: str | None = None
     datasets: dict[str, list[str]] = field(default_factory=dict)
     versions: list[Version] = field(default_factory=list)
@@ -64,7 +79,7 @@ class FakeAws:
     def call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Answer a call; CallRefused with the operation's own errors."""
         model = MODELS[service].operation_model(operation[0].upper() + operation[1:])
-        shown = params | {"Body": json.dumps(params["Body"])} if "Body" in params else params
+        shown = params | {name: json.dumps(params[name]) for name in BODIES & params.keys()}
         report = ParamValidator().validate(shown, model.input_shape).generate_report()
         assert not report, f"{operation}: {report}"
         self.calls.append((operation, params))
@@ -159,6 +174,20 @@ class FakeAws:
             raise CallRefused("Rekognition.InvalidParameterException")
         version.status, version.next = "STOPPED", []
         return {"Status": "STOPPING"}
+
+    def list_dataset_entries(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"DatasetEntries": list(self.entries)[: params["MaxResults"]]}
+
+    def detect_custom_labels(self, params: dict[str, Any]) -> dict[str, Any]:
+        if self.version(params["ProjectVersionArn"]).status != "RUNNING":
+            raise CallRefused("Rekognition.ResourceNotReadyException")
+        return {"CustomLabels": []}
+
+    def invoke(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"StatusCode": 200, "Payload": self.judgement}
+
+    def publish(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"MessageId": "1"}
 
     def get_object(self, params: dict[str, Any]) -> dict[str, Any]:
         key = f"{params['Bucket']}/{params['Key']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -56,7 +57,9 @@ def test_an_input_is_flat_and_leaves_out_what_is_not_given() -> None:
 
 
 def test_every_member_of_the_input_is_one_that_the_workflow_has_a_default_for() -> None:
-    everything = RunInput(ARN, ARN, "bucket", "prefix", "project", "version", 0.5, 1, 2, Waits())
+    first = (ARN, ARN, "bucket", "prefix", "project", "version", 0.5, 1, 2)
+    others: dict[str, Any] = {member.name: 1 for member in fields(RunInput)[len(first) : -1]}
+    everything = RunInput(*first, **others, waits=Waits())
 
     defaults = {
         key.removesuffix(".$") for key in definition(substitutions())["States"]["Defaults"]["Parameters"]
@@ -69,7 +72,7 @@ def test_the_waits_of_a_run_without_any_are_the_workflows() -> None:
     defaults = definition(substitutions())["States"]["Defaults"]["Parameters"]
 
     assert RunInput(waits=Waits()).to_json() == {
-        name: defaults[name] for name in defaults if name.endswith("Seconds")
+        name: defaults[name] for name in defaults if name.endswith("Seconds") and name != "MaxApprovalSeconds"
     }
 
 
@@ -87,6 +90,10 @@ def test_the_waits_of_a_run_without_any_are_the_workflows() -> None:
         ("f1_threshold", 1.01),
         ("f1_threshold", -0.1),
         ("f1_threshold", math.nan),
+        ("f1_lower_bound", 1.5),
+        ("deployed_margin", -0.01),
+        ("max_model_megabytes", -1),
+        ("max_approval_seconds", 0),
         ("min_inference_units", 0),
         ("max_inference_units", 0),
     ],

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from customlabels.cli.options import Json, Profile, Region, Url
+
 __all__ = ["execution", "verify"]
 
 execution = typer.Typer(
@@ -15,11 +17,7 @@ execution = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Execution = Annotated[str, typer.Argument(help="An ARN, MACHINE:NAME, or a run's name.")]
-Url = Annotated[str, typer.Option("--endpoint-url", help="Another Step Functions endpoint.")]
-Profile = Annotated[str, typer.Option(help="AWS, with this profile.")]
-Region = Annotated[str, typer.Option(help="AWS, in this region.")]
 
 
 @execution.command("start")
@@ -34,7 +32,8 @@ def execution_start(
     as_json: Json = False,
 ) -> None:
     """Start an execution."""
-    from customlabels.cli.executions import Place, start_execution
+    from customlabels.cli.executions import start_execution
+    from customlabels.cli.places import Place
 
     place = Place(endpoint_url, profile, region)
     raise typer.Exit(start_execution(place, machine, text, name, wait=wait, as_json=as_json))
@@ -45,7 +44,8 @@ def execution_describe(
     name: Execution, endpoint_url: Url = "", profile: Profile = "", region: Region = "", as_json: Json = False
 ) -> None:
     """Status, and output or error."""
-    from customlabels.cli.executions import Place, describe_execution
+    from customlabels.cli.executions import describe_execution
+    from customlabels.cli.places import Place
 
     raise typer.Exit(describe_execution(Place(endpoint_url, profile, region), name, as_json=as_json))
 
@@ -55,7 +55,8 @@ def execution_history(
     name: Execution, endpoint_url: Url = "", profile: Profile = "", region: Region = "", as_json: Json = False
 ) -> None:
     """Every event."""
-    from customlabels.cli.executions import Place, show_history
+    from customlabels.cli.executions import show_history
+    from customlabels.cli.places import Place
 
     raise typer.Exit(show_history(Place(endpoint_url, profile, region), name, as_json=as_json))
 
@@ -71,7 +72,8 @@ def execution_stop(
     as_json: Json = False,
 ) -> None:
     """End an execution as ABORTED."""
-    from customlabels.cli.executions import Place, stop_execution
+    from customlabels.cli.executions import stop_execution
+    from customlabels.cli.places import Place
 
     place = Place(endpoint_url, profile, region)
     raise typer.Exit(stop_execution(place, name, error, cause, as_json=as_json))
@@ -82,7 +84,8 @@ def execution_redrive(
     name: Execution, endpoint_url: Url = "", profile: Profile = "", region: Region = "", as_json: Json = False
 ) -> None:
     """Go on with a failed execution where it failed."""
-    from customlabels.cli.executions import Place, redrive_execution
+    from customlabels.cli.executions import redrive_execution
+    from customlabels.cli.places import Place
 
     raise typer.Exit(redrive_execution(Place(endpoint_url, profile, region), name, as_json=as_json))
 
@@ -96,6 +99,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Compare an execution's history with one from AWS."""
-    from customlabels.cli.executions import Place, verify_execution
+    from customlabels.cli.executions import verify_execution
+    from customlabels.cli.places import Place
 
     raise typer.Exit(verify_execution(Place(endpoint_url, profile, region), name, history, as_json=as_json))

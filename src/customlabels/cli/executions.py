@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from customlabels.asl import Difference, differences
 from customlabels.cli.endpoint import connect
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.following import execution_result, exit_after
+from customlabels.cli.places import Place
 from customlabels.cli.printing import print_json, print_table, say, show
 from customlabels.settings import Settings
 
 __all__ = [
-    "Place",
     "describe_execution",
     "redrive_execution",
     "show_history",
@@ -35,46 +34,17 @@ SHOWN = 5  # differences; the first is usually the cause of the others
 SHOWN_CHARACTERS = 300
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the executions are: the server of this home, or what any of the three says of another."""
-
-    endpoint_url: str = ""
-    profile: str = ""
-    region: str = ""
-
-    def states(self) -> Any:
-        """boto3's client of Step Functions."""
-        if not (self.endpoint_url or self.profile or self.region):
-            return connect(Settings.from_environment()).states
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import ProfileNotFound
-
-        try:
-            session = boto3.Session(profile_name=self.profile or None, region_name=self.region or None)
-        except ProfileNotFound as error:
-            raise UsageError(str(error)) from error
-        if self.endpoint_url:
-            return session.client(
-                "stepfunctions",
-                endpoint_url=self.endpoint_url,
-                region_name=session.region_name or Settings.from_environment().region,
-                config=Config(inject_host_prefix=False),
-            )
-        return session.client("stepfunctions")
-
-    def arn(self, name: str) -> str:
-        """The ARN of an execution: as given, or of `MACHINE:NAME`, or a run of the pipeline, of this home."""
-        if name.startswith("arn:"):
-            return name
-        if self.endpoint_url or self.profile or self.region:
-            raise UsageError(f"{name}: elsewhere than on the server of this home, give the execution's ARN")
-        endpoint = connect(Settings.from_environment())
-        machine, _, execution = name.rpartition(":")
-        if not machine:
-            return endpoint.execution_arn(name)
-        return f"arn:aws:states:{endpoint.settings.region}:{endpoint.account}:execution:{machine}:{execution}"
+def _arn(place: Place, name: str) -> str:
+    """The ARN of an execution: as given, or of `MACHINE:NAME`, or a run of the pipeline, of this home."""
+    if name.startswith("arn:"):
+        return name
+    if not place.is_home:
+        raise UsageError(f"{name}: elsewhere than on the server of this home, give the execution's ARN")
+    endpoint = connect(Settings.from_environment())
+    machine, _, execution = name.rpartition(":")
+    if not machine:
+        return endpoint.execution_arn(name)
+    return f"arn:aws:states:{endpoint.settings.region}:{endpoint.account}:execution:{machine}:{execution}"
 
 
 def start_execution(place: Place, machine: str, text: str, name: str, *, wait: bool, as_json: bool) -> Exit:
@@ -84,7 +54,7 @@ def start_execution(place: Place, machine: str, text: str, name: str, *, wait: b
             text = Path(text[1:]).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{text[1:]}: {error}") from error
-    states = place.states()
+    states = place.reach().states
     named = {"name": name} if name else {}
     started = states.start_execution(stateMachineArn=_machine_arn(place, machine), input=text, **named)
     arn = started["executionArn"]
@@ -99,13 +69,13 @@ def start_execution(place: Place, machine: str, text: str, name: str, *, wait: b
 def _machine_arn(place: Place, machine: str) -> str:
     if machine.startswith("arn:"):
         return machine
-    execution = place.arn(f"{machine}:x")
+    execution = _arn(place, f"{machine}:x")
     return execution.replace(":execution:", ":stateMachine:").removesuffix(":x")
 
 
 def describe_execution(place: Place, name: str, *, as_json: bool) -> Exit:
     """One execution with its output or error; the exit code is the one after its status."""
-    return _told(place.states().describe_execution(executionArn=place.arn(name)), as_json=as_json)
+    return _told(place.reach().states.describe_execution(executionArn=_arn(place, name)), as_json=as_json)
 
 
 def _told(description: dict[str, Any], *, as_json: bool) -> Exit:
@@ -132,7 +102,9 @@ def show_history(place: Place, name: str, *, as_json: bool) -> Exit:
 
 
 def _events(place: Place, name: str) -> Iterator[dict[str, Any]]:
-    pages = place.states().get_paginator("get_execution_history").paginate(executionArn=place.arn(name))
+    pages = (
+        place.reach().states.get_paginator("get_execution_history").paginate(executionArn=_arn(place, name))
+    )
     for page in pages:
         yield from page["events"]
 
@@ -145,13 +117,13 @@ def _subject(event: Mapping[str, Any]) -> str:
 def stop_execution(place: Place, name: str, error: str, cause: str, *, as_json: bool) -> Exit:
     """End an execution as ABORTED."""
     told = {key: value for key, value in (("error", error), ("cause", cause)) if value}
-    answer = place.states().stop_execution(executionArn=place.arn(name), **told)
+    answer = place.reach().states.stop_execution(executionArn=_arn(place, name), **told)
     return _done("stopped", answer["stopDate"], as_json=as_json)
 
 
 def redrive_execution(place: Place, name: str, *, as_json: bool) -> Exit:
     """Go on with a failed execution where it failed."""
-    answer = place.states().redrive_execution(executionArn=place.arn(name))
+    answer = place.reach().states.redrive_execution(executionArn=_arn(place, name))
     return _done("redriven", answer["redriveDate"], as_json=as_json)
 
 

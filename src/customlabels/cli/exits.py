@@ -10,6 +10,7 @@ __all__ = [
     "AFTER_DECISION",
     "AFTER_REFUSAL",
     "AFTER_STATUS",
+    "WITHOUT_CREDENTIALS",
     "DataInvalid",
     "Exit",
     "NoEndpoint",
@@ -46,10 +47,28 @@ AFTER_REFUSAL = {
     "InvalidImageFormatException": Exit.DATA_INVALID,
     "ImageTooLargeException": Exit.DATA_INVALID,
     "AccessDeniedException": Exit.NO_ENDPOINT,
+    "AccessDenied": Exit.NO_ENDPOINT,
+    "ExpiredToken": Exit.NO_ENDPOINT,
+    "ExpiredTokenException": Exit.NO_ENDPOINT,
+    "InvalidClientTokenId": Exit.NO_ENDPOINT,
+    "SignatureDoesNotMatch": Exit.NO_ENDPOINT,
     "IncompleteSignatureException": Exit.NO_ENDPOINT,
     "InvalidSignatureException": Exit.NO_ENDPOINT,
     "MissingAuthenticationTokenException": Exit.NO_ENDPOINT,
     "UnrecognizedClientException": Exit.NO_ENDPOINT,
+}
+
+
+# By the name of botocore's error: what is missing on this side of the line, and the way out.
+WITHOUT_CREDENTIALS = {
+    "NoCredentialsError": "name a --profile, set AWS_ACCESS_KEY_ID and its secret, or `aws configure`",
+    "PartialCredentialsError": "give both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "CredentialRetrievalError": "see the credential_process of the profile",
+    "ProfileNotFound": "`aws configure list-profiles` names those that there are",
+    "NoRegionError": "name a --region, or set AWS_DEFAULT_REGION",
+    "SSOTokenLoadError": "sign in: `aws sso login`",
+    "UnauthorizedSSOTokenError": "sign in again: `aws sso login`",
+    "TokenRetrievalError": "sign in again: `aws sso login`",
 }
 
 

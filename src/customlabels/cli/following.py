@@ -6,18 +6,23 @@ Layer: cli. The history is the only thing needed, so a lost terminal goes on wit
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from customlabels.cli.endpoint import Endpoint
 from customlabels.cli.exits import AFTER_DECISION, AFTER_STATUS, Exit
+from customlabels.cli.places import Reached
 from customlabels.cli.printing import say, show
 
-__all__ = ["execution_result", "exit_after", "follow", "show_verdict"]
+__all__ = ["approval_token", "execution_result", "exit_after", "follow", "show_verdict"]
 
 POLL_SECONDS = 0.4
+# Elsewhere calls are counted and history is slow: from the first to the second, with jitter.
+FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 2.0, 30.0
+OPEN = ("RUNNING", "PENDING_REDRIVE")
+APPROVAL = "publish.waitForTaskToken"
 PROGRESS_EVERY_SECONDS = 5.0
 # States that do something: the checks and passes between them say nothing to somebody who waits.
 TOLD = ("TaskStateEntered", "ParallelStateEntered", "MapStateEntered", "FailStateEntered")
@@ -35,7 +40,7 @@ PROGRESS = {
 class Follower:
     """What has been printed so far of one execution."""
 
-    endpoint: Endpoint
+    endpoint: Reached
     arn: str
     say: Callable[[str], None] = say
     last_event_id: int = 0
@@ -59,13 +64,15 @@ class Follower:
             self.last_event_id = fresh[0]["id"]
         yield from reversed(fresh)
 
-    def print_news(self) -> None:
-        """Say what has happened since the last call."""
+    def print_news(self) -> bool:
+        """Say what has happened since the last call; whether anything has."""
+        before = self.last_event_id
         for event in self.new_events():
             self._note_version(event)
             if event["type"] in TOLD:
                 self._entered(event)
         self._print_progress()
+        return self.last_event_id > before
 
     def _entered(self, event: dict[str, Any]) -> None:
         name = event["stateEnteredEventDetails"]["name"]
@@ -82,10 +89,11 @@ class Follower:
             self.version_arn = json.loads(details.get("output", "{}")).get("ProjectVersionArn", "")
 
     def _print_progress(self) -> None:
-        if not self.version_arn or time.monotonic() - self.progress_at < PROGRESS_EVERY_SECONDS:
+        ours = self.endpoint.customlabels
+        if not ours or not self.version_arn or time.monotonic() - self.progress_at < PROGRESS_EVERY_SECONDS:
             return
         self.progress_at = time.monotonic()
-        training = self.endpoint.customlabels.describe_training(ProjectVersionArn=self.version_arn)
+        training = ours.describe_training(ProjectVersionArn=self.version_arn)
         text = progress_line(training)
         if text and text != self.progress_said:
             self.progress_said = text
@@ -104,16 +112,30 @@ def progress_line(training: dict[str, Any]) -> str:
     return "  ".join(told)
 
 
-def follow(endpoint: Endpoint, arn: str) -> dict[str, Any]:
-    """Print an execution's way until it ends; returns what DescribeExecution answers then."""
+def follow(endpoint: Reached, arn: str) -> dict[str, Any]:
+    """Print an execution's way until it ends or waits for a person; returns its description."""
     description: dict[str, Any] = endpoint.states.describe_execution(executionArn=arn)
     follower = Follower(endpoint, arn, started_at=description["startDate"].timestamp())
+    pause = FIRST_POLL_SECONDS
     while True:
         description = endpoint.states.describe_execution(executionArn=arn)
-        follower.print_news()
-        if description["status"] != "RUNNING":
+        has_news = follower.print_news()
+        if description["status"] not in OPEN or (has_news and approval_token(endpoint.states, arn)):
             return description
-        time.sleep(POLL_SECONDS)
+        pause = FIRST_POLL_SECONDS if has_news else min(pause * 1.5, LAST_POLL_SECONDS)
+        time.sleep(POLL_SECONDS if endpoint.customlabels else pause * random.uniform(0.7, 1.0))
+
+
+def approval_token(states: Any, arn: str) -> str | None:
+    """The token with which a person answers a run that waits for approval; None where it does not wait."""
+    events = states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)["events"]
+    for event in events:
+        if event["type"] not in ("TaskSubmitted", "TaskStarted", "TaskScheduled"):
+            return None
+        details = event.get("taskScheduledEventDetails", {})
+        if details.get("resource") == APPROVAL:
+            return str(json.loads(details["parameters"])["Message"]["TaskToken"])
+    return None
 
 
 def execution_result(description: dict[str, Any]) -> dict[str, Any]:
@@ -136,18 +158,27 @@ def execution_result(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def exit_after(result: dict[str, Any]) -> Exit:
-    """The exit code that tells a script how an execution ended."""
+    """The exit code that tells a script how an execution ended, or that it waits for a person."""
+    if result["Status"] in OPEN:
+        return Exit.UNDECIDED
     if result["Status"] == "SUCCEEDED":
         return AFTER_DECISION.get(result.get("Decision", ""), Exit.DONE)
     return AFTER_STATUS.get(result["Status"], Exit.FAILED)
 
 
-def show_verdict(result: dict[str, Any]) -> None:
-    """The verdict with its numbers on stdout, and the next command to type on stderr."""
+def show_verdict(result: dict[str, Any], flags: str = "") -> None:
+    """The verdict with its numbers on stdout, and the next command to type, with `flags`, on stderr."""
+    name = result["ExecutionArn"] if flags else result["Name"]
+    if result["Status"] in OPEN:
+        show(f"WAITING  {result['Name']} waits for approval")
+        say(
+            f"approve it:  customlabels approve {name}{flags}\nrefuse it:   customlabels refuse {name}{flags}"
+        )
+        return
     if result["Status"] != "SUCCEEDED":
         show(f"{result['Status']}  {result['Name']}")
         show(f"{result.get('Error', 'no error name')}: {result.get('Cause', 'no cause given')}")
-        say(f"every step:  customlabels follow {result['Name']}")
+        say(f"every step:  customlabels follow {name}{flags}")
         return
     version = result.get("ProjectVersionArn", "")
     sign = ">" if result.get("Decision") == "DEPLOYED" else "<="
@@ -160,5 +191,6 @@ def show_verdict(result: dict[str, Any]) -> None:
     show(f"report  {result.get('Report', '')}")
     project = version.split("/")[1] if version.count("/") > 1 else ""
     if result.get("Decision") == "DEPLOYED":
-        say(f"ask it:   customlabels detect {project} IMAGE")
-        say(f"stop it:  customlabels stop {project}")
+        if not flags:
+            say(f"ask it:   customlabels detect {project} IMAGE")
+        say(f"stop it:  customlabels stop {version if flags else project}{flags}")

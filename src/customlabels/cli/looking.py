@@ -12,61 +12,74 @@ from botocore.exceptions import ClientError
 
 from customlabels.cli.endpoint import Endpoint, connect, end_server, running_server
 from customlabels.cli.exits import DataInvalid, Exit, UsageError
-from customlabels.cli.following import execution_result, exit_after, show_verdict
+from customlabels.cli.following import approval_token, execution_result, exit_after, show_verdict
+from customlabels.cli.places import Elsewhere, Place, Reached
 from customlabels.cli.printing import print_json, print_table, say, show
 from customlabels.pipeline import STATE_MACHINE_NAME, current_key, local_substitutions
 from customlabels.settings import Settings
 
-__all__ = ["detect_images", "show_status", "stop_target", "take_down"]
+__all__ = ["detect_images", "reproduce_version", "show_status", "stop_target", "take_down"]
 
 RUNS_SHOWN = 20
 START_SECONDS = 60.0  # for the units of a version that a server just started brings back
 POLL_SECONDS = 0.2
+NOT_TRAINED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING")
 OF_THE_IMAGE = ("InvalidImageFormatException", "ImageTooLargeException")
 
 
-def show_status(name: str, *, as_json: bool) -> Exit:
-    """One run, or the newest runs and every model in service."""
+def show_status(name: str, place: Place, *, as_json: bool) -> Exit:
+    """One run, or the newest runs and every model in service (elsewhere: the newest runs)."""
     settings = Settings.from_environment()
     if (
-        running_server(settings) is None
+        place.is_home
+        and running_server(settings) is None
         and not (settings.home / "records.db").exists()
         and not settings.database_url
     ):
         say(f"nothing yet in {settings.home}; start with `customlabels run --train DIR --test DIR`")
         return Exit.DONE
-    endpoint = connect(settings)
+    endpoint = place.reach()
     if name:
-        result = execution_result(
-            endpoint.states.describe_execution(executionArn=endpoint.execution_arn(name))
-        )
-        if as_json:
-            print_json(result)
-        elif result["Status"] == "RUNNING":
-            show(f"RUNNING  {result['Name']}  since {result['StartDate']}")
-            say(f"watch it:  customlabels follow {result['Name']}")
-        else:
-            show_verdict(result)
-        return Exit.DONE if result["Status"] == "RUNNING" else exit_after(result)
+        return _show_run(endpoint, endpoint.execution_arn(name), place.flags, as_json=as_json)
     runs = list(_newest_runs(endpoint))
-    units = endpoint.customlabels.list_units()["Versions"]
+    units = endpoint.customlabels.list_units()["Versions"] if endpoint.customlabels else []
     if as_json:
         shown = [execution_result(run) for run in runs]
         print_json({"Endpoint": endpoint.url, "Runs": shown, "Versions": units})
         return Exit.DONE
-    say(f"server {endpoint.url}")
+    say(f"{'server' if place.is_home else 'endpoint'} {endpoint.url}")
     print_table(
         ("RUN", "STATUS", "STARTED"),
         ((run["name"], run["status"], f"{run['startDate'].astimezone():%Y-%m-%d %H:%M:%S}") for run in runs),
     )
-    print_table(
-        ("MODEL IN SERVICE", "UNITS", "REQUESTS"),
-        ((one["ProjectVersionArn"], len(one.get("Units", [])), one.get("Requests", 0)) for one in units),
-    )
+    if place.is_home:
+        print_table(
+            ("MODEL IN SERVICE", "UNITS", "REQUESTS"),
+            ((one["ProjectVersionArn"], len(one.get("Units", [])), one.get("Requests", 0)) for one in units),
+        )
     return Exit.DONE
 
 
-def _newest_runs(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+def _show_run(endpoint: Reached, arn: str, flags: str, *, as_json: bool) -> Exit:
+    result = execution_result(endpoint.states.describe_execution(executionArn=arn))
+    runs = result["Status"] == "RUNNING"
+    waits = runs and approval_token(endpoint.states, arn) is not None
+    if as_json:
+        print_json(result | ({"WaitsFor": "approval"} if waits else {}))
+    elif runs and not waits:
+        show(f"RUNNING  {result['Name']}  since {result['StartDate']}")
+        say(f"watch it:  customlabels follow {arn if flags else result['Name']}{flags}")
+    else:
+        show_verdict(result, flags)
+    return Exit.DONE if runs and not waits else exit_after(result)
+
+
+def _newest_runs(endpoint: Reached) -> Iterator[dict[str, Any]]:
+    if isinstance(endpoint, Elsewhere):
+        yield from endpoint.states.list_executions(
+            stateMachineArn=endpoint.machine_arn, maxResults=RUNS_SHOWN
+        )["executions"]
+        return
     for machine in endpoint.states.list_state_machines()["stateMachines"]:
         if machine["name"] == STATE_MACHINE_NAME:
             yield from endpoint.states.list_executions(
@@ -162,7 +175,7 @@ def _current(endpoint: Endpoint, project: str) -> str | None:
         return None
 
 
-def _versions(endpoint: Endpoint, project: str, version: str) -> list[dict[str, Any]]:
+def _versions(endpoint: Reached, project: str, version: str) -> list[dict[str, Any]]:
     """A project's versions, newest first; one of them where `version` is given."""
     found = endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]
     if not found:
@@ -174,10 +187,34 @@ def _versions(endpoint: Endpoint, project: str, version: str) -> list[dict[str, 
     return [one for page in pages for one in page["ProjectVersionDescriptions"]]
 
 
-def stop_target(target: str, *, as_json: bool) -> Exit:
-    """Stop a run by its name or ARN, else take a model out of service."""
+def reproduce_version(target: str, *, as_json: bool) -> Exit:
+    """Train a version again and say whether it came out the same; 0 where it did."""
+    project, _, version = target.partition("/")
+    if target.startswith("arn:"):
+        project, version = target.split("/")[1::2][:2]
     endpoint = connect(Settings.from_environment())
-    stopped = _stop_run(endpoint, target) or _stop_versions(endpoint, target)
+    found = [one for one in _versions(endpoint, project, version) if one["Status"] not in NOT_TRAINED]
+    if not found:
+        raise UsageError(f"{target}: there is no trained version of this name")
+    asked = {"ProjectVersionArn": str(found[0]["ProjectVersionArn"])}
+    endpoint.customlabels.start_reproduction(**asked)
+    say(f"training {asked['ProjectVersionArn']} again; after Ctrl-C the same command comes back to it")
+    while (told := endpoint.customlabels.describe_reproduction(**asked))["State"] in ("QUEUED", "RUNNING"):
+        time.sleep(POLL_SECONDS)
+    told.pop("ResponseMetadata", None)
+    if as_json:
+        print_json(told)
+    elif told["State"] != "SUCCEEDED":
+        say(f"{told['State']}: {told.get('Message', '')}")
+    else:
+        show("identical" if told["Identical"] else "\n".join(["different", *told["Differences"]]))
+    return Exit.DONE if told.get("Identical") else Exit.FAILED
+
+
+def stop_target(target: str, place: Place, *, as_json: bool) -> Exit:
+    """Stop a run by its name or ARN, else take a model out of service."""
+    endpoint = place.reach()
+    stopped = _stop_run(endpoint, target, place.flags) or _stop_versions(endpoint, target)
     if as_json:
         print_json({"Stopped": stopped})
     else:
@@ -186,7 +223,9 @@ def stop_target(target: str, *, as_json: bool) -> Exit:
     return Exit.DONE
 
 
-def _stop_run(endpoint: Endpoint, target: str) -> list[str]:
+def _stop_run(endpoint: Reached, target: str, flags: str) -> list[str]:
+    if target.startswith("arn:") and ":execution:" not in target:
+        return []
     arn = endpoint.execution_arn(target)
     try:
         run = endpoint.states.describe_execution(executionArn=arn)
@@ -197,24 +236,32 @@ def _stop_run(endpoint: Endpoint, target: str) -> list[str]:
     if run["status"] != "RUNNING":
         raise UsageError(f"{target} is over: it is {run['status']}")
     endpoint.states.stop_execution(executionArn=arn, error="Stopped", cause="by `customlabels stop`")
-    return [arn, *_cancel_training(endpoint, json.loads(run["input"]))]
+    return [arn, *_leave_nothing(endpoint, json.loads(run["input"]), run["name"], flags)]
 
 
-def _cancel_training(endpoint: Endpoint, run_input: dict[str, Any]) -> list[str]:
-    """End the training that a stopped run has begun: nobody waits for it, and others wait behind it."""
-    project, version = run_input.get("ProjectName"), run_input.get("VersionName")
-    if not (project and version):
+def _leave_nothing(endpoint: Reached, run_input: dict[str, Any], name: str, flags: str) -> list[str]:
+    """End the training that a stopped run has begun, as far as the service can; say what goes on."""
+    project, version = run_input.get("ProjectName"), run_input.get("VersionName", f"v-{name}")
+    if not project:
+        say("what the run has begun in the stack's project (a training, a version that serves) goes on")
         return []
     if not endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]:
         return []
-    found = _versions(endpoint, project, version)
-    training = [one["ProjectVersionArn"] for one in found if one["Status"] == "TRAINING_IN_PROGRESS"]
-    for arn in training:
-        endpoint.customlabels.cancel_training(ProjectVersionArn=arn)
-    return training
+    cancelled = []
+    for one in _versions(endpoint, project, version):
+        arn, status = one["ProjectVersionArn"], one["Status"]
+        # Nobody waits for the training any more, and others wait behind it.
+        if status == "TRAINING_IN_PROGRESS" and endpoint.customlabels:
+            endpoint.customlabels.cancel_training(ProjectVersionArn=arn)
+            cancelled.append(arn)
+        elif status == "TRAINING_IN_PROGRESS":
+            say(f"its training goes on and is billed, AWS cannot cancel it: {arn}")
+        elif status in ("STARTING", "RUNNING"):
+            say(f"its version is {status}; take it out of service:  customlabels stop {arn}{flags}")
+    return cancelled
 
 
-def _stop_versions(endpoint: Endpoint, target: str) -> list[str]:
+def _stop_versions(endpoint: Reached, target: str) -> list[str]:
     if target.startswith("arn:"):
         arns = [target]
     else:

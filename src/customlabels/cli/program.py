@@ -9,8 +9,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from customlabels import __version__
+from customlabels.cli.backbones import backbone as backbones
+from customlabels.cli.dataset_commands import dataset
 from customlabels.cli.execution_commands import execution, verify
-from customlabels.cli.exits import AFTER_REFUSAL, Exit
+from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
+from customlabels.cli.ledger_commands import history, rollback
+from customlabels.cli.options import Json
+from customlabels.cli.run_commands import approve, follow, redrive, refuse, run, status, stop
 from customlabels.errors import CustomLabelsError, InvalidInput
 
 __all__ = ["main"]
@@ -26,12 +31,13 @@ bucket = typer.Typer(
     no_args_is_help=True, help="Folders that are reached as s3://NAME/...", rich_markup_mode=None
 )
 app.add_typer(bucket, name="bucket")
+app.add_typer(backbones, name="backbone")
+app.add_typer(dataset, name="dataset")
 app.add_typer(execution, name="execution")
-app.command()(verify)
+for command in (run, follow, status, stop, redrive, approve, refuse, verify, history, rollback):
+    app.command()(command)
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]
-RunName = Annotated[str, typer.Argument(help="A run's name or execution ARN.")]
 
 
 def main() -> NoReturn:
@@ -60,13 +66,16 @@ def _refused_by_service(error: Exception) -> None:
 
     if isinstance(error, ClientError):
         answer = error.response.get("Error", {})
-        print(f"customlabels: {answer.get('Code')}: {answer.get('Message')}", file=sys.stderr)
+        advice = "; sign in again, or name another --profile" if "Expired" in answer.get("Code", "") else ""
+        print(f"customlabels: {answer.get('Code')}: {answer.get('Message')}{advice}", file=sys.stderr)
         sys.exit(AFTER_REFUSAL.get(answer.get("Code", ""), Exit.FAILED))
     if isinstance(error, ParamValidationError):
         print(f"customlabels: {error}", file=sys.stderr)
         sys.exit(Exit.USAGE)
     if isinstance(error, BotoCoreError):
-        print(f"customlabels: the server does not answer: {error}", file=sys.stderr)
+        advice = WITHOUT_CREDENTIALS.get(type(error).__name__, "")
+        text = f"{error}; {advice}" if advice else f"the server does not answer: {error}"
+        print(f"customlabels: {text}", file=sys.stderr)
         sys.exit(Exit.NO_ENDPOINT)
 
 
@@ -86,82 +95,14 @@ def options(
 
 
 @app.command()
-def run(
-    train: Annotated[
-        str,
-        typer.Option(
-            metavar="SRC", help="Training images: a folder per label, a manifest, or a dataset ARN."
-        ),
-    ],
-    test: Annotated[str, typer.Option(metavar="SRC", help="Test images, in the same forms.")],
-    min_f1: Annotated[
-        float, typer.Option(min=0, max=1, metavar="SCORE", help="Deploy only if the F1 score is above this.")
-    ] = 0.85,
-    project: Annotated[
-        str, typer.Option(metavar="NAME", help="The project's name (default: from the training data).")
-    ] = "",
-    name: Annotated[str, typer.Option(metavar="NAME", help="The run's name (default: the time).")] = "",
-    budget: Annotated[
-        str, typer.Option(metavar="TIME", help="Training time, such as 90s or 10m (default: what it takes).")
-    ] = "",
-    seed: Annotated[
-        int, typer.Option(min=0, metavar="NUMBER", help="The same seed and data give the same model.")
-    ] = 0,
-    min_units: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="Processes that serve the model.")
-    ] = 1,
-    max_units: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="COUNT",
-            show_default=False,
-            help="Most processes, under load (default: as many as the least).",
-        ),
-    ] = 0,
-    backbone: Annotated[str, typer.Option(help="The folder of an earlier model to start from.")] = "",
-    leave_out: Annotated[
-        bool, typer.Option("--leave-out", help="Train without images and lines that are unusable.")
-    ] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once the run is started.")] = False,
+def reproduce(
+    target: Annotated[str, typer.Argument(help="A project (its newest version), PROJECT/VERSION or an ARN.")],
     as_json: Json = False,
 ) -> None:
-    """Train, judge, and put into service if good enough."""
-    from customlabels.cli.running import RunRequest, run_pipeline
+    """Train a version again, and say whether it comes out the same to the bit."""
+    from customlabels.cli.looking import reproduce_version
 
-    request = RunRequest(
-        train, test, min_f1, project, name, budget, seed, min_units, max_units, leave_out, backbone
-    )
-    raise typer.Exit(run_pipeline(request, detach=detach, as_json=as_json))
-
-
-@app.command()
-def follow(name: RunName, as_json: Json = False) -> None:
-    """Watch a run until it ends."""
-    from customlabels.cli.running import follow_run
-
-    raise typer.Exit(follow_run(name, as_json=as_json))
-
-
-@app.command()
-def status(
-    name: Annotated[str, typer.Argument(help="A run; all when left out.")] = "", as_json: Json = False
-) -> None:
-    """Runs and running models, newest first."""
-    from customlabels.cli.looking import show_status
-
-    raise typer.Exit(show_status(name, as_json=as_json))
-
-
-@app.command()
-def stop(
-    target: Annotated[str, typer.Argument(help="A run, a project, PROJECT/VERSION or an ARN.")],
-    as_json: Json = False,
-) -> None:
-    """Stop a run, or take a model out of service."""
-    from customlabels.cli.looking import stop_target
-
-    raise typer.Exit(stop_target(target, as_json=as_json))
+    raise typer.Exit(reproduce_version(target, as_json=as_json))
 
 
 @app.command()
@@ -237,6 +178,18 @@ def down(as_json: Json = False) -> None:
     from customlabels.cli.looking import take_down
 
     raise typer.Exit(take_down(as_json=as_json))
+
+
+@app.command()
+def delete(
+    project: Annotated[str, typer.Argument(help="The project's name.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a project with its versions and datasets; nothing of it comes back."""
+    from customlabels.cli.deleting import delete_project
+
+    raise typer.Exit(delete_project(project, yes=yes, as_json=as_json))
 
 
 @bucket.command("add")

@@ -15,6 +15,7 @@ from customlabels.operations import (
     datasets,
     detection,
     executions,
+    ledger,
     listings,
     machine_versions,
     machines,
@@ -41,6 +42,7 @@ from customlabels.operations.hosting import Hosting, note_failures, revive
 from customlabels.operations.importing import Distributing, Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
 from customlabels.operations.remote import Remote
+from customlabels.operations.reproductions import Reproducing
 from customlabels.operations.sweeping import Sweep
 from customlabels.operations.tasks import ServiceTasks
 from customlabels.operations.trainings import Training
@@ -75,6 +77,7 @@ HANDLERS = (
     datasets,
     detection,
     executions,
+    ledger,
     machine_versions,
     listings,
     s3_listings,
@@ -105,6 +108,7 @@ def job_handlers(parts: Parts) -> dict[str, JobHandler]:
     return {
         "gather": training,
         "train": training,
+        "reproduce": Reproducing(parts, training),
         "copy": Copying(parts),
         "import": importing,
         "change": importing,

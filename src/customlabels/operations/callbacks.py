@@ -1,4 +1,8 @@
-"""Callbacks: the calls of Step Functions with which a waiting task is ended or kept alive."""
+"""Callbacks: the calls of Step Functions with which a waiting task is ended or kept alive, and who is asked.
+
+A person is asked through a topic. This machine has one of its own (`pipeline.LOCAL_TOPIC`), without
+subscribers: what an execution publishes to it stands, with its token, in the history for whoever answers.
+"""
 
 from __future__ import annotations
 
@@ -27,3 +31,9 @@ def send_task_heartbeat(call: Call) -> Response:
     """The task of this token is still worked on."""
     call.parts.callbacks.heartbeat(call.params["taskToken"])
     return {}
+
+
+@operation("sns", "Publish")
+def publish(call: Call) -> Response:
+    """A message to the topic of this machine; no request but an execution's comes here."""
+    return {"MessageId": call.request_id}

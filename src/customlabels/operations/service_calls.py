@@ -19,6 +19,7 @@ from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.remote import NoEndpoint, Remote
 from customlabels.operations.sdk_shapes import as_model, as_sdk
+from customlabels.pipeline import LOCAL_TOPIC
 from customlabels.wire import Caller, Invocation, Service, Services, validate
 from customlabels.workflows import TaskFailure, TaskRequest
 
@@ -96,6 +97,8 @@ class ServiceCalls:
         return Answered(as_sdk(operation.output_shape, wire), wire, request_id)
 
     def _is_ours(self, service: Service, operation: OperationModel, params: dict[str, Any]) -> bool:
+        if service.name == "sns":
+            return operation.name == "Publish" and params.get("TopicArn") == LOCAL_TOPIC
         if service.name not in OURS:
             return False
         if service.name != "s3" or not self._remote.has(service.model):
@@ -118,7 +121,9 @@ class ServiceCalls:
             place = {"Bucket": checked["Bucket"], "Key": checked["Key"]}
             head = self._dispatcher.call(Invocation("s3", "HeadObject", place, caller, request_id))
             _require_small(checked, head["ContentLength"])
-        invocation = Invocation(service.name, operation.name, checked, caller, request_id, task.token)
+        invocation = Invocation(
+            service.name, operation.name, checked, caller, request_id, task.token, task.execution_arn
+        )
         try:
             return self._dispatcher.call(invocation)
         except ServiceError:

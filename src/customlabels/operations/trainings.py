@@ -36,7 +36,7 @@ from customlabels.storage import StorageError, Transaction, schema, sync, write_
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.workflows import Finish, Job, JobControl
 
-__all__ = ["Training"]
+__all__ = ["Training", "reporter"]
 
 SERVICE_ISSUE = "Amazon Rekognition experienced a service issue."
 REPORT_SECONDS = 0.5  # at least between two rows of progress: each is a commit
@@ -54,9 +54,9 @@ class Training:
 
     def run(self, job: Job, control: JobControl) -> Finish:
         """Train the version, or go on where an earlier run of this job was cut off."""
-        row = self._row(job.subject)
+        row = self.row(job.subject)
         details = orjson.loads(row.details)
-        spec = self._spec(job, row, details)
+        spec = self.spec(job, row, details)
         if job.kind == "gather":
             return lambda tx: self._queue(tx, job)
         report = self._report_dropped(row, details)
@@ -65,7 +65,7 @@ class Training:
             outcome = TrainingOutcome.from_json(orjson.loads(told.read_bytes()))
         else:
             try:
-                outcome = self._parts.train(spec, _reporter(control), control.cancelled)
+                outcome = self._parts.train(spec, reporter(control), control.cancelled)
             except TrainingCancelled as error:
                 return self.failed(job, error)  # as it was asked for: the job itself has not failed
             write_whole(told, [orjson.dumps(outcome.to_json())])
@@ -84,7 +84,7 @@ class Training:
             change = {"status": "TRAINING_COMPLETED", "status_message": MESSAGES["TRAINING_COMPLETED"]}
             found = {"folder": folder, "f1_score": outcome.f1, "evaluation": evaluation.decode()}
             self._end(tx, job, change | found, details)
-            sweep_folders(tx, self._parts.jobs, job.subject, [self._work(job)])
+            sweep_folders(tx, self._parts.jobs, job.subject, [self.work(job)])
 
         return finish
 
@@ -98,7 +98,7 @@ class Training:
     def failed(self, job: Job, error: Exception) -> Finish:
         """TRAINING_FAILED with the reason; the work folder stays to be looked at, until the version goes."""
         expected = isinstance(error, CustomLabelsError)
-        details = orjson.loads(self._row(job.subject).details) | {"WorkFolder": self._work(job)}
+        details = orjson.loads(self.row(job.subject).details) | {"WorkFolder": self.work(job)}
         if isinstance(error, TrainingFailed) and error.output_keys:
             bucket = details["OutputConfig"]["S3Bucket"]
             details["Results"] = described_results(details, bucket, error.output_keys)
@@ -113,17 +113,19 @@ class Training:
         told = {"training_ended_at": self._parts.clock(), "details": orjson.dumps(details).decode()}
         tx.execute(update(versions).where(versions.c.arn == job.subject).values(change | told))
 
-    def _row(self, arn: str) -> Row[Any]:
+    def row(self, arn: str) -> Row[Any]:
+        """The version's row."""
         with self._parts.records.read() as reading:
             return reading.execute(select(versions).where(versions.c.arn == arn)).one()
 
     @staticmethod
-    def _work(job: Job) -> str:
+    def work(job: Job) -> str:
+        """The job's folder, relative to the home."""
         return f"work/{job.spec.get('work', job.id)}"
 
-    def _spec(self, job: Job, row: Row[Any], details: dict[str, Any]) -> TrainingSpec:
+    def spec(self, job: Job, row: Row[Any], details: dict[str, Any]) -> TrainingSpec:
         """The training's spec, with its manifests written into its work folder."""
-        work = self._parts.home / self._work(job)
+        work = self._parts.home / self.work(job)
         work.mkdir(parents=True, exist_ok=True)
         train, test = work / "train.manifest", work / "test.manifest"
         self._write_manifest(train, row.train_revision_id, details.get("TrainingData"))
@@ -202,7 +204,7 @@ class Training:
         return place
 
 
-def _reporter(control: JobControl) -> Any:
+def reporter(control: JobControl) -> Any:
     """What the trainer tells, as rows that others can read; told more often, only the latest counts."""
     written_at = -REPORT_SECONDS
 

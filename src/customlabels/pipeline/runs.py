@@ -89,6 +89,8 @@ class RunInput:
     """The execution's input; what is None is left to the state machine's own defaults.
 
     f1_threshold: 0..1, a version must score strictly above it    output_prefix: no slash at either end
+    f1_lower_bound to max_model_megabytes: the judge's rules, 0 and False are not set; scores and margin 0..1
+    require_approval: a person is asked before the start    smoke_test: one test image is asked about after it
     Raises InvalidInput for a value that cannot work.
     """
 
@@ -101,14 +103,35 @@ class RunInput:
     f1_threshold: float | None = None
     min_inference_units: int | None = None
     max_inference_units: int | None = None
+    f1_lower_bound: float | None = None
+    min_label_f1: float | None = None
+    min_label_precision: float | None = None
+    min_label_recall: float | None = None
+    min_test_images_per_label: int | None = None
+    forbid_leakage: bool | None = None
+    better_than_deployed: bool | None = None
+    deployed_margin: float | None = None
+    max_latency_milliseconds: float | None = None
+    max_model_megabytes: float | None = None
+    require_approval: bool | None = None
+    max_approval_seconds: int | None = None
+    approval_topic_arn: str | None = None
+    notification_topic_arn: str | None = None
+    smoke_test: bool | None = None
     waits: Waits | None = None
 
     def __post_init__(self) -> None:
         for member, pattern, rule in _TEXTS:
             text = getattr(self, member)
             _demand(text is None or pattern.fullmatch(text) is not None, member, text, rule)
-        threshold, least, most = self.f1_threshold, self.min_inference_units, self.max_inference_units
-        _demand(threshold is None or 0 <= threshold <= 1, "f1_threshold", threshold, "must be from 0 to 1")
+        for member, highest in _NUMBERS.items():
+            number = getattr(self, member)
+            _demand(number is None or 0 <= number <= highest, member, number, f"must be from 0 to {highest}")
+        patience = self.max_approval_seconds
+        _demand(
+            patience is None or patience >= 1, "max_approval_seconds", patience, "must be at least 1 second"
+        )
+        least, most = self.min_inference_units, self.max_inference_units
         _demand(least is None or least >= 1, "min_inference_units", least, "must be at least 1")
         _demand(
             most is None or most >= (least or 1),
@@ -183,6 +206,15 @@ _TEXTS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("project_name", NAME, _NAME_RULE),
     ("version_name", NAME, _NAME_RULE),
 )
+
+
+_NUMBERS = {
+    **dict.fromkeys(("f1_threshold", "f1_lower_bound", "min_label_f1", "min_label_precision"), 1),
+    **dict.fromkeys(("min_label_recall", "deployed_margin"), 1),
+    "min_test_images_per_label": 1_000_000,
+    "max_latency_milliseconds": 1_000_000,
+    "max_model_megabytes": 1_000_000,
+}
 
 
 def _demand(holds: bool, name: str, value: object, rule: str) -> None:

@@ -3,6 +3,7 @@
 Layer: above inference and datasets. torch is imported by the training process alone, never through this door.
 """
 
+from customlabels.training.hub import fetch, fetched
 from customlabels.training.launcher import train
 from customlabels.training.samples import SAMPLES, SampleError, write_sample
 from customlabels.training.spec import (
@@ -23,6 +24,8 @@ __all__ = [
     "TrainingFailed",
     "TrainingOutcome",
     "TrainingSpec",
+    "fetch",
+    "fetched",
     "train",
     "write_sample",
 ]

@@ -55,24 +55,29 @@ def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool 
     return float(1 / inverses[int(np.argmin(told))])
 
 
-def blended(net: Floats, other: Floats, carried: NDArray[np.bool_]) -> tuple[float, float]:
-    """Weights of a net's logits and of what handcrafted features say, for images that neither learned from.
+def blended(
+    net: Floats, other: Floats, carried: NDArray[np.bool_], *, single: bool = True, together: bool = True
+) -> tuple[float, float]:
+    """Weights of a net's logits and of what needs no net, for images that neither learned from.
 
     Each alone, or both where that is clearly better: the net has to beat the other one, or to add to it.
-    net, other, carried: (n, labels), one label an image
+    net, other, carried: (n, labels)     single: one label an image     together: whether both may speak
     """
     if len(carried) == 0:
         return 1.0, 0.0
     net, other, carried = _some(net), _some(other), _some(carried)
-    alone = 1 / temperature_for(net, carried), 0.0
+    alone = 1 / temperature_for(net, carried, single=single), 0.0
     weights, shares = np.geomspace(1.0, LARGEST_WEIGHT, GRID), np.geomspace(0.05, 1 / COLDEST, GRID)
 
     def told(pair: tuple[float, float]) -> float:
-        return surprise(probabilities(pair[0] * net + pair[1] * other), carried)
+        scores = probabilities(pair[0] * net + pair[1] * other, single=single)
+        return surprise(scores, carried, single=single)
 
     without = min(((0.0, float(weight)) for weight in weights), key=told)
-    both = min(((float(share), float(weight)) for share in shares for weight in weights), key=told)
     better = min(alone, without, key=told)
+    if not together:
+        return better
+    both = min(((float(share), float(weight)) for share in shares for weight in weights), key=told)
     return both if told(both) < told(better) - WORTHWHILE else better
 
 

@@ -21,14 +21,14 @@ from customlabels.evaluation import Predictions, count, prediction_line
 from customlabels.inference import SINGLE_LABEL, Predictor
 from customlabels.training.augmentation import Augmentation, mixed, random_views
 from customlabels.training.calibration import blended, probabilities, temperature_for
-from customlabels.training.handcrafted import Handcrafted
-from customlabels.training.learning import Said, Weights
+from customlabels.training.learning import FROM_SCRATCH, Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import Classifier, Served, normalised
 from customlabels.training.plan import Plan
 
 __all__ = ["ImageLabels", "logits_of"]
 
+BENDING = 1e-4  # rate of learning of what was pretrained; not measured with real weights
 LABEL_SMOOTHING, MIXUP = 0.1, 0.2  # of single labels; two images mixed would carry the labels of both
 SCORED_AT_ONCE = 64  # images; bounds memory
 TESTED_AT_ONCE = 256
@@ -43,8 +43,9 @@ class ImageLabels:
     kind: single-label or multi-label     carried: (n, labels) bool
     images: (places,) to (places, cached_side, cached_side, 3) uint8
     as_served: (places,) of images that are ever held out to (places, side, side, 3) uint8, as served
-    handcrafted, left_out: the machine that needs no net, and what it says of each image that is kept from it;
-        nan of some that are never held out
+    answer, left_out: what needs no steps (handcrafted features, or those of a pretrained backbone), and what
+        it says of each image that is kept from it; nan of some that are never held out
+    pretrained: makes the net that learns on, where there is a pretrained backbone
     """
 
     kind: str
@@ -52,8 +53,9 @@ class ImageLabels:
     carried: NDArray[np.bool_]
     images: Images
     as_served: Images
-    handcrafted: Handcrafted | None = None
+    answer: nn.Module | None = None
     left_out: NDArray[np.float32] | None = None
+    pretrained: Callable[[], nn.Module] | None = None
 
     @property
     def single(self) -> bool:
@@ -65,9 +67,14 @@ class ImageLabels:
         """How many images there are to learn from."""
         return len(self.carried)
 
+    @property
+    def rate(self) -> float:
+        """Of learning: what was pretrained is only bent."""
+        return FROM_SCRATCH if self.pretrained is None else BENDING
+
     def net(self) -> nn.Module:
         """The classifier."""
-        return Classifier(len(self.labels))
+        return Classifier(len(self.labels)) if self.pretrained is None else self.pretrained()
 
     def batch(
         self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
@@ -116,14 +123,16 @@ class ImageLabels:
             weights = 1 / temperature_for(logits, carried, single=self.single), 0.0
             logits = weights[0] * logits
         else:
-            weights = blended(logits, self.left_out[places], carried)
+            # Two of the same backbone would cost twice as much to serve: then it is the one or the other.
+            together = self.pretrained is None
+            weights = blended(logits, self.left_out[places], carried, single=self.single, together=together)
             logits = weights[0] * logits + weights[1] * self.left_out[places]
         scores = probabilities(logits, single=self.single)
         return Predictions(self.labels, scores, carried, "held-out training images"), weights
 
     def served(self, net: nn.Module, weights: Weights) -> nn.Module:
         """What is exported."""
-        return Served(net, self.handcrafted, weights, single=self.single)
+        return Served(net, self.answer, weights, single=self.single)
 
     def tested(self, predictor: Predictor, part: Part) -> Predictions:
         """Scores of the test images."""
@@ -143,12 +152,12 @@ class ImageLabels:
 def logits_of(net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """images: (n, side, side, 3) uint8; returns (n, labels) float32, in the precision of the export."""
     net.eval()
+    # Not every backbone takes no images at all.
+    some = torch.from_numpy(images if len(images) else np.zeros((1, *images.shape[1:]), dtype=np.uint8))
     with torch.inference_mode():
-        parts = [
-            net(normalised(part)).float() for part in torch.split(torch.from_numpy(images), SCORED_AT_ONCE)
-        ]
+        parts = [net(normalised(part)).float() for part in torch.split(some, SCORED_AT_ONCE)]
     logits: NDArray[np.float32] = torch.cat(parts).numpy()
-    return logits
+    return logits[: len(images)]
 
 
 def _label_weights(carriers: NDArray[np.int64]) -> Tensor:

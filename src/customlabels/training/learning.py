@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,11 +25,12 @@ from customlabels.training.checkpoints import Learner
 from customlabels.training.material import Part
 from customlabels.training.plan import Course, Plan
 
-__all__ = ["Lesson", "Said", "Weights", "learn", "new_learner", "take_step"]
+__all__ = ["FROM_SCRATCH", "Lesson", "Said", "Weights", "learn", "new_learner", "take_step"]
 
-LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
+WEIGHT_DECAY, WARM_UP = 0.05, 0.1
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
 LOSS_MEMORY = 0.95  # of the loss that is told
+FROM_SCRATCH = 2e-3  # rate of learning of our own nets
 MEASUREMENTS = 6  # of the held-out images, during a course
 MOST_MEASURED = 60  # held-out images that are looked at during a course
 
@@ -43,8 +45,12 @@ class Lesson(Protocol):
     def count(self) -> int:
         """How many images there are to learn from."""
 
+    @property
+    def rate(self) -> float:
+        """Of learning, at its height."""
+
     def net(self) -> nn.Module:
-        """A net with random weights."""
+        """A net before its first step."""
 
     def batch(
         self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
@@ -94,23 +100,22 @@ def learn(
 
 
 def new_learner(
-    lesson: Lesson, plan: Plan, number: int, backbone: Mapping[str, Tensor] | None = None
+    lesson: Lesson, plan: Plan, number: int, start: Mapping[str, Tensor] = MappingProxyType({})
 ) -> Learner:
     """A learner before its first step. number: of the course, from 0; decides its first weights.
 
-    backbone: weights of an earlier net that take the place of the random ones, those of its labels left out
+    start: weights that take the place of the random ones
     """
     torch.manual_seed(_seed(plan.seed, number))
     net = lesson.net()
-    if backbone is not None:
-        net.load_state_dict({**net.state_dict(), **backbone})
+    net.load_state_dict({**net.state_dict(), **start})
     for weight in net.parameters():
         if weight.ndim == 4:  # as the images lie: what the processor's convolutions take without reordering
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     matrices = [weight for weight in net.parameters() if weight.ndim > 1]
     vectors = [weight for weight in net.parameters() if weight.ndim <= 1]  # norms and biases are not decayed
     groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=LEARNING_RATE, foreach=True)
+    optimiser = torch.optim.AdamW(groups, lr=lesson.rate, foreach=True)
     return Learner(net, copy.deepcopy(net).eval(), optimiser, number)
 
 
@@ -123,7 +128,7 @@ def take_step(
     views, targets = lesson.batch(places, share, plan, generator)
 
     for group in learner.optimiser.param_groups:
-        group["lr"] = LEARNING_RATE * _rate(share)
+        group["lr"] = lesson.rate * _rate(share)
     learner.net.train()
     with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
         outputs = learner.net(views)

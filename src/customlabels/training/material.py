@@ -18,6 +18,7 @@ from customlabels.datasets import Entry
 from customlabels.evaluation import Boxes
 from customlabels.inference import BOXES
 from customlabels.training.documents import Documents
+from customlabels.training.hub import HubBackbone
 from customlabels.training.manifest_lines import (
     Problem,
     brand_problem,
@@ -74,7 +75,7 @@ class Material:
     """Both sets, ready. labels: sorted; the index of a label is its place here.
 
     kind: of model     training: pixels at the cached sides     testing: pixels as served
-    digest: of usable images, labels and boxes
+    digest: of usable images, labels and boxes     leaked: test images with the bytes of a training image
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Material:
     size: Size
     notes: tuple[str, ...]
     digest: str
+    leaked: tuple[str, ...]
 
 
 @dataclass
@@ -98,15 +100,24 @@ class _Sets:
     mixed: bool = False
 
 
-def gathered(spec: TrainingSpec, source: PictureSource, documents: Documents, tell: Tell) -> Material:
+def gathered(
+    spec: TrainingSpec,
+    source: PictureSource,
+    documents: Documents,
+    tell: Tell,
+    hub: HubBackbone | None = None,
+) -> Material:
     """Read and judge both sets; writes the manifest summary and both validated manifests.
+
+    hub: the backbone that image labels are learned with, which decides how large images are seen
 
     Raises TrainingFailed for data that cannot be trained on.
     """
-    sets = _both_sets(spec)
+    sets = _both_sets(spec, hub)
     _judge(sets, documents, final=False)
     readable, tested = ([line for line in lines if _is_used(line)] for lines in (sets.training, sets.testing))
-    size = size_for(sets.kind, source.sides(_references(readable)) or [(1, 1)])
+    size = hub.size if hub is not None and sets.kind != BOXES else None
+    size = size or size_for(sets.kind, source.sides(_references(readable)) or [(1, 1)])
     total, began = len(readable) + len(tested), time.monotonic()
 
     def told(count: int) -> None:
@@ -127,9 +138,10 @@ def gathered(spec: TrainingSpec, source: PictureSource, documents: Documents, te
         )
     if twins := _twins(readable, pictures):
         sets.notes.append(f"{len(twins)} training images are copies of another one: {_some(twins)}")
-    if twins := _twins(tested, test_pictures, pictures):
+    if leaked := _twins(tested, test_pictures, pictures):
         sets.notes.append(
-            f"{len(twins)} test images are copies of training images, so the figures flatter: {_some(twins)}"
+            f"{len(leaked)} test images are copies of training images, so the figures flatter: "
+            f"{_some(leaked)}"
         )
     _judge(sets, documents, final=True)
 
@@ -143,10 +155,10 @@ def gathered(spec: TrainingSpec, source: PictureSource, documents: Documents, te
         digest.update(part.carried.tobytes())
         for boxes in part.boxes:
             digest.update(boxes.labels.tobytes() + boxes.corners.tobytes())
-    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest())
+    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), tuple(leaked))
 
 
-def _both_sets(spec: TrainingSpec) -> _Sets:
+def _both_sets(spec: TrainingSpec, hub: HubBackbone | None) -> _Sets:
     """Lines of both sets with what the kind of model learns from, what forbids the training, and notes."""
     training, testing = read_lines(spec.train_manifest), []
     if spec.test_manifest is not None:
@@ -171,6 +183,8 @@ def _both_sets(spec: TrainingSpec) -> _Sets:
         sets.notes.append(
             f"{both} images are in both sets, so the figures flatter: a test image must not be trained on."
         )
+    if hub is not None and kind == BOXES:
+        sets.notes.append("The backbone is for labels of whole images; boxes are learned without it.")
     backgrounds = sum(map(is_background, (*sets.training, *sets.testing))) if kind == BOXES else 0
     if backgrounds:
         sets.notes.append(f"{backgrounds} images that were looked at and have no boxes serve as background")

@@ -67,27 +67,27 @@ class Served(nn.Module):
     """The classifier as it is exported: bytes in, calibrated probabilities out.
 
     classifier: takes normalised images; alone or together with
-    handcrafted: takes images as they are     weights: of what each says
+    answer: takes images as they are     weights: of what each says
     single: an image has one label, so that scores share 1; else each stands for itself
     """
 
     def __init__(
         self,
         classifier: nn.Module,
-        handcrafted: nn.Module | None = None,
+        answer: nn.Module | None = None,
         weights: tuple[float, float] = (1.0, 0.0),
         *,
         single: bool,
     ) -> None:
         super().__init__()
-        self.classifier, self.handcrafted = classifier, handcrafted
+        self.classifier, self.answer = classifier, answer
         self.weights, self.single = weights, single
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (n, side, side, 3) uint8; returns (n, labels) float, 0..1."""
         net, other = self.weights
         parts = [net * self.classifier(normalised(images))] if net > 0 else []
-        if self.handcrafted is not None and other > 0:
-            parts.append(other * self.handcrafted(images))
+        if self.answer is not None and other > 0:
+            parts.append(other * self.answer(images))
         logits = torch.stack(parts).sum(dim=0)
         return torch.softmax(logits, dim=1) if self.single else torch.sigmoid(logits)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from customlabels.training.learning import Lesson, new_learner, take_step
+from customlabels.training.learning import FROM_SCRATCH, Lesson, new_learner, take_step
 from customlabels.training.material import Material
 from customlabels.training.mirroring import MOST, mirror_is_harmless
 from customlabels.training.plan import Plan, batch_for, planned_steps
@@ -27,19 +29,20 @@ TIMED = 2  # steps, of which the middle counts; one more goes before, while the 
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """A training that can begin to learn."""
+    """A training that can begin to learn. backbone: what the card says of the hub's one in use"""
 
     spec: TrainingSpec
     material: Material
     lesson: Lesson
     plan: Plan
+    backbone: Mapping[str, Any] | None = None
 
 
 def planned(
     spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, mirror: bool, folder: WorkFolder
 ) -> Plan:
-    """The stored plan, else a new one, stored before the first of `parts` courses."""
-    stored = read_json(folder.plan)
+    """The given or stored plan, else a new one, stored before the first of `parts` courses."""
+    stored = spec.plan or read_json(folder.plan)
     if stored is not None:
         return Plan.from_json(stored)
     trial = Plan(
@@ -55,6 +58,8 @@ def planned(
     fastest = timed(lesson, trial)
     budget = None if spec.budget_seconds is None else spec.budget_seconds - folder.seconds()
     steps = planned_steps(material.size, lesson.count, parts, budget, fastest.step_seconds)
+    if lesson.rate < FROM_SCRATCH and steps * trial.batch < lesson.count:
+        steps = 0  # less than one look at each image would bend what was pretrained for nothing
     plan = replace(fastest, steps=steps)
     write_json(folder.plan, plan.to_json())
     return plan

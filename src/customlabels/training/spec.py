@@ -61,7 +61,9 @@ class TrainingSpec:
     buckets: name -> local folder of images and output     s3: where the other buckets are, None for nowhere
     output_prefix: may be empty, or end with a slash
     budget_seconds: wall time for reading, learning and export on this machine; None: as long as it helps
-    backbone_folder: an earlier model's, whose weights (but those of its labels) are the start; None: random
+    backbone_folder: an earlier model's, whose weights (but those of its labels) are the start; or one
+        of the hub (see `hub`); None: random weights
+    plan: of an earlier training on the same data, to be followed instead of a new one; None: made here
     threads: at most, None for one a core; the plan may choose one
     checkpoint_seconds: how much learning a power cut may cost
     """
@@ -80,6 +82,7 @@ class TrainingSpec:
     seed: int = 0
     threads: int | None = None
     backbone_folder: Path | None = None
+    plan: Mapping[str, Any] | None = None
     checkpoint_seconds: float = 20.0
 
     def __post_init__(self) -> None:
@@ -125,7 +128,7 @@ class TrainingSpec:
             told.update(b"\0none" if manifest is None else manifest.read_bytes() + b"\0end")
         told.update(
             json.dumps(
-                [self.budget_seconds, self.seed, self.threads, self.backbone_folder], default=str
+                [self.budget_seconds, self.seed, self.threads, self.backbone_folder, self.plan], default=str
             ).encode()
         )
         return told.hexdigest()

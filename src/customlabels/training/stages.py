@@ -5,6 +5,7 @@ Layer: training (torch). Each stage leaves a file when it is done, and finds it 
     cache/                       decoded images, below the folder `state`, as all the others
     plan.json                    what clock and data decided
     handcrafted.safetensors      what needs no net, and what it says of images that are kept from it
+    features/                    of a pretrained backbone, part by part
     checkpoint.safetensors       the course under way
     model.safetensors            the net that was learned
     said-COURSE.safetensors      what a course says of images it did not learn from, and its history
@@ -16,11 +17,12 @@ What a power cut interrupts is done again from the last of these files, with the
 
 from __future__ import annotations
 
+import copy
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +45,7 @@ from customlabels.training.checkpoints import (
 )
 from customlabels.training.documents import Documents
 from customlabels.training.handcrafted import Handcrafted, fitted
+from customlabels.training.hub import HubBackbone, InvalidBackbone
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
@@ -55,6 +58,8 @@ from customlabels.training.workfolder import WorkFolder, read_json
 
 __all__ = ["run"]
 
+OWN_WEIGHTS = "weights.safetensors"  # of our own models
+Start = Callable[[Course], Mapping[str, Tensor]]  # weights that take the place of random ones
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -67,7 +72,8 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
         objects = Objects(spec.buckets.get, spec.s3)
         documents = Documents(spec, objects)
         source = PictureSource(objects, folder.cache, spec.threads or os.cpu_count() or 1)
-        material = gathered(spec, source, documents, tell)
+        hub = _hub(spec.backbone_folder)
+        material = gathered(spec, source, documents, tell, hub)
         folder.save_clock()
 
         parts = courses(material.training.carried, spec.seed)
@@ -75,14 +81,19 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
         tell(Progress("planning"))
         mirror = may_mirror(material)
         lesson = _lesson(material, parts, source)
-        if isinstance(lesson, ImageLabels) and lesson.single:
-            lesson = _with_handcrafted(lesson, parts, spec.seed, mirror, folder)
+        start = _start(lesson, spec.backbone_folder if hub is None else None)
+        if isinstance(lesson, ImageLabels):
+            if hub is not None:
+                lesson, start = _with_backbone(lesson, hub, folder)
+            elif lesson.single:
+                lesson = _with_handcrafted(lesson, parts, spec.seed, mirror, folder)
             tell(Progress("planning", validation_f1=lesson.left_out_f1))
         plan = planned(spec, material, lesson, len(parts), mirror, folder)
         torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
 
-        ready, standing = Ready(spec, material, lesson, plan), _Standing(plan, len(parts), tell)
-        scored = [_taken(ready, number, course, folder, standing) for number, course in enumerate(parts)]
+        used = hub.told() if hub is not None and material.kind != BOXES else None
+        ready, standing = Ready(spec, material, lesson, plan, used), _Standing(plan, len(parts), tell)
+        scored = [_taken(ready, number, part, start, folder, standing) for number, part in enumerate(parts)]
         tell(replace(standing.last, stage="exporting"))
         return release(ready, scored, folder, documents, now)
 
@@ -116,14 +127,55 @@ def _with_handcrafted(
         folder.save_clock()
     state, _ = read_tensors(folder.handcrafted)
     left_out = state.pop("left_out")
-    return replace(lesson, handcrafted=Handcrafted.of(state), left_out=left_out.numpy())
+    return replace(lesson, answer=Handcrafted.of(state), left_out=left_out.numpy())
 
 
-def _taken(ready: Ready, number: int, course: Course, folder: WorkFolder, standing: _Standing) -> HeldOut:
+def _hub(folder: Path | None) -> HubBackbone | None:
+    """The hub's backbone in a folder; None for one of our own models, and for none at all."""
+    if folder is None or (folder / OWN_WEIGHTS).exists():
+        return None
+    try:
+        return HubBackbone.read(folder)
+    except InvalidBackbone as error:
+        raise TrainingFailed("TRAINING_SETUP", f"the backbone cannot be used: {error}") from error
+
+
+def _with_backbone(lesson: ImageLabels, hub: HubBackbone, folder: WorkFolder) -> tuple[ImageLabels, Start]:
+    """The lesson with the answer of a backbone's features as they are, and how a course starts from them."""
+    # Imported here: transformers takes a second, and is not installed for those who use no backbone.
+    from customlabels.training.pretrained import (
+        FrozenAnswer,
+        Pretrained,
+        extracted,
+        features_net,
+        ridge_head,
+        said_when_left_out,
+        start_of,
+    )
+
+    net, width = features_net(hub)
+    features = extracted(net, lesson.images, lesson.count, hub.side, folder.path / "features")
+    folder.save_clock()
+    strength, left_out = said_when_left_out(features, lesson.carried)
+    answer = FrozenAnswer(net, *ridge_head(features, lesson.carried, strength))
+
+    def start(course: Course) -> Mapping[str, Tensor]:
+        # Only from what the course learns from, or its held-out images would have been seen.
+        return start_of(features[course.learn], lesson.carried[course.learn], strength)
+
+    def pretrained() -> Pretrained:
+        return Pretrained(copy.deepcopy(net), width, len(lesson.labels))
+
+    return replace(lesson, answer=answer, left_out=left_out.numpy(), pretrained=pretrained), start
+
+
+def _taken(
+    ready: Ready, number: int, course: Course, start: Start, folder: WorkFolder, standing: _Standing
+) -> HeldOut:
     """The course's held-out predictions, from their file or by taking it; the last one leaves the weights."""
     file, lesson = folder.path / f"said-{course.name}.safetensors", ready.lesson
     if not file.exists():
-        learner = new_learner(lesson, ready.plan, number, _backbone(lesson, ready.spec.backbone_folder))
+        learner = new_learner(lesson, ready.plan, number, start(course))
         read_checkpoint(folder.checkpoint, learner)
         kept = time.monotonic()
 
@@ -147,12 +199,12 @@ def _taken(ready: Ready, number: int, course: Course, folder: WorkFolder, standi
     return HeldOut(course, {name: tensor.numpy() for name, tensor in tensors.items()}, told["history"])
 
 
-def _backbone(lesson: Lesson, folder: Path | None) -> dict[str, Tensor] | None:
-    """The weights of an earlier model without those of its labels; None for a start from random ones."""
+def _start(lesson: Lesson, folder: Path | None) -> Start:
+    """A start from the weights of an earlier model without those of its labels, or from random ones."""
     if folder is None:
-        return None
+        return lambda _course: {}
     try:
-        found, _told = read_tensors(folder / "weights.safetensors")
+        found, _told = read_tensors(folder / OWN_WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise TrainingFailed("TRAINING_SETUP", f"the backbone in {folder} cannot be read: {error}") from error
     kept, own = (
@@ -165,7 +217,7 @@ def _backbone(lesson: Lesson, folder: Path | None) -> dict[str, Tensor] | None:
         raise TrainingFailed(
             "TRAINING_SETUP", f"the weights in {folder} are not those of a net of ours for this kind of data"
         )
-    return kept
+    return lambda _course: kept
 
 
 class _Standing:

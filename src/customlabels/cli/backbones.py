@@ -1,0 +1,78 @@
+"""`backbone fetch|list`, and what `--backbone` stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from customlabels.cli.exits import UsageError
+
+__all__ = ["backbone", "chosen_backbone"]
+
+OWN_WEIGHTS = "weights.safetensors"
+
+backbone = typer.Typer(
+    no_args_is_help=True, help="Pretrained weights of the Hugging Face hub.", rich_markup_mode=None
+)
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@backbone.command("fetch")
+def backbone_fetch(
+    name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Such as facebook/dinov2-small.")],
+    as_json: Json = False,
+) -> None:
+    """Download weights once; `run` then uses them by itself."""
+    from customlabels.cli.printing import print_json, say
+    from customlabels.settings import Settings
+    from customlabels.training import fetch
+
+    say(f"fetching {name}")
+    found = fetch(name, Settings.from_environment().backbones)
+    if as_json:
+        print_json({"Name": name, "Folder": str(found.folder), "Type": found.model_type, "Side": found.side})
+    else:
+        print(f"{name}: {found.model_type}, {found.side} pixels, in {found.folder}")
+        say("Mind its licence: weights have their own, often another than their code.")
+
+
+@backbone.command("list")
+def backbone_list(as_json: Json = False) -> None:
+    """What was fetched; the first is what `--backbone auto` uses."""
+    from customlabels.cli.printing import print_json, say
+    from customlabels.settings import Settings
+    from customlabels.training import fetched
+
+    found = fetched(Settings.from_environment().backbones)
+    if as_json:
+        print_json([{"Name": name, "Folder": str(folder)} for name, folder in found.items()])
+        return
+    if not found:
+        say("nothing yet: customlabels backbone fetch OWNER/NAME")
+    for name, folder in found.items():
+        print(f"{name}  {folder}")
+
+
+def chosen_backbone(text: str, backbones: Path) -> str | None:
+    """The absolute folder of the weights to start from; None for random ones. Raises UsageError.
+
+    text: auto (what was fetched last, else none), none, the name of one that was fetched, or a folder of one
+        or of an earlier model of ours
+    """
+    from customlabels.training import fetched
+
+    if text in ("none", ""):
+        return None
+    found = fetched(backbones)
+    if text == "auto":
+        return str(next(iter(found.values()))) if found else None
+    folder = found.get(text, Path(text).expanduser().absolute())
+    if not any((folder / name).is_file() for name in (OWN_WEIGHTS, "config.json")):
+        known = f"; fetched are: {', '.join(found)}" if found else ""
+        raise UsageError(
+            f"--backbone {text}: neither a folder of weights (no {OWN_WEIGHTS} or config.json is in it) "
+            f"nor fetched (customlabels backbone fetch OWNER/NAME){known}"
+        )
+    return str(folder)

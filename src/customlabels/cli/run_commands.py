@@ -1,0 +1,227 @@
+"""The arguments of run, follow, status, stop, redrive, approve and refuse; here or on AWS."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from customlabels.cli.exits import UsageError
+from customlabels.cli.options import Json, Machine, Profile, Region, Run, Stack, Url
+
+__all__ = ["approve", "follow", "redrive", "refuse", "run", "status", "stop"]
+
+Detach = Annotated[bool, typer.Option("--detach", help="Return once the run is started.")]
+
+
+def _share(help_text: str) -> Any:
+    return typer.Option(min=0, max=1, metavar="SCORE", help=help_text)
+
+
+def _amount(help_text: str, metavar: str = "NUMBER") -> Any:
+    return typer.Option(min=0, metavar=metavar, help=help_text)
+
+
+def run(
+    train: Annotated[
+        str,
+        typer.Option(
+            metavar="SRC", help="Training images: folders, manifest, COCO, YOLO, VOC, CSV, s3://, ARN."
+        ),
+    ] = "",
+    test: Annotated[
+        str, typer.Option(metavar="SRC", help="Test images, in the same forms; on AWS ARNs.")
+    ] = "",
+    min_f1: Annotated[
+        float | None, _share("Deploy only if the F1 score is above this (default: 0.85).")
+    ] = None,
+    f1_lower_bound: Annotated[float | None, _share("... and its lower bound is above this.")] = None,
+    min_label_f1: Annotated[float | None, _share("Least F1 score of every label.")] = None,
+    min_label_precision: Annotated[float | None, _share("Least precision of every label.")] = None,
+    min_label_recall: Annotated[float | None, _share("Least recall of every label.")] = None,
+    min_test_images: Annotated[int | None, _amount("Least test images of every label.", "COUNT")] = None,
+    forbid_leakage: Annotated[
+        bool, typer.Option("--forbid-leakage", help="No test image in the training.")
+    ] = False,
+    better_than_deployed: Annotated[
+        bool, typer.Option("--better-than-deployed", help="Better than the version in service.")
+    ] = False,
+    deployed_margin: Annotated[float | None, _share("... or worse by less than this F1 score.")] = None,
+    max_latency_ms: Annotated[float | None, _amount("Longest answer.", "MILLISECONDS")] = None,
+    max_model_mb: Annotated[float | None, _amount("Largest model.", "MEGABYTES")] = None,
+    require_approval: Annotated[
+        bool, typer.Option("--require-approval", help="A person is asked before the start.")
+    ] = False,
+    approve_within: Annotated[
+        str, typer.Option(metavar="TIME", help="How long they have, such as 8h (default: three days).")
+    ] = "",
+    no_smoke_test: Annotated[
+        bool, typer.Option("--no-smoke-test", help="Take over without asking about a test image.")
+    ] = False,
+    project: Annotated[str, typer.Option(metavar="NAME", help="The project (default: from the data).")] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="The run's name (default: the time).")] = "",
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Training time, such as 90s or 10m.")] = "",
+    seed: Annotated[int | None, _amount("The same seed and data give the same model.")] = None,
+    min_units: Annotated[
+        int | None, typer.Option(min=1, metavar="COUNT", help="Processes that serve.")
+    ] = None,
+    max_units: Annotated[int | None, _amount("Most processes, under load.", "COUNT")] = None,
+    backbone: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|OWNER/NAME|FOLDER",
+            help="Pretrained weights: what `backbone fetch` brought, or the folder of an earlier model.",
+        ),
+    ] = "auto",
+    leave_out: Annotated[bool, typer.Option("--leave-out", help="Train without unusable images.")] = False,
+    detach: Detach = False,
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """Train, judge, and put into service if good enough."""
+    from customlabels.cli.durations import seconds_of
+    from customlabels.cli.places import Place
+    from customlabels.cli.running import RunRequest, run_elsewhere, run_pipeline
+
+    rules: dict[str, Any] = {
+        "f1_threshold": min_f1,
+        "f1_lower_bound": f1_lower_bound,
+        "min_label_f1": min_label_f1,
+        "min_label_precision": min_label_precision,
+        "min_label_recall": min_label_recall,
+        "min_test_images_per_label": min_test_images,
+        "forbid_leakage": forbid_leakage or None,
+        "better_than_deployed": better_than_deployed or None,
+        "deployed_margin": deployed_margin,
+        "max_latency_milliseconds": max_latency_ms,
+        "max_model_megabytes": max_model_mb,
+        "require_approval": require_approval or None,
+        "max_approval_seconds": int(seconds_of(approve_within)) if approve_within else None,
+        "smoke_test": False if no_smoke_test else None,
+        "min_inference_units": min_units,
+        "max_inference_units": max_units or None,
+    }
+    request = RunRequest(train, test, project, name, budget, seed, leave_out, backbone, rules)
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    if place.is_home:
+        raise typer.Exit(run_pipeline(request, detach=detach, as_json=as_json))
+    raise typer.Exit(run_elsewhere(request, place, detach=detach, as_json=as_json))
+
+
+def follow(
+    name: Run,
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """Watch a run until it ends, or waits for a person."""
+    from customlabels.cli.places import Place
+    from customlabels.cli.running import follow_run
+
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    raise typer.Exit(follow_run(name, place, as_json=as_json))
+
+
+def status(
+    name: Annotated[str, typer.Argument(help="A run; all when left out.")] = "",
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """Runs and running models, newest first."""
+    from customlabels.cli.looking import show_status
+    from customlabels.cli.places import Place
+
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    raise typer.Exit(show_status(name, place, as_json=as_json))
+
+
+def stop(
+    target: Annotated[str, typer.Argument(help="A run, a project, PROJECT/VERSION or an ARN.")],
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """Stop a run, or take a model out of service."""
+    from customlabels.cli.looking import stop_target
+    from customlabels.cli.places import Place
+
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    raise typer.Exit(stop_target(target, place, as_json=as_json))
+
+
+def redrive(
+    name: Run,
+    detach: Detach = False,
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that failed, timed out or was stopped."""
+    from customlabels.cli.places import Place
+    from customlabels.cli.running import redrive_run
+
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    raise typer.Exit(redrive_run(name, place, detach=detach, as_json=as_json))
+
+
+def approve(
+    name: Run,
+    comment: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
+    override: Annotated[
+        bool, typer.Option("--override", help="Against a verdict of REJECTED or UNDECIDED; here only.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Of --override: why; kept in the ledger.")] = "",
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """Let a run that waits for approval put its version into service; or one that the gate has ended."""
+    if override or reason:
+        from customlabels.cli.ledger import override_run
+
+        if endpoint_url or profile or region or stack_name or state_machine_arn:
+            raise UsageError("--override is for runs of this machine: there is no ledger on AWS")
+        raise typer.Exit(override_run(name, reason, override=override, as_json=as_json))
+    from customlabels.cli.approving import answer_run
+    from customlabels.cli.places import Place
+
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    raise typer.Exit(answer_run(name, place, comment, approve=True, as_json=as_json))
+
+
+def refuse(
+    name: Run,
+    reason: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """End a run that waits for approval as REJECTED."""
+    from customlabels.cli.approving import answer_run
+    from customlabels.cli.places import Place
+
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    raise typer.Exit(answer_run(name, place, reason, approve=False, as_json=as_json))
