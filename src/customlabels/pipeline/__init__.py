@@ -1,7 +1,8 @@
 """The product's workflow: its definition, its input, its output and the names under which it leaves results.
 
 Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that AWS and the local engine run
-alike; this room knows where the file is and what goes in and comes out. It starts nothing and calls nobody.
+alike; this room knows where the file is and what goes in and comes out. The judge, which needs numpy, is not
+behind this door but in `customlabels.pipeline.judge`, where Lambda finds it too.
 """
 
 from customlabels.pipeline.runs import (
