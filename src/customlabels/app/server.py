@@ -101,7 +101,7 @@ def _listening(settings: Settings, *, detached: bool) -> Iterator[socket.socket]
 async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *, detached: bool) -> None:
     app = build(settings, asyncio.get_running_loop())
     last_request = LastRequest(app.asgi)
-    watched = Monitoring(last_request, app.units.status, open_to_all=settings.is_loopback)
+    watched = Monitoring(last_request, app.units.status, app.is_ready, open_to_all=settings.is_loopback)
     server = _Server(
         uvicorn.Config(
             watched,
@@ -128,7 +128,6 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not (server.started or serving.done()):
             await asyncio.sleep(0.005)
-        watched.ready = True
         # What is there by now stays: a collection that looked through it would hold up a request by 20 ms.
         gc.freeze()
         url = _url(listener)
