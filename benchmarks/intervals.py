@@ -16,8 +16,8 @@ from customlabels.evaluation import Counts
 from customlabels.evaluation.intervals import redraw
 
 Truth = NDArray[np.bool_]
-TESTS, RESAMPLES = 1000, 1000
-IMAGES, SCORES = (10, 20, 50, 100, 200), (0.6, 0.8, 0.9, 0.95, 0.98)
+TESTS, RESAMPLES = 500, 500
+IMAGES, SCORES = (10, 20, 50, 100), (0.6, 0.8, 0.9, 0.95, 0.98)
 CASES = (("single", 2), ("single", 10), ("several", 5))
 
 

@@ -1,6 +1,7 @@
 """The gate: rules, verdicts, and what would change them."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from customlabels.evaluation import (
 from customlabels.evaluation.comparing import mcnemar
 from customlabels.evaluation.wear import widened
 
+GATE_PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
 HALF = np.full(3, 0.5)
 LABELS = ("cat", "dog", "eel")
 
@@ -207,6 +209,13 @@ def test_a_rule_taken_away_never_makes_a_verdict_worse(
     before, after = (judge(rules_of(each), found).decision for each in (config, without))
 
     assert order.index(after) <= order.index(before)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_the_document_says_of_each_rule_what_the_code_says(rule: Any) -> None:
+    default = str(rule.default).lower() if isinstance(rule.default, bool) else f"{rule.default:g}"
+
+    assert f"| `{rule.name}` | `{rule.flag}` | {default} | {rule.says} |" in GATE_PAGE.read_text()
 
 
 def test_rules_that_cannot_be_read_are_told_all_at_once() -> None:

@@ -12,11 +12,14 @@ from typing import Any
 import boto3
 import numpy as np
 import pytest
+from typer.main import get_command
 
 from customlabels.app.functions import OwnObjects, judge_function
+from customlabels.cli.program import app
 from customlabels.errors import InvalidInput
 from customlabels.evaluation import (
     OUT_OF_FOLD,
+    RULES,
     Predictions,
     evaluate,
     evaluate_test_tuned,
@@ -24,7 +27,7 @@ from customlabels.evaluation import (
     summary,
 )
 from customlabels.operations import FunctionContext
-from customlabels.pipeline import JUDGE_FUNCTION
+from customlabels.pipeline import JUDGE_FUNCTION, definition, local_substitutions
 from customlabels.pipeline.judge import S3, Bucket, handler, judged
 from customlabels.storage import Objects
 
@@ -181,8 +184,7 @@ def test_missing_documents_and_unreadable_rules_are_named(objects: OwnObjects) -
 
 def test_nobody_is_judged_by_anothers_bucket(tmp_path: Path) -> None:
     objects = Objects({"results": tmp_path}.get, None, tmp_path / "attributes")
-    own = OwnObjects(objects, lambda _bucket: True)
-    version = leave(own, "v1", 1.0)
+    version = leave(OwnObjects(objects, lambda _bucket: True), "v1", 1.0)
     judge = judge_function(objects, lambda account, _bucket: account == "111122223333")[JUDGE_FUNCTION]
 
     assert (
@@ -232,3 +234,17 @@ def test_the_judge_needs_numpy_and_boto3_and_no_more() -> None:
 
     for absent in ("torch", "sqlalchemy", "PIL", "onnxruntime", "starlette", "yaml", "customlabels.storage"):
         assert f"'{absent}'" not in said.stdout
+
+
+def test_the_rules_are_those_of_the_workflow_and_of_the_command_line() -> None:
+    states = definition(local_substitutions())["States"]
+    defaults = states["Defaults"]["Parameters"]
+    run = get_command(app).commands["run"]  # type: ignore[attr-defined]
+    flags = {flag for option in run.params for flag in option.opts}
+
+    for rule in RULES:
+        assert rule.flag in flags
+        assert rule.name == "F1Threshold" or defaults[rule.name] == rule.default
+    asked = json.dumps(states["Further rules?"])
+    further = {rule.name for rule in RULES} - {"F1Threshold", "DeployedMargin"}
+    assert {name for name in further if f"$.Config.{name}" in asked} == further

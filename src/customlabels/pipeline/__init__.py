@@ -19,10 +19,12 @@ from customlabels.pipeline.runs import (
 )
 from customlabels.pipeline.workflow import (
     APPROVAL_STATE,
+    CLEANUP_MACHINE_NAME,
     JUDGE_FUNCTION,
     LOCAL_TOPIC,
     STATE_MACHINE_NAME,
     WorkflowMissing,
+    cleanup_definition,
     definition,
     definition_text,
     local_substitutions,
@@ -30,6 +32,7 @@ from customlabels.pipeline.workflow import (
 
 __all__ = [
     "APPROVAL_STATE",
+    "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
@@ -39,6 +42,7 @@ __all__ = [
     "RunResult",
     "Waits",
     "WorkflowMissing",
+    "cleanup_definition",
     "current_key",
     "decision_key",
     "definition",
