@@ -1,4 +1,4 @@
-"""The two files of the service, and the gate."""
+"""The two files of the service."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 
 from customlabels.evaluation import (
-    DEPLOYED,
     OUT_OF_FOLD,
-    REJECTED,
     Predictions,
     count,
     evaluate,
     evaluate_test_tuned,
-    judge,
     prediction_line,
     summary,
 )
@@ -137,13 +134,3 @@ def test_times_of_any_zone_are_written_in_utc() -> None:
 
     created = line["rekognition-custom-labels-training-0-metadata"]["creation-date"]
     assert created == "2026-03-01T12:30:05.910943"
-
-
-@pytest.mark.parametrize(
-    ("f1", "decision"), [(0.8500001, DEPLOYED), (0.85, REJECTED), (0.2, REJECTED), (float("nan"), REJECTED)]
-)
-def test_the_gate_is_strictly_greater(f1: float, decision: str) -> None:
-    verdict = judge(f1, 0.85)
-
-    assert verdict.decision == decision
-    assert "threshold 0.85" in verdict.reasons[0]

@@ -278,3 +278,20 @@ def test_check_finds_nothing_in_good_data_and_starts_no_server(deployed: Deploye
     assert "36 of 36 images usable, 3 labels" in plain.err
     assert (as_json["errors"], as_json["unusable"]) == ([], [])
     assert not home.path.exists()
+
+
+@pytest.mark.usefixtures("evening")
+def test_a_project_in_service_is_deleted_with_everything_in_it(deployed: Deployed) -> None:
+    unasked = deployed.home.typed("delete", "lamps")
+    done = deployed.home.typed("delete", "lamps", "--yes", "--json")
+    again = deployed.home.typed("delete", "lamps", "--yes")
+
+    rekognition = deployed.home.client("rekognition")
+    left = rekognition.describe_projects(ProjectNames=["lamps"])["ProjectDescriptions"]
+    rekognition.close()
+
+    assert (unasked.code, "--yes" in unasked.err) == (2, True)
+    assert done.code == 0, done.err
+    assert (done.json["Status"], done.json["Found"]) == ("SUCCEEDED", True)
+    assert left == []
+    assert (again.code, "no project of this name" in again.err) == (2, True)

@@ -129,7 +129,7 @@ def test_its_figures_agree_wherever_they_stand(spec: TrainingSpec, outcome: Trai
 
 def test_its_documents_lie_under_the_services_names(spec: TrainingSpec, outcome: TrainingOutcome) -> None:
     kinds = {
-        "EvaluationResultSummary", "TestingGroundTruth", "TrainingGroundTruth", "ManifestSummary",
+        "EvaluationResultSummary", "Evidence", "TestingGroundTruth", "TrainingGroundTruth", "ManifestSummary",
         "TrainingManifestWithValidation", "TestingManifestWithValidation",
     }  # fmt: skip
     tested = (spec.buckets["output"] / "runs/TestingGroundTruth-shapes-v1.json").read_text().splitlines()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from customlabels import __version__
-from customlabels.app.functions import functions_of
+from customlabels.app.functions import functions_of, judge_function
 from customlabels.asl import Rules
 from customlabels.console import console_app
 from customlabels.errors import InvalidInput
@@ -136,9 +136,12 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
     units = Supervisor(note_failures(records))
     objects = Objects(folder_of(records), s3, settings.home / "attributes")
-    map_runs = MapRuns(
-        records, objects, rules, time.time, lambda account, bucket: account_may_use(parts, account, bucket)
-    )
+
+    def may_use(account: str, bucket: str) -> bool:
+        return account_may_use(parts, account, bucket)
+
+    functions = judge_function(objects, may_use) | functions
+    map_runs = MapRuns(records, objects, rules, time.time, may_use)
     services = load_services(models_folder())
     parts = Parts(
         records=records,

@@ -50,6 +50,11 @@ class Endpoint:
         """The client of our own service: buckets, progress, units."""
         return self._client("customlabels")
 
+    @cached_property
+    def s3(self) -> Any:
+        """boto3's client of the buckets."""
+        return self._client("s3")
+
     @property
     def account(self) -> str:
         """The account in which this program's requests are made."""
@@ -88,6 +93,7 @@ class Endpoint:
             aws_secret_access_key=key.secret,
             aws_session_token=key.session_token or None,
             config=Config(
+                s3={"addressing_style": "path"},
                 inject_host_prefix=False,
                 retries={"max_attempts": 4, "mode": "standard"},
                 proxies={},  # the server is this machine: no proxy of the environment reaches it

@@ -10,8 +10,10 @@ import typer
 
 from customlabels import __version__
 from customlabels.cli.backbones import backbone as backbones
+from customlabels.cli.dataset_commands import dataset
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
+from customlabels.cli.ledger_commands import history, rollback
 from customlabels.cli.options import Json
 from customlabels.cli.run_commands import approve, follow, plan, redrive, refuse, run, status, stop
 from customlabels.errors import CustomLabelsError, InvalidInput
@@ -30,8 +32,12 @@ bucket = typer.Typer(
 )
 app.add_typer(bucket, name="bucket")
 app.add_typer(backbones, name="backbone")
+app.add_typer(dataset, name="dataset")
 app.add_typer(execution, name="execution")
-for command in (plan, run, follow, status, stop, redrive, approve, refuse, verify):
+for command in (
+    *(plan, run, follow, status, stop, redrive, approve, refuse),
+    *(verify, history, rollback),
+):
     app.command()(command)
 
 Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]
@@ -175,6 +181,18 @@ def down(as_json: Json = False) -> None:
     from customlabels.cli.looking import take_down
 
     raise typer.Exit(take_down(as_json=as_json))
+
+
+@app.command()
+def delete(
+    project: Annotated[str, typer.Argument(help="The project's name.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a project with its versions and datasets; nothing of it comes back."""
+    from customlabels.cli.deleting import delete_project
+
+    raise typer.Exit(delete_project(project, yes=yes, as_json=as_json))
 
 
 @bucket.command("add")

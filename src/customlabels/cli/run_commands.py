@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from customlabels.cli.exits import UsageError
 from customlabels.cli.options import Json, Machine, Profile, Region, Run, Stack, Url
 
 __all__ = ["approve", "follow", "plan", "redrive", "refuse", "run", "status", "stop"]
@@ -24,7 +25,9 @@ def _amount(help_text: str, metavar: str = "NUMBER") -> Any:
 def run(
     train: Annotated[
         str,
-        typer.Option(metavar="SRC", help="Training images: a folder per label, a manifest, a dataset ARN."),
+        typer.Option(
+            metavar="SRC", help="Training images: folders, manifest, COCO, YOLO, VOC, CSV, s3://, ARN."
+        ),
     ] = "",
     test: Annotated[
         str, typer.Option(metavar="SRC", help="Test images, in the same forms; on AWS ARNs.")
@@ -193,6 +196,10 @@ def redrive(
 def approve(
     name: Run,
     comment: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
+    override: Annotated[
+        bool, typer.Option("--override", help="Against a verdict of REJECTED or UNDECIDED; here only.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Of --override: why; kept in the ledger.")] = "",
     endpoint_url: Url = "",
     profile: Profile = "",
     region: Region = "",
@@ -200,7 +207,13 @@ def approve(
     state_machine_arn: Machine = "",
     as_json: Json = False,
 ) -> None:
-    """Let a run that waits for approval put its version into service."""
+    """Let a run that waits for approval put its version into service; or one that the gate has ended."""
+    if override or reason:
+        from customlabels.cli.ledger import override_run
+
+        if endpoint_url or profile or region or stack_name or state_machine_arn:
+            raise UsageError("--override is for runs of this machine: there is no ledger on AWS")
+        raise typer.Exit(override_run(name, reason, override=override, as_json=as_json))
     from customlabels.cli.approving import answer_run
     from customlabels.cli.places import Place
 

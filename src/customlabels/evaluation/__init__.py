@@ -6,49 +6,81 @@ A label, or a box, counts as found where its score is at least its threshold.
 """
 
 from customlabels.evaluation.boxes import Boxes, BoxPredictions, matches, overlaps
+from customlabels.evaluation.comparing import Comparison, compared
 from customlabels.evaluation.counting import (
+    Candidates,
     Counts,
+    Curve,
+    average_precision,
     best_thresholds,
     confusion_matrix,
     count,
+    curve,
     steady_thresholds,
 )
 from customlabels.evaluation.evaluations import (
     OUT_OF_FOLD,
     TEST_TUNED,
     Evaluation,
-    Interval,
     LabelFigures,
     Predictions,
     evaluate,
     evaluate_test_tuned,
 )
-from customlabels.evaluation.gate import DEPLOYED, REJECTED, Verdict, judge
+from customlabels.evaluation.gate import (
+    DEPLOYED,
+    REJECTED,
+    RULES,
+    UNDECIDED,
+    Evidence,
+    Judgement,
+    Outcome,
+    Rule,
+    judge,
+    rules_of,
+)
+from customlabels.evaluation.intervals import Interval, share_interval
+from customlabels.evaluation.recorded import Recorded, read_recorded
 from customlabels.evaluation.summaries import box_line, prediction_line, summary
 
 __all__ = [
     "DEPLOYED",
     "OUT_OF_FOLD",
     "REJECTED",
+    "RULES",
     "TEST_TUNED",
+    "UNDECIDED",
     "BoxPredictions",
     "Boxes",
+    "Candidates",
+    "Comparison",
     "Counts",
+    "Curve",
     "Evaluation",
+    "Evidence",
     "Interval",
+    "Judgement",
     "LabelFigures",
+    "Outcome",
     "Predictions",
-    "Verdict",
+    "Recorded",
+    "Rule",
+    "average_precision",
     "best_thresholds",
     "box_line",
+    "compared",
     "confusion_matrix",
     "count",
+    "curve",
     "evaluate",
     "evaluate_test_tuned",
     "judge",
     "matches",
     "overlaps",
     "prediction_line",
+    "read_recorded",
+    "rules_of",
+    "share_interval",
     "steady_thresholds",
     "summary",
 ]

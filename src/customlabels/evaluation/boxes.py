@@ -7,12 +7,12 @@ among the true boxes of its label that overlap it by half or more; each true box
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from customlabels.evaluation.counting import Candidates, Counts, Floats, Truth
+from customlabels.evaluation.counting import Candidates, Counts, Floats, Truth, average_precision
 
 __all__ = ["LEAST_OVERLAP", "BoxPredictions", "Boxes", "matches", "overlaps"]
 
@@ -73,12 +73,17 @@ def matches(found: Boxes, truth: Boxes) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class BoxPredictions:
-    """Boxes that a model found, and the true ones, image by image. labels: names, by index"""
+    """Boxes that a model found, and the true ones, image by image.
+
+    labels: names, by index     recorded: of each image what `matched` is to say, where that is known already
+    """
 
     labels: Sequence[str]
     found: Sequence[Boxes]
     truth: Sequence[Boxes]
     split: str = "test"
+    recorded: Sequence[NDArray[np.int64]] | None = None
+    one_by_one: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if len(self.found) != len(self.truth):
@@ -87,6 +92,8 @@ class BoxPredictions:
     @cached_property
     def matched(self) -> Sequence[NDArray[np.int64]]:
         """For every image what `matches` says."""
+        if self.recorded is not None:
+            return self.recorded
         return [matches(*pair) for pair in zip(self.found, self.truth, strict=True)]
 
     @cached_property
@@ -123,17 +130,10 @@ class BoxPredictions:
     def further(self, _thresholds: Floats) -> Mapping[str, Any]:
         """Means over the labels: area below precision over recall, and recall without any threshold."""
         return {
-            "average_precision": float(np.mean([_average_precision(each) for each in self.candidates])),
+            "average_precision": float(
+                np.mean([average_precision(each, falling=True) for each in self.candidates])
+            ),
             "average_recall": float(
                 np.mean([each.hits.sum() / max(each.wanted, 1) for each in self.candidates])
             ),
         }
-
-
-def _average_precision(label: Candidates) -> float:
-    """The area below precision over recall, precision made to fall; 0 for a label without true boxes."""
-    if label.wanted == 0 or len(label.hits) == 0:
-        return 0.0
-    hits = np.cumsum(label.hits)
-    precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
-    return float(precision[label.hits].sum() / label.wanted)

@@ -14,13 +14,16 @@ __all__ = [
     "UNTESTED_THRESHOLD",
     "Candidates",
     "Counts",
+    "Curve",
     "Floats",
     "Truth",
+    "average_precision",
     "best_cut",
     "best_thresholds",
     "candidates_of",
     "confusion_matrix",
     "count",
+    "curve",
     "steady_thresholds",
 ]
 
@@ -51,6 +54,11 @@ class Counts:
     def arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """True positives, false positives, false negatives."""
         return self.true_positives, self.false_positives, self.false_negatives
+
+    @property
+    def of_all_images(self) -> "Counts":
+        """Added up over the first axis."""
+        return Counts(*(each.sum(axis=0) for each in self.arrays))
 
     @property
     def precision(self) -> Floats:
@@ -106,6 +114,34 @@ class Candidates:
         """Candidates in any order."""
         order = np.argsort(-scores, kind="stable")
         return cls(scores[order].astype(np.float64), hits[order], wanted)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Precision over recall, at every cut that changes either: three arrays (cuts,), cuts falling."""
+
+    cuts: Floats
+    precision: Floats
+    recall: Floats
+
+
+def curve(label: Candidates) -> Curve:
+    """What a label's cut trades; empty where there is nothing to find."""
+    ends = np.flatnonzero(np.append(label.scores[1:] != label.scores[:-1], True)[: len(label.scores)])
+    if label.wanted == 0:
+        ends = ends[:0]
+    hits = np.cumsum(label.hits)[ends]
+    return Curve(label.scores[ends], hits / (ends + 1), hits / max(label.wanted, 1))
+
+
+def average_precision(label: Candidates, *, falling: bool) -> float:
+    """The area below precision over recall, in steps; 0 for a label that is nowhere to be found.
+
+    falling: whether precision counts as the best that any lower cut has too, as is usual for boxes
+    """
+    told = curve(label)
+    precision = np.maximum.accumulate(told.precision[::-1])[::-1] if falling else told.precision
+    return float((np.diff(told.recall, prepend=0.0) * precision).sum())
 
 
 def best_thresholds(scores: Floats, truth: Truth) -> Floats:
@@ -191,4 +227,5 @@ def _f1(true_positives: NDArray[Any], false_positives: NDArray[Any], false_negat
 
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     """part / whole, 0 where whole is 0."""
-    return np.where(whole > 0, part / np.maximum(whole, 1), 0.0)
+    empty = np.zeros(np.broadcast_shapes(part.shape, whole.shape))
+    return np.asarray(np.divide(part, whole, out=empty, where=whole > 0))

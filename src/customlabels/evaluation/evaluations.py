@@ -6,7 +6,7 @@ training data leave the test images unseen; thresholds tuned on the test images 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -15,16 +15,18 @@ from customlabels.evaluation.counting import (
     Counts,
     Floats,
     Truth,
+    average_precision,
     best_cut,
     candidates_of,
     confusion_matrix,
 )
+from customlabels.evaluation.intervals import Interval, Redrawn, redraw, share_interval
 
 __all__ = [
     "OUT_OF_FOLD",
+    "RESAMPLES",
     "TEST_TUNED",
     "Evaluation",
-    "Interval",
     "LabelFigures",
     "Predictions",
     "Scored",
@@ -35,6 +37,7 @@ __all__ = [
 OUT_OF_FOLD = "out-of-fold thresholds"
 TEST_TUNED = "test-tuned thresholds"
 PROTOCOLS = (OUT_OF_FOLD, TEST_TUNED)
+RESAMPLES = 2000
 
 
 class Scored(Protocol):
@@ -47,6 +50,10 @@ class Scored(Protocol):
     @property
     def split(self) -> str:
         """Which images these are, such as "test"."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether what is counted comes one to an image, as labels do and boxes do not."""
 
     @property
     def carried(self) -> Truth:
@@ -75,6 +82,7 @@ class Predictions:
     scores: Floats
     truth: Truth
     split: str = "test"
+    one_by_one: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.scores.ndim != 2 or self.scores.shape[1] != len(self.labels) or not self.labels:
@@ -106,19 +114,10 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Where a figure may lie, had other images of the same kind been drawn; `level` is 0.95."""
-
-    low: float
-    high: float
-    level: float = 0.95
-
-
-@dataclass(frozen=True)
 class LabelFigures:
     """One label: its cut, 0..1, the images that carry it, its counts and figures, 0..1.
 
-    Counts are of images, or of boxes where the model finds boxes.
+    Counts are of images, or of boxes where the model finds boxes. average_precision: see `average_precision`.
     """
 
     label: str
@@ -130,6 +129,10 @@ class LabelFigures:
     precision: float
     recall: float
     f1: float
+    precision_interval: Interval
+    recall_interval: Interval
+    f1_interval: Interval
+    average_precision: float
 
 
 @dataclass(frozen=True)
@@ -166,25 +169,26 @@ class Evaluation:
         return tuple(figures.threshold for figures in self.by_label)
 
 
-def evaluate_test_tuned(predictions: Scored, seed: int, resamples: int = 1000) -> Evaluation:
+def evaluate_test_tuned(predictions: Scored, seed: int, resamples: int = RESAMPLES) -> Evaluation:
     """The figures as the service would report them: each cut is the best one for these very images."""
     thresholds = np.array([best_cut(label) for label in predictions.candidates])
     return evaluate(predictions, thresholds, TEST_TUNED, seed, resamples)
 
 
 def evaluate(
-    predictions: Scored, thresholds: Floats, protocol: str, seed: int, resamples: int = 1000
+    predictions: Scored, thresholds: Floats, protocol: str, seed: int, resamples: int = RESAMPLES
 ) -> Evaluation:
-    """All figures at the given cuts; the interval is that of `resamples` seeded, stratified resamples.
+    """All figures at the given cuts; intervals are exact, or from `resamples` seeded, stratified resamples.
 
     thresholds: (labels,) float, 0..1     protocol: OUT_OF_FOLD or TEST_TUNED, says where they come from
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol is one of {PROTOCOLS}, not {protocol!r}")
     by_image, carried = predictions.counted(thresholds), predictions.carried
-    counts = Counts(*(each.sum(axis=0) for each in by_image.arrays))
+    counts = by_image.of_all_images
+    redrawn = redraw([by_image], carried, seed, resamples)[0]
     return Evaluation(
-        by_label=_by_label(predictions, thresholds, counts),
+        by_label=_by_label(predictions, thresholds, counts, redrawn),
         images=len(carried),
         split=predictions.split,
         protocol=protocol,
@@ -192,51 +196,38 @@ def evaluate(
         recall=float(counts.recall.mean()),
         f1=float(counts.macro_f1),
         pooled_f1=float(counts.pooled_f1),
-        f1_interval=_f1_interval(by_image, carried, seed, resamples),
+        f1_interval=redrawn.interval(lambda drawn: drawn.macro_f1, float(counts.macro_f1)),
         **predictions.further(thresholds),
     )
 
 
-def _by_label(predictions: Scored, thresholds: Floats, counts: Counts) -> tuple[LabelFigures, ...]:
-    carriers = predictions.carried.sum(axis=0)
+def _by_label(
+    predictions: Scored, thresholds: Floats, counts: Counts, redrawn: Redrawn
+) -> tuple[LabelFigures, ...]:
+    carriers, hits = predictions.carried.sum(axis=0), counts.true_positives
+    f1 = redrawn.by_label(lambda drawn: drawn.f1, counts.f1)
+    if predictions.one_by_one:
+        found = zip(hits.tolist(), (hits + counts.false_positives).tolist(), strict=True)
+        wanted = zip(hits.tolist(), (hits + counts.false_negatives).tolist(), strict=True)
+        precision, recall = ([share_interval(*pair) for pair in pairs] for pairs in (found, wanted))
+    else:
+        precision = redrawn.by_label(lambda drawn: drawn.precision, counts.precision)
+        recall = redrawn.by_label(lambda drawn: drawn.recall, counts.recall)
     return tuple(
         LabelFigures(
             label=label,
             threshold=float(thresholds[at]),
             images=int(carriers[at]),
-            true_positives=int(counts.true_positives[at]),
+            true_positives=int(hits[at]),
             false_positives=int(counts.false_positives[at]),
             false_negatives=int(counts.false_negatives[at]),
             precision=float(counts.precision[at]),
             recall=float(counts.recall[at]),
             f1=float(counts.f1[at]),
+            precision_interval=precision[at],
+            recall_interval=recall[at],
+            f1_interval=f1[at],
+            average_precision=average_precision(candidates, falling=not predictions.one_by_one),
         )
-        for at, label in enumerate(predictions.labels)
+        for at, (label, candidates) in enumerate(zip(predictions.labels, predictions.candidates, strict=True))
     )
-
-
-def _f1_interval(by_image: Counts, carried: Truth, seed: int, resamples: int) -> Interval:
-    """Percentiles of the macro F1 over resamples of the images, drawn within each label.
-
-    by_image: arrays (images, labels)     carried: (images, labels) bool
-    Images with no label or several are one group of their own: within each combination there are often too
-    few to draw from. Images of a group that count alike are interchangeable, so a resample draws how often
-    each kind comes: the same distribution as drawing images, at a cost free of their number. It says nothing
-    of what another training run would give.
-    """
-    if len(carried) == 0:
-        return Interval(0.0, 1.0)
-    compact = [np.packbits(each, axis=1) if each.dtype == np.bool_ else each for each in by_image.arrays]
-    rows = np.column_stack([np.packbits(carried, axis=1), *compact])
-    _, kinds, sizes = np.unique(rows, axis=0, return_index=True, return_counts=True)  # an image of each kind
-    of_kind = carried[kinds]  # (kinds, labels)
-    group = np.where(of_kind.sum(axis=1) == 1, of_kind.argmax(axis=1), of_kind.shape[1])
-    dice = np.random.default_rng(seed)
-    drawn = np.zeros((resamples, len(kinds)))
-    for one in np.unique(group):
-        members = group == one
-        total = sizes[members].sum()
-        drawn[:, members] = dice.multinomial(total, sizes[members] / total, size=resamples)
-    counts = Counts(*(drawn @ each[kinds] for each in by_image.arrays))
-    low, high = np.quantile(counts.macro_f1, [0.025, 0.975])
-    return Interval(float(low), float(high))

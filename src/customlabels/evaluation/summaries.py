@@ -44,6 +44,8 @@ def summary(
             **_provenance(honest),
             "LabelsWithoutTestImages": [each.label for each in honest.by_label if each.images == 0],
             "LabelCounts": {each.label: _counts(each, honest) for each in honest.by_label},
+            "LabelIntervals": {each.label: _intervals(each) for each in honest.by_label},
+            "LabelAveragePrecision": {each.label: each.average_precision for each in honest.by_label},
             "TestTuned": {
                 **_means(tuned),
                 **_provenance(tuned),
@@ -95,6 +97,16 @@ def _counts(figures: LabelFigures, evaluation: Evaluation) -> dict[str, int]:
     return counts | (
         {"TrueNegatives": evaluation.images - hits - wrong - missed} if evaluation.confusion else {}
     )
+
+
+def _intervals(figures: LabelFigures) -> dict[str, list[float]]:
+    """Low and high of each figure, at the level that `F1ScoreInterval` says."""
+    told = {
+        "Precision": figures.precision_interval,
+        "Recall": figures.recall_interval,
+        "F1Score": figures.f1_interval,
+    }
+    return {name: [interval.low, interval.high] for name, interval in told.items()}
 
 
 def prediction_line(

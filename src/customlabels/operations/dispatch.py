@@ -51,6 +51,7 @@ class Call:
     token: str | None
     request_id: str
     stamps: Stamps
+    execution: str  # that asks, or empty
 
     def stamp(self) -> int:
         """A creation time in epoch milliseconds that no other resource of this server has."""
@@ -167,6 +168,7 @@ class Dispatcher:
             token=invocation.token,
             request_id=invocation.request_id,
             stamps=self._stamps,
+            execution=invocation.execution,
         )
 
     @staticmethod

@@ -34,10 +34,14 @@ INVOKED = {
 
 @dataclass(frozen=True, slots=True)
 class FunctionContext:
-    """What a function is told besides its event, under the names that AWS Lambda uses."""
+    """What a function is told besides its event, under the names that AWS Lambda uses.
+
+    account: of the execution; not one of Lambda's
+    """
 
     function_name: str
     aws_request_id: str
+    account: str
 
 
 Function = Callable[[Any, FunctionContext], Any]
@@ -53,10 +57,10 @@ class Functions:
         """Whether there is such a function here."""
         return _name_of(named) in self._functions
 
-    def call(self, named: str, event: Any, token: str) -> Any:
+    def call(self, named: str, event: Any, token: str, account: str) -> Any:
         """What the function answers to `event`, a JSON value; its exception is a TaskFailure.
 
-        named: its name or ARN    token: of the request; the same in every run of it
+        named: its name or ARN    token: of the request; the same in every run of it    account: who asks
         """
         name = _name_of(named)
         function = self._functions.get(name)
@@ -69,7 +73,7 @@ class Functions:
                 f"(Service: AWSLambda; {about}; Proxy: null)",
             )
         try:
-            result = function(event, FunctionContext(name, token))
+            result = function(event, FunctionContext(name, token, account))
             return json.loads(json.dumps(result, allow_nan=False))
         except Exception as error:
             # As AWS Lambda tells it: the error is the exception's class, the cause a JSON text.

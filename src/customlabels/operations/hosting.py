@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import Row, select, update
 
 from customlabels.errors import CustomLabelsError
+from customlabels.operations.ledger import ENDED, SERVING, note
 from customlabels.operations.parts import Parts
 from customlabels.operations.rows import locked
 from customlabels.operations.statuses import MESSAGES
@@ -32,14 +33,20 @@ class HostingError(CustomLabelsError):
     """A version cannot be served."""
 
 
-def ask_units(tx: Transaction, jobs: Jobs, kind: str, arn: str, **values: Any) -> None:
+def ask_units(
+    tx: Transaction, jobs: Jobs, kind: str, arn: str, *, run: str = "", reason: str = "", **values: Any
+) -> None:
     """Set the version to STARTING or STOPPING (`kind`: start, stop) and submit the job that does it.
 
+    run, reason: of the ledger's entry, which tells the end at once and the beginning when it is there
     values: further columns to set. Each wish has a number, so that the late end of an earlier job is not
     taken for the end of this one.
     """
-    details = orjson.loads(tx.execute(select(versions.c.details).where(versions.c.arn == arn)).scalar_one())
-    details["Wish"] = details.get("Wish", 0) + 1
+    row = tx.execute(select(versions).where(versions.c.arn == arn)).one()
+    details = orjson.loads(row.details)
+    details |= {"Wish": details.get("Wish", 0) + 1, "AskedBy": {"run": run, "reason": reason}}
+    if row.status == "RUNNING" and kind == "stop":
+        note(tx, arn, ENDED, run, reason)
     status = BEFORE[kind]
     change = values | {
         "status": status,
@@ -81,7 +88,9 @@ def note_failures(records: Records) -> Callable[[str, str], None]:
 def _give_up(records: Records, arn: str, reason: str) -> None:
     with records.write() as tx:
         own = (versions.c.arn == arn, versions.c.status == "RUNNING")
-        tx.execute(update(versions).where(*own).values(status="FAILED", status_message=reason))
+        failed = update(versions).where(*own).values(status="FAILED", status_message=reason)
+        if tx.execute(failed).rowcount:
+            note(tx, arn, ENDED, reason=reason)
 
 
 class Hosting:
@@ -124,6 +133,10 @@ def _wished(reading: Reading, job: Job) -> Row[Any] | None:
 
 
 def _settle(tx: Transaction, job: Job, status: str, message: str) -> None:
-    if _wished(tx, job) is not None:
-        own = versions.c.arn == job.spec["version"]
-        tx.execute(update(versions).where(own).values(status=status, status_message=message))
+    row = _wished(tx, job)
+    if row is not None:
+        tx.execute(
+            update(versions).where(versions.c.arn == row.arn).values(status=status, status_message=message)
+        )
+        if status == "RUNNING":
+            note(tx, row.arn, SERVING, **orjson.loads(row.details).get("AskedBy", {}))

@@ -121,7 +121,9 @@ class ServiceCalls:
             place = {"Bucket": checked["Bucket"], "Key": checked["Key"]}
             head = self._dispatcher.call(Invocation("s3", "HeadObject", place, caller, request_id))
             _require_small(checked, head["ContentLength"])
-        invocation = Invocation(service.name, operation.name, checked, caller, request_id, task.token)
+        invocation = Invocation(
+            service.name, operation.name, checked, caller, request_id, task.token, task.execution_arn
+        )
         try:
             return self._dispatcher.call(invocation)
         except ServiceError:

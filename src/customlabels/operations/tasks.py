@@ -109,7 +109,7 @@ class ServiceTasks:
     def _call_function(self, named: str, event: Any, task: TaskRequest) -> tuple[Any, str]:
         """What a function of this server answers, else one at Lambda's endpoint; and the request's id."""
         if self._functions.has(named) or not self._calls.reaches("lambda"):
-            return self._functions.call(named, event, task.token), str(uuid.uuid4())
+            return self._functions.call(named, event, task.token, task.account), str(uuid.uuid4())
         parameters = {"FunctionName": named, "Payload": json.dumps(event)}
         try:
             answer = self._calls.call("lambda", "invoke", parameters, task)

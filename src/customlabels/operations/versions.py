@@ -100,7 +100,25 @@ def start_project_version(call: Call) -> Response:
         _require_startable(row)
         _require_units(tx, call, most)
         most_given = call.params.get("MaxInferenceUnits")
-        ask_units(tx, call.parts.jobs, "start", arn, min_units=least, max_units=most_given)
+        asked = {"run": call.execution, "min_units": least, "max_units": most_given}
+        ask_units(tx, call.parts.jobs, "start", arn, **asked)
+        return {"Status": "STARTING"}
+
+    return call.write(effect)
+
+
+@operation("customlabels", "PutIntoService")
+def put_into_service(call: Call) -> Response:
+    """Start a version against, or without, a verdict of the gate; the ledger keeps the reason."""
+    arn, reason = call.params["ProjectVersionArn"], call.params["Reason"]
+
+    def effect(tx: Transaction) -> Response:
+        row = version_row(tx, call, arn)
+        _require_startable(row)
+        least = row.min_units or 1
+        _require_units(tx, call, row.max_units or least)
+        asked = {"run": call.params.get("ExecutionArn", ""), "reason": reason}
+        ask_units(tx, call.parts.jobs, "start", arn, **asked, min_units=least, max_units=row.max_units)
         return {"Status": "STARTING"}
 
     return call.write(effect)
@@ -115,7 +133,7 @@ def stop_project_version(call: Call) -> Response:
         status = version_row(tx, call, arn).status
         if status not in ("RUNNING", "STARTING"):
             raise invalid_parameter(f"{arn} is {status}; only a RUNNING version can be stopped")
-        ask_units(tx, call.parts.jobs, "stop", arn)
+        ask_units(tx, call.parts.jobs, "stop", arn, run=call.execution)
         return {"Status": "STOPPING"}
 
     return call.write(effect)

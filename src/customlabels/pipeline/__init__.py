@@ -1,7 +1,8 @@
 """The product's workflow: its definition, its input, its output and the names under which it leaves results.
 
 Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that AWS and the local engine run
-alike; this room knows where the file is and what goes in and comes out. It starts nothing and calls nobody.
+alike; this room knows where the file is and what goes in and comes out. The judge, which needs numpy, is not
+behind this door but in `customlabels.pipeline.judge`, where Lambda finds it too.
 """
 
 from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
@@ -16,10 +17,12 @@ from customlabels.pipeline.runs import (
 )
 from customlabels.pipeline.workflow import (
     APPROVAL_STATE,
+    CLEANUP_MACHINE_NAME,
     JUDGE_FUNCTION,
     LOCAL_TOPIC,
     STATE_MACHINE_NAME,
     WorkflowMissing,
+    cleanup_definition,
     definition,
     definition_text,
     local_substitutions,
@@ -27,6 +30,7 @@ from customlabels.pipeline.workflow import (
 
 __all__ = [
     "APPROVAL_STATE",
+    "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
@@ -36,6 +40,7 @@ __all__ = [
     "RunResult",
     "Waits",
     "WorkflowMissing",
+    "cleanup_definition",
     "current_key",
     "decision_key",
     "definition",

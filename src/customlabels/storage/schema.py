@@ -189,6 +189,23 @@ versions = Table(
     Index(None, "project_arn", "created_at", "arn"),
 )
 
+# Which version served when; added to, never changed: triggers of the migration see to it.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("number", Integer, primary_key=True),  # from 1, without a gap
+    Column("at", Float, nullable=False),
+    Column("project_arn", Text, nullable=False),
+    Column("version_arn", Text, nullable=False),
+    Column("action", Text, nullable=False),  # SERVING | ENDED
+    Column("run", Text, nullable=False),  # the execution that asked for it, or empty
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text, nullable=False),  # JSON
+    Column("previous", Text, nullable=False),  # the digest of the entry before
+    Column("digest", Text, nullable=False),  # of all of the above
+    Index("ix_ledger_project_arn", "project_arn", "number"),
+)
+
 # ---------------------------------------------------------------- jobs: long work of any kind
 
 jobs = Table(

@@ -17,6 +17,7 @@ __all__ = ["Documents"]
 
 Kind = Literal[
     "EvaluationResultSummary",
+    "Evidence",
     "ManifestSummary",
     "TestingGroundTruth",
     "TestingManifestWithValidation",

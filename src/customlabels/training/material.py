@@ -75,7 +75,7 @@ class Material:
     """Both sets, ready. labels: sorted; the index of a label is its place here.
 
     kind: of model     training: pixels at the cached sides     testing: pixels as served
-    digest: of usable images, labels and boxes
+    digest: of usable images, labels and boxes     leaked: test images with the bytes of a training image
     """
 
     kind: str
@@ -85,6 +85,7 @@ class Material:
     size: Size
     notes: tuple[str, ...]
     digest: str
+    leaked: tuple[str, ...]
 
 
 @dataclass
@@ -137,9 +138,10 @@ def gathered(
         )
     if twins := _twins(readable, pictures):
         sets.notes.append(f"{len(twins)} training images are copies of another one: {_some(twins)}")
-    if twins := _twins(tested, test_pictures, pictures):
+    if leaked := _twins(tested, test_pictures, pictures):
         sets.notes.append(
-            f"{len(twins)} test images are copies of training images, so the figures flatter: {_some(twins)}"
+            f"{len(leaked)} test images are copies of training images, so the figures flatter: "
+            f"{_some(leaked)}"
         )
     _judge(sets, documents, final=True)
 
@@ -153,7 +155,7 @@ def gathered(
         digest.update(part.carried.tobytes())
         for boxes in part.boxes:
             digest.update(boxes.labels.tobytes() + boxes.corners.tobytes())
-    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest())
+    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), tuple(leaked))
 
 
 def _both_sets(spec: TrainingSpec, hub: HubBackbone | None) -> _Sets:

@@ -37,6 +37,7 @@ class Invocation:
     """One checked call of one operation.
 
     params: as `validate` returns them.   token: the caller's own token, for calls that may be repeated.
+    execution: the ARN of the one that calls, if one does.
     """
 
     service: str
@@ -45,6 +46,7 @@ class Invocation:
     caller: Caller
     request_id: str
     token: str | None = None
+    execution: str = ""
 
 
 Dispatch = Callable[[Invocation], Awaitable[dict[str, Any] | None]]

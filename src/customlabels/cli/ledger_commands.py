@@ -1,0 +1,41 @@
+"""The arguments of commands about what is in service: history, rollback."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from customlabels.cli.options import Json
+
+__all__ = ["history", "rollback"]
+
+Project = Annotated[str, typer.Argument(help="A project's name.")]
+
+
+def history(
+    project: Project,
+    at: Annotated[
+        datetime | None, typer.Option(metavar="DATE", help="As it was then: 2026-03-01T12:00, local time.")
+    ] = None,
+    holds: Annotated[
+        str, typer.Option(metavar="DIGEST", help="Fail unless this digest, noted before, is still there.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Which version of a project served when, by which run, and whether the record is intact."""
+    from customlabels.cli.ledger import show_history
+
+    raise typer.Exit(show_history(project, at, holds, as_json=as_json))
+
+
+def rollback(
+    project: Project,
+    reason: Annotated[str, typer.Option(help="Kept on record.")] = "rolled back by hand",
+    as_json: Json = False,
+) -> None:
+    """Put the version before the present one back into service."""
+    from customlabels.cli.ledger import roll_back
+
+    raise typer.Exit(roll_back(project, reason, as_json=as_json))

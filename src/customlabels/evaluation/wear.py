@@ -1,0 +1,23 @@
+"""A test set wears out: of many models judged by it, the one that passes is partly lucky.
+
+Layer: evaluation.
+"""
+
+from statistics import NormalDist
+
+from customlabels.evaluation.intervals import LEVEL
+
+__all__ = ["WORN", "widened"]
+
+WORN = 10  # decisions from which on people are warned
+
+
+def widened(value: float, end: float, decisions: int) -> float:
+    """The end of a 95 % interval of `value` for the last of so many decisions by one test set.
+
+    Bonferroni's rule: that all of k intervals hold asks each for a level of 1 - 0.05/k. The distance from the
+    value grows by the ratio of the normal quantiles: 1.43 times for the 10th decision, 1.78 for the 100th.
+    """
+    beyond = (1 - LEVEL) / 2
+    normal = NormalDist()
+    return value + (end - value) * normal.inv_cdf(1 - beyond / max(decisions, 1)) / normal.inv_cdf(1 - beyond)

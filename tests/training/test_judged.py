@@ -1,0 +1,103 @@
+"""Models that must fail the gate fail it: really trained, measured and judged."""
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.training.shapes import LABELS, VERSION, spec_on, written
+
+from customlabels.app.functions import OwnObjects
+from customlabels.evaluation import read_recorded
+from customlabels.pipeline.judge import judged
+from customlabels.storage import Objects
+from customlabels.training import TrainingSpec, train
+
+RULES = {"F1LowerBound": 0.6, "MinLabelF1": 0.6, "ForbidLeakage": True, "MaxModelMegabytes": 100}
+
+
+def with_labels(spec: TrainingSpec, change: Callable[[int, str], str]) -> TrainingSpec:
+    """The same images under the labels that `change` gives (number of the line, label)."""
+    lines = [json.loads(line) for line in spec.train_manifest.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["shape0-metadata"]["class-name"] = change(number, line["shape0-metadata"]["class-name"])
+    written(spec.train_manifest, lines)
+    return spec
+
+
+def trained(folder: Path, change: Callable[[TrainingSpec], TrainingSpec], **rules: Any) -> dict[str, Any]:
+    """Train for seconds, then judge."""
+    spec = change(spec_on(folder, each=16, tested=20, budget_seconds=2.0))
+    outcome = train(spec, lambda _progress: None, lambda: False)
+    objects = OwnObjects(Objects(spec.buckets.get, None, folder / "attributes"), lambda _bucket: True)
+    place = {"S3Object": {"Bucket": "output", "Name": outcome.summary_key}}
+    config = {"OutputBucket": "output", "OutputPrefix": "runs", "ProjectName": "shapes", "F1Threshold": 0.6}
+    event = {
+        "Config": config | RULES | rules,
+        "Version": {
+            "ProjectVersionArn": VERSION,
+            "EvaluationResult": {"F1Score": outcome.f1, "Summary": place},
+        },
+        "Current": {},
+        "ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:m:e",
+        "Judgement": {"Bucket": "output", "Key": "judgement.json"},
+    }
+    judged(event, objects)
+    told: dict[str, Any] = json.loads((spec.buckets["output"] / "judgement.json").read_text())
+    told["Documents"] = outcome.output_keys
+    return told
+
+
+def with_leak(spec: TrainingSpec) -> TrainingSpec:
+    """One test image of each label is a training image."""
+    folder = spec.buckets["images"]
+    for label in LABELS:
+        shutil.copy(folder / "train" / f"{label}-1.png", folder / "test" / f"{label}-3.png")
+    return spec
+
+
+def test_a_good_model_fails_by_its_leaked_test_images_alone(tmp_path: Path) -> None:
+    told = trained(tmp_path, with_leak, MaxLatencyMilliseconds=2000)
+
+    outcomes = {rule["Rule"]: rule["Outcome"] for rule in told["Rules"]}
+    leakage = next(rule for rule in told["Rules"] if rule["Rule"] == "ForbidLeakage")
+    assert told["Decision"] == "REJECTED"
+    assert set(outcomes) == {"F1Threshold", "MaxLatencyMilliseconds", *RULES}
+    assert [rule for rule, said in outcomes.items() if said != "PASSES"] == ["ForbidLeakage"], told["Reasons"]
+    assert leakage["Value"] == 3
+    assert "s3://images/test/circle-3.png" in leakage["Sentence"]
+    lines = (tmp_path / "output" / told["Documents"]["TestingGroundTruth"]).read_text().splitlines()
+    summary = json.loads((tmp_path / "output" / told["Documents"]["EvaluationResultSummary"]).read_text())
+    again = read_recorded(summary, map(json.loads, lines)).evaluation(seed=0)
+    assert again.f1 == summary["AggregatedEvaluationResults"]["F1Score"] == told["F1Score"]
+
+
+def test_a_model_of_shuffled_labels_is_rejected(tmp_path: Path) -> None:
+    dice = random.Random(0)
+
+    told = trained(tmp_path, lambda spec: with_labels(spec, lambda _n, _label: dice.choice(LABELS)))
+
+    assert told["Decision"] == "REJECTED"
+    assert told["F1Score"] < 0.6
+
+
+def test_a_model_that_never_learned_one_label_is_rejected_by_that_label(tmp_path: Path) -> None:
+    """All but two of the stripes are called circles, of which there are many true ones."""
+    told = trained(
+        tmp_path,
+        lambda spec: with_labels(
+            spec, lambda number, label: "circle" if label == "stripes" and number % 8 else label
+        ),
+        F1Threshold=0.3,
+        F1LowerBound=0,
+    )
+
+    outcomes = {rule["Rule"]: rule["Outcome"] for rule in told["Rules"]}
+    assert (told["Decision"], outcomes["F1Threshold"], outcomes["MinLabelF1"]) == (
+        "REJECTED",
+        "PASSES",
+        "FAILS",
+    )
+    assert any("stripes" in reason for reason in told["Reasons"])
