@@ -27,8 +27,7 @@ async def app(_scope: Any, _receive: Any, send: Any) -> None:
 def asked(
     path: str, method: str = "GET", *, ready: bool = True, client: str = "127.0.0.1", everybody: bool = True
 ) -> tuple[int, str]:
-    monitoring = Monitoring(app, lambda: [STATUS], open_to_all=everybody)
-    monitoring.ready = ready
+    monitoring = Monitoring(app, lambda: [STATUS], lambda: ready, open_to_all=everybody)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

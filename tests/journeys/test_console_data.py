@@ -61,12 +61,12 @@ def drag(browser: Browser, start: tuple[float, float], end: tuple[float, float])
     actions.perform()
 
 
-def boxes(browser: Browser) -> list[list[float]]:
-    """The boxes of the sheet: left, top, width, height."""
-    sides = ("x", "y", "width", "height")
-    return [
-        [float(box.get_attribute(side) or 0) for side in sides] for box in browser.all(".sheet [data-box]")
-    ]
+def boxes(browser: Browser) -> Any:
+    """The boxes of the sheet: left, top, width, height; all at one moment, as it is drawn anew often."""
+    return browser.run(
+        """return [...document.querySelectorAll('.sheet [data-box]')].map(
+        (box) => ['x', 'y', 'width', 'height'].map((side) => Number(box.getAttribute(side))))"""
+    )
 
 
 def key(browser: Browser, *keys: str) -> None:
@@ -167,7 +167,7 @@ def test_boxes_are_drawn_moved_resized_undone_copied_and_saved(
     key(browser, Keys.ENTER)
     assert boxes(browser) == []
     key(browser, "c")
-    assert boxes(browser) == [kept]
+    assert browser.sees(lambda: boxes(browser) == [kept])
     key(browser, Keys.ENTER)
 
     def saved() -> list[Any]:

@@ -25,6 +25,7 @@ from customlabels.serving import (
 from customlabels.serving.shadows import differ, verdict
 
 RULES = Rules(sample=1.0, compared=10)
+ANY_PACE = 1e6  # what else the machine does is no matter
 GOOD = Counts(asked=10, compared=10, newer_seconds=1.0, older_seconds=1.0)
 
 
@@ -96,7 +97,7 @@ class Told:
 def test_a_silent_challenger_changes_no_answer_and_its_differences_are_handed_out(
     model: Path, tmp_path: Path
 ) -> None:
-    told = Told("old", Rules(sample=1.0, compared=4, disagreement=0.6))
+    told = Told("old", Rules(sample=1.0, compared=4, disagreement=0.6, slower=ANY_PACE))
 
     async def story(supervisor: Supervisor) -> None:
         await asyncio.gather(supervisor.start("old", model), supervisor.start("new", swapped(tmp_path)))
@@ -180,7 +181,7 @@ def test_a_challenger_is_never_asked_more_than_a_few_things_at_once() -> None:
 
 
 def test_the_promotion_by_rule_is_told_once() -> None:
-    told = Told("old", replace(RULES, promote=True))
+    told = Told("old", replace(RULES, promote=True, slower=ANY_PACE))
 
     async def ask(_version: str, _image: bytes, _wishes: Any) -> list[Found]:
         await asyncio.sleep(0.001)

@@ -109,6 +109,10 @@ class App:
         self.engine.recover()
         self.jobs.recover()
 
+    def is_ready(self) -> bool:
+        """Whether all that ran when the last server ended runs again, or has failed to."""
+        return self._reviving.done()
+
     def has_open_work(self) -> bool:
         """Whether an execution or a job is under way, or a version is in service."""
         caller = Caller("", "")

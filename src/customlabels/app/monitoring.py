@@ -38,11 +38,15 @@ class Monitoring:
     """The ASGI application in front of all others: three addresses of its own, and a log of requests."""
 
     def __init__(
-        self, app: Application, status: Callable[[], list[VersionStatus]], *, open_to_all: bool
+        self,
+        app: Application,
+        status: Callable[[], list[VersionStatus]],
+        ready: Callable[[], bool],
+        *,
+        open_to_all: bool,
     ) -> None:
         """open_to_all: metrics too; else these, which name versions, are for this machine only."""
-        self._app, self._status, self._open = app, status, open_to_all
-        self.ready = False
+        self._app, self._status, self._ready, self._open = app, status, ready, open_to_all
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer, or pass on."""
@@ -50,7 +54,7 @@ class Monitoring:
         if path == "/healthz":
             await _answer(send, 200, TEXT, "ok\n")
         elif path == "/readyz":
-            await _answer(send, *((200, TEXT, "ready\n") if self.ready else (503, TEXT, "starting\n")))
+            await _answer(send, *((200, TEXT, "ready\n") if self._ready() else (503, TEXT, "starting\n")))
         elif path == "/metrics" and (self._open or _is_near(scope)):
             await _answer(send, 200, OPEN_METRICS, "".join(_metrics(self._status())))
         elif requests.isEnabledFor(logging.INFO) and scope["type"] == "http":

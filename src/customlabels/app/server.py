@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -100,7 +101,7 @@ def _listening(settings: Settings, *, detached: bool) -> Iterator[socket.socket]
 async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *, detached: bool) -> None:
     app = build(settings, asyncio.get_running_loop())
     last_request = LastRequest(app.asgi)
-    watched = Monitoring(last_request, app.units.status, open_to_all=settings.is_loopback)
+    watched = Monitoring(last_request, app.units.status, app.is_ready, open_to_all=settings.is_loopback)
     server = _Server(
         uvicorn.Config(
             watched,
@@ -109,6 +110,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )
@@ -126,7 +128,8 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not (server.started or serving.done()):
             await asyncio.sleep(0.005)
-        watched.ready = True
+        # What is there by now stays: a collection that looked through it would hold up a request by 20 ms.
+        gc.freeze()
         url = _url(listener)
         lock.publish(Served(os.getpid(), url, detached))
         print(f"customlabels serves {url} from {settings.home}", file=sys.stderr, flush=True)

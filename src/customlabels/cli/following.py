@@ -178,9 +178,9 @@ def show_verdict(result: dict[str, Any], flags: str = "") -> None:
     if result["Status"] != "SUCCEEDED":
         show(f"{result['Status']}  {result['Name']}")
         show(f"{result.get('Error', 'no error name')}: {result.get('Cause', 'no cause given')}")
-        if "ReportPage" in result:
-            show(f"report  {result['ReportPage']}")
         say(f"every step:  customlabels follow {name}{flags}")
+        if "ReportPage" in result:
+            say(f"read why:    {result['ReportPage']}")
         return
     version = result.get("ProjectVersionArn", "")
     score, threshold = result.get("F1Score"), result.get("F1Threshold", 0)
@@ -190,9 +190,8 @@ def show_verdict(result: dict[str, Any], flags: str = "") -> None:
     for reason in result.get("Reasons", []):
         show(f"  {reason}")
     show(f"model   {version}")
-    show(f"report  {result.get('ReportPage') or result.get('Report', '')}")
-    if "ReportPage" not in result:
-        say(f"argue it:  customlabels report {name}{flags}")
+    show(f"report  {result.get('Report', '')}")
+    say(f"read why: {result.get('ReportPage') or f'customlabels report {name}{flags}'}")
     project = version.split("/")[1] if version.count("/") > 1 else ""
     if result.get("Decision") == "DEPLOYED":
         if not flags:

@@ -36,22 +36,9 @@ app.add_typer(backbones, name="backbone")
 app.add_typer(dataset, name="dataset")
 app.add_typer(execution, name="execution")
 for command in (
-    plan,
-    run,
-    follow,
-    status,
-    report,
-    stop,
-    redrive,
-    approve,
-    refuse,
-    verify,
-    history,
-    rollback,
-    start,
-    shadow,
-    promote,
-    export,
+    *(plan, run, follow, status, report, stop, redrive, approve, refuse),
+    *(verify, history, rollback),
+    *(start, shadow, promote, export),
 ):
     app.command()(command)
 

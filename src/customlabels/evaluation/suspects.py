@@ -18,6 +18,7 @@ from customlabels.evaluation.evaluations import Predictions
 __all__ = ["NOTHING", "Suspect", "suspects"]
 
 NOTHING = -1  # no label
+SURE = 0.75  # of several labels each has a score of its own; a weak model's are all near a half
 UNSEEN_OVERLAP = 0.1  # of a true box with all that was found: less is "nothing was seen there"
 
 
@@ -77,8 +78,8 @@ def _of_one_label(predictions: Predictions) -> Iterator[Suspect]:
 
 def _of_several(predictions: Predictions) -> Iterator[Suspect]:
     scores, truth = predictions.scores, predictions.truth
-    missing = ~truth & (scores >= _means(scores, truth)) & (scores > 0.5)
-    surplus = truth & (1 - scores >= _means(1 - scores, ~truth)) & (scores < 0.5)
+    missing = ~truth & (scores >= _means(scores, truth)) & (scores > SURE)
+    surplus = truth & (1 - scores >= _means(1 - scores, ~truth)) & (1 - scores > SURE)
     for image, label in np.argwhere(missing):
         yield Suspect(int(image), NOTHING, int(label), float(scores[image, label]))
     for image, label in np.argwhere(surplus):

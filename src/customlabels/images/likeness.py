@@ -170,7 +170,7 @@ def _best_of_block(gray: Floats, copies: Floats, start: int) -> Iterator[tuple[i
 def _fitted(
     gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]
 ) -> tuple[Floats, NDArray[np.intp]]:
-    """(pairs,) likeness and (pairs, 4) frames moved to the best fit; hopeless pairs stop early."""
+    """(pairs,) likeness and (pairs, 4) frames moved to their best fit; hopeless pairs as far as they came."""
     stretches = np.zeros(
         (31, 31, FINE, SIDE), dtype=np.float32
     )  # by left or top, and by 100 - right or bottom

@@ -10,6 +10,7 @@ from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.access import may_use
 from customlabels.operations.dispatch import Call, Response, operation, table
 from customlabels.operations.refusals import invalid_parameter, not_found
+from customlabels.operations.rows import version_row
 from customlabels.pipeline import place_of, report_text
 from customlabels.storage import ObjectAccessError
 
@@ -51,6 +52,9 @@ def get_report(call: Call) -> Response:
         assert isinstance(answer, dict)  # those that are asked for do not wait
         return answer
 
+    if "ProjectVersionArn" in call.params:
+        with call.parts.records.read() as reading:
+            version_row(reading, call, given[0])
     try:
         place = place_of(ask, given[0])
         text = report_text(place, OwnObjects(call), as_json=call.params.get("Format") == "JSON")

@@ -24,7 +24,7 @@ MOST_BYTES = 1_500_000
 PICTURE_BYTES = 1_000_000
 MATRIX_LABELS, CURVE_LABELS, CHART_LABELS = 24, 5, 30
 PAIR_PICTURES, PICTURED_PAIRS = 3, 10
-NOTHING_FOUND, NOTHING_THERE = "(nothing)", "(nothing there)"
+NOTHING_FOUND, NOTHING_THERE = "(nothing)", "(not there)"
 SHARES = Axis("recall (test set)", 0, 1), Axis("precision", 0, 1)
 
 

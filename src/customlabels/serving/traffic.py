@@ -7,6 +7,8 @@ import bisect
 import collections
 from dataclasses import dataclass, field
 
+import numpy as np
+
 __all__ = ["BUCKETS", "Terms", "Traffic", "wanted_units"]
 
 LATENCIES = 500  # last requests that p50 and p99 are taken from
@@ -50,6 +52,10 @@ class Traffic:
     sum_seconds: float = 0.0
     crowded_since: float | None = None
     empty_since: float | None = None
+
+    def quantile(self, share: float) -> float | None:
+        """Seconds within which this share of the last requests was answered; None before the first."""
+        return float(np.quantile(self.seconds, share)) if self.seconds else None
 
     def answered(self, seconds: float) -> None:
         """Note an answer."""

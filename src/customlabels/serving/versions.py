@@ -15,8 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from customlabels.inference import Found
 from customlabels.serving.processes import Unit, UnitDied
 from customlabels.serving.refusals import (
@@ -139,9 +137,6 @@ class Version:
     def status(self) -> VersionStatus:
         """How it stands now."""
         traffic = self._traffic
-        p50, p99 = (
-            np.quantile(list(traffic.seconds), [0.5, 0.99]).tolist() if traffic.seconds else (None, None)
-        )
         return VersionStatus(
             version=self._name,
             state=self.state if self._slots else "ASLEEP",
@@ -150,8 +145,8 @@ class Version:
             queued=self._queue.qsize(),
             in_flight=sum(slot.busy for slot in self._slots),
             served=traffic.served,
-            p50_seconds=p50,
-            p99_seconds=p99,
+            p50_seconds=traffic.quantile(0.5),
+            p99_seconds=traffic.quantile(0.99),
             refused=traffic.refused,
             failed=traffic.failed,
             idle_seconds=asyncio.get_running_loop().time() - traffic.asked_at,
@@ -187,8 +182,10 @@ class Version:
                 slot.keeper = keepers.create_task(self._keep(slot))
                 self._slots.append(slot)
             while len(self._slots) > wanted:
-                free = next((slot for slot in self._slots if not slot.busy), None)
-                if free is None:
+                # A unit that is starting is left to come up, and the last one that is up to answer meanwhile.
+                up = [slot for slot in self._slots if slot.unit is not None]
+                free = next((slot for slot in up if not slot.busy), None)
+                if free is None or (wanted and len(up) == 1):
                     break
                 await self._take_away(free)
             if (
@@ -221,12 +218,14 @@ class Version:
 
     async def _take_away(self, slot: Slot) -> None:
         """End a unit that has nothing to do; a request that it was just given goes back to the queue."""
-        self._slots.remove(slot)
         assert slot.keeper is not None
         slot.keeper.cancel()
         await asyncio.wait({slot.keeper})
         if slot.unit is not None:
             await slot.unit.end()
+        self._slots.remove(slot)  # last: a stop that comes meanwhile still knows of its unit
+        if self._open:
+            self._woken.set()
 
     async def _fill_first(self, slot: Slot) -> None:
         """The first unit of a slot: one that is killed while it starts is replaced as later ones are."""
