@@ -59,7 +59,9 @@ def _texts(folder: Path) -> set[str]:
 
 def _item(image: Path, key: str, text: Path, names: Mapping[int, str], reading: Reading) -> Item:
     frame, boxes = frame_of(image), list[Box]()
-    if text.is_file() and text.stat().st_size <= LARGEST:
+    if text.is_file() and text.stat().st_size > LARGEST:
+        reading.refuse((str(text), None), "yolo", f"the file has more than {LARGEST >> 20} MiB")
+    elif text.is_file():
         content = text.read_text(encoding="utf-8-sig", errors="replace")
         for number, line in enumerate(content.splitlines(), start=1):
             if line.strip():
