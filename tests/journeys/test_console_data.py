@@ -62,7 +62,7 @@ def drag(browser: Browser, start: tuple[float, float], end: tuple[float, float])
 
 
 def boxes(browser: Browser) -> Any:
-    """The boxes of the sheet: left, top, width, height, all of one moment: the sheet is drawn anew often."""
+    """The boxes of the sheet: left, top, width, height; all at one moment, as it is drawn anew often."""
     return browser.run(
         """return [...document.querySelectorAll('.sheet [data-box]')].map(
         (box) => ['x', 'y', 'width', 'height'].map((side) => Number(box.getAttribute(side))))"""

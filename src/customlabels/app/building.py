@@ -30,7 +30,9 @@ from customlabels.operations import (
     job_handlers,
     models_folder,
     note_failures,
+    resume_shadows,
     revive,
+    stop_idle,
     sweep_buckets,
 )
 from customlabels.serving import Supervisor
@@ -92,16 +94,24 @@ class App:
     async def start(self) -> None:
         """Take up what the last server left, then begin to work. Requests may come from here on."""
         # Ten versions take seconds to come up: who asks one of them meanwhile is answered when it is there.
-        self._reviving = asyncio.create_task(revive(self.parts))
+        self._reviving = asyncio.create_task(self._revive())
         await asyncio.to_thread(self._take_up)
         self.engine.start()
         self.parts.map_runs.start()
         self.jobs.start()
 
+    async def _revive(self) -> None:
+        await revive(self.parts)
+        await asyncio.to_thread(resume_shadows, self.parts)
+
     def _take_up(self) -> None:
         sweep_buckets(self.parts)
         self.engine.recover()
         self.jobs.recover()
+
+    def is_ready(self) -> bool:
+        """Whether all that ran when the last server ended runs again, or has failed to."""
+        return self._reviving.done()
 
     def has_open_work(self) -> bool:
         """Whether an execution or a job is under way, or a version is in service."""
@@ -136,7 +146,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     handlers: dict[str, JobHandler] = {}
     pace = JobPace({"train": settings.concurrent_trainings, "reproduce": 1}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
-    units = Supervisor(note_failures(records))
+    units = Supervisor(note_failures(records), stop_idle(records, jobs))
     objects = Objects(folder_of(records), s3, settings.home / "attributes")
 
     def may_use(account: str, bucket: str) -> bool:
@@ -167,6 +177,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         s3=s3,
         operator=settings.operator if settings.access_keys else None,
         mock_file=settings.mock_file,
+        idle_stop_seconds=settings.idle_stop_seconds,
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)

@@ -6,8 +6,8 @@ of them in every frame that a crop of up to 30 % a side can have made of the oth
 count. Mirrored and turned copies are other pictures here.
 
 Three sieves, from cheap to sharp: all pairs in ten coarse frames, by matrix products; the best of these
-with the frame moved step by step to where it fits best; then a threshold that rises where the pictures of
-the whole set are alike anyway (scans of digits, say).
+with the frame moved step by step to where it fits best; then a closer look at the same frame, so that things
+of one outline are told apart. The threshold rises where all pictures of the set are alike (scans of digits).
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,14 @@ __all__ = ["Alike", "alike", "fingerprint"]
 
 SIDE = 32  # pixels of the gray picture
 COLOURS = 4  # cells a side of the coarse colours
-COARSE, FINE = 8, 16  # pixels a side for the first and the second sieve
+COARSE, FINE, SHARP = 8, 16, 24  # pixels a side for the three sieves
 LEAST_COARSE = 0.65  # likeness that 99 of 100 crops reach in the first sieve
 MOST_CANDIDATES = 16  # of an image: the time is bounded by their number
 # Steps by which a frame is moved, in hundredths of a side, and what a pair must have reached after each.
 MOVES = ((8, 0.3), (4, 0.5), (4, 0.6), (2, 0.75), (2, 0.8), (1, 0.85), (1, 0.0))
 SMALLEST_FRAME = 70  # hundredths of a side
 LEAST_LIKENESS = 0.9  # of near duplicates, by the measurement in docs/data.md
+LEAST_SHARP = 0.84  # likeness in the third sieve: outlines alone reach less, crops nearly always more
 NEIGHBOURS = 5  # that many others as alike as these are not copies, but the kind of picture
 LEAST_CONTRAST = 1.0  # levels; a picture of one colour is like any other
 COLOUR_DISTANCE = 30.0  # levels; a picture of other colours is another one
@@ -64,10 +65,11 @@ def alike(prints: NDArray[np.uint8]) -> list[Alike]:
         return []
     gray = prints[:, : SIDE * SIDE].reshape(-1, SIDE, SIDE).astype(np.float32)
     pairs, frames = _candidates(gray)
-    likeness = _fitted(gray, pairs, frames)
+    likeness, frames = _fitted(gray, pairs, frames)
     colours = prints[:, SIDE * SIDE :].reshape(len(prints), 2, -1).astype(np.float32)
     apart = np.linalg.norm(colours[pairs[:, 0]] - colours[pairs[:, 1]], axis=1).mean(axis=1)
     found = (likeness > _threshold(pairs, likeness, len(prints))) & (apart < COLOUR_DISTANCE)
+    found[found] = _sharp(gray, pairs[found], frames[found]) > LEAST_SHARP
     told = [
         Alike(int(min(pair)), int(max(pair)), float(value))
         for pair, value in zip(pairs[found], likeness[found], strict=True)
@@ -165,8 +167,10 @@ def _best_of_block(gray: Floats, copies: Floats, start: int) -> Iterator[tuple[i
 # ---------------------------------------------------------------- the second sieve
 
 
-def _fitted(gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]) -> Floats:
-    """(pairs,) likeness, each frame moved to its best fit; of a hopeless pair as far as it came."""
+def _fitted(
+    gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.intp]]:
+    """(pairs,) likeness and (pairs, 4) frames moved to their best fit; hopeless pairs as far as they came."""
     stretches = np.zeros(
         (31, 31, FINE, SIDE), dtype=np.float32
     )  # by left or top, and by 100 - right or bottom
@@ -174,10 +178,21 @@ def _fitted(gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]) -> 
         for cut in range(31 - low):
             stretches[low, cut] = _averages(low / 100, 1 - cut / 100, FINE)
     copies = _described(stretches[0, 0] @ gray @ stretches[0, 0].T)
-    likeness = np.zeros(len(pairs), dtype=np.float32)
+    likeness, fitted = np.zeros(len(pairs), dtype=np.float32), frames.copy()
     for at in range(0, len(pairs), BLOCK):
         whole, part = gray[pairs[at : at + BLOCK, 0]], copies[pairs[at : at + BLOCK, 1]]
-        likeness[at : at + BLOCK] = _fitted_block(stretches, whole, part, frames[at : at + BLOCK])
+        block = slice(at, at + BLOCK)
+        likeness[block], fitted[block] = _fitted_block(stretches, whole, part, frames[block])
+    return likeness, fitted
+
+
+def _sharp(gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]) -> Floats:
+    """(pairs,) likeness in the given frames with more pixels."""
+    whole, likeness = _averages(0, 1, SHARP), np.zeros(len(pairs), dtype=np.float32)
+    for at, ((first, second), (left, right, top, bottom)) in enumerate(zip(pairs, frames / 100, strict=True)):
+        part = _averages(top, bottom, SHARP) @ gray[first] @ _averages(left, right, SHARP).T
+        one, other = _described(np.stack([part, whole @ gray[second] @ whole.T]))
+        likeness[at] = one @ other
     return likeness
 
 
@@ -191,7 +206,9 @@ DIRECTIONS = np.array(
 )
 
 
-def _fitted_block(stretches: Floats, whole: Floats, part: Floats, frames: NDArray[np.intp]) -> Floats:
+def _fitted_block(
+    stretches: Floats, whole: Floats, part: Floats, frames: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.intp]]:
     def likeness(tried: NDArray[np.intp]) -> Floats:
         left, right, top, bottom = tried.T
         cells = stretches[top, 100 - bottom] @ whole @ stretches[left, 100 - right].transpose(0, 2, 1)
@@ -199,7 +216,7 @@ def _fitted_block(stretches: Floats, whole: Floats, part: Floats, frames: NDArra
         return values
 
     best = likeness(frames)
-    reached, places = best.copy(), np.arange(len(best))
+    reached, ended, places = best.copy(), frames.copy(), np.arange(len(best))
     for step, least in MOVES:
         for direction in DIRECTIONS:
             tried = np.clip(frames + step * direction, 0, 100)
@@ -208,11 +225,11 @@ def _fitted_block(stretches: Floats, whole: Floats, part: Floats, frames: NDArra
             better = values > best
             frames = np.where(better[:, None], tried, frames)
             best = np.where(better, values, best)
-        reached[places] = best
+        reached[places], ended[places] = best, frames
         kept = best > least
         places, frames, best = places[kept], frames[kept], best[kept]
         whole, part = whole[kept], part[kept]
-    return reached
+    return reached, ended
 
 
 def _is_frame(frames: NDArray[np.intp]) -> NDArray[np.bool_]:

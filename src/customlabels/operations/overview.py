@@ -105,6 +105,10 @@ async def list_units(call: Call) -> Response:
             "Requests": version.served,
             "Queued": version.queued,
             "InFlight": version.in_flight,
+            "Refused": version.refused,
+            "Failed": version.failed,
+            "IdleSeconds": version.idle_seconds,
+            "StopsAfterSeconds": version.stops_after_seconds,
             "LatencyP50Seconds": version.p50_seconds,
             "LatencyP99Seconds": version.p99_seconds,
         }
