@@ -7,7 +7,7 @@ DEMO := demo
 # Other clients than boto3, for the tests: each in a folder of its own, at versions that are known to go.
 CLIENTS := .clients
 AWSCLI := awscli==1.46.3
-NPM := @aws-sdk/client-rekognition@3.1142.0 @aws-sdk/client-sfn@3.1164.0 @aws-sdk/client-s3@3.1175.0
+NPM := axe-core@4.14.1 @aws-sdk/client-rekognition@3.1142.0 @aws-sdk/client-sfn@3.1164.0 @aws-sdk/client-s3@3.1175.0
 
 # What looks at the AWS application, each in an environment of its own: their dependencies exclude one another.
 AWSTOOLS := .aws-tools

@@ -184,7 +184,8 @@ def test_missing_documents_and_unreadable_rules_are_named(objects: OwnObjects) -
 
 def test_nobody_is_judged_by_anothers_bucket(tmp_path: Path) -> None:
     objects = Objects({"results": tmp_path}.get, None, tmp_path / "attributes")
-    version = leave(OwnObjects(objects, lambda _bucket: True), "v1", 1.0)
+    own = OwnObjects(objects, lambda _bucket: True)
+    version = leave(own, "v1", 1.0)
     judge = judge_function(objects, lambda account, _bucket: account == "111122223333")[JUDGE_FUNCTION]
 
     assert (

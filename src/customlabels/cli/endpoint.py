@@ -93,8 +93,8 @@ class Endpoint:
             aws_secret_access_key=key.secret,
             aws_session_token=key.session_token or None,
             config=Config(
-                s3={"addressing_style": "path"},
                 inject_host_prefix=False,
+                s3={"addressing_style": "path"},
                 retries={"max_attempts": 4, "mode": "standard"},
                 proxies={},  # the server is this machine: no proxy of the environment reaches it
             ),
