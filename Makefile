@@ -7,9 +7,13 @@ DEMO := demo
 # Other clients than boto3, for the tests: each in a folder of its own, at versions that are known to go.
 CLIENTS := .clients
 AWSCLI := awscli==1.46.3
-NPM := @aws-sdk/client-rekognition@3.1142.0 @aws-sdk/client-sfn@3.1164.0 @aws-sdk/client-s3@3.1175.0
+NPM := axe-core@4.14.1 @aws-sdk/client-rekognition@3.1142.0 @aws-sdk/client-sfn@3.1164.0 @aws-sdk/client-s3@3.1175.0
 
-.PHONY: demo test check format bench bench-training torture picture tables clean clients
+# What looks at the AWS application, each in an environment of its own: their dependencies exclude one another.
+AWSTOOLS := .aws-tools
+ASL_VALIDATOR := asl-validator@4.0.0
+
+.PHONY: demo test check format bench bench-training torture picture tables clean clients aws-tools aws-check
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +30,21 @@ clients:  ## The AWS CLI and the SDK for JavaScript, with which some tests ask t
 	$(PYTHON) -m venv $(CLIENTS)/awscli
 	$(CLIENTS)/awscli/bin/python -m pip install --quiet --disable-pip-version-check $(AWSCLI)
 	command -v npm >/dev/null && npm install --prefix $(CLIENTS) --silent --no-audit --no-fund --save-exact $(NPM)
+
+$(AWSTOOLS)/.ready: aws/requirements.txt aws/requirements-checkov.txt
+	for tools in sam checkov; do $(PYTHON) -m venv $(AWSTOOLS)/$$tools || exit 1; done
+	$(AWSTOOLS)/sam/bin/python -m pip install --quiet --disable-pip-version-check -r aws/requirements.txt
+	$(AWSTOOLS)/checkov/bin/python -m pip install --quiet --disable-pip-version-check -r aws/requirements-checkov.txt
+	if command -v npm >/dev/null; then \
+		npm install --prefix $(AWSTOOLS)/node --silent --no-audit --no-fund --save-exact $(ASL_VALIDATOR); \
+	else echo "no npm: asl-validator will be skipped"; fi
+	touch $@
+
+aws-tools: $(AWSTOOLS)/.ready  ## The SAM command line, cfn-lint, parliament, checkov, asl-validator.
+
+# `make aws-tools` comes before; a step whose tool is missing is skipped with a message.
+aws-check: $(VENV)/.ready  ## What can be known of the AWS application without an account.
+	PYTHONPATH=.:src $(BIN)/python -m aws $(STEPS)
 
 check: $(VENV)/.ready  ## Format, lint, types, arrows.
 	$(BIN)/ruff format --check .
@@ -54,4 +73,4 @@ tables: $(VENV)/.ready  ## Write the tables of docs/step-functions.md from the c
 	$(BIN)/python docs/describe_step_functions.py
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(AWSTOOLS) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Draw docs/workflow.svg from statemachine/workflow.yaml: `make picture`."""
+"""Draw docs/workflow.svg and docs/cleanup.svg from the definitions: `make picture`."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    """Write the picture; a test holds it equal to what the definition draws."""
-    definition = yaml.safe_load((HERE.parent / "statemachine" / "workflow.yaml").read_text(encoding="utf-8"))
-    (HERE / "workflow.svg").write_text(workflow_svg(definition), encoding="utf-8")
+    """Write the pictures; a test holds them equal to what the definitions draw."""
+    for name in ("workflow", "cleanup"):
+        text = (HERE.parent / "statemachine" / f"{name}.yaml").read_text(encoding="utf-8")
+        (HERE / f"{name}.svg").write_text(workflow_svg(yaml.safe_load(text)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,8 @@ class Settings:
     endpoint_secret_key: str = "local"  # noqa: S105
     wait_scale: float = 1.0  # of the Wait states: 0 tries a definition in seconds
     idle_seconds: float = 20.0  # a detached server without work ends after this long
+    idle_stop_seconds: float | None = None  # a version that nobody asks for so long stops; None for never
+    log_json: bool = False  # one JSON object a line instead of text, with a line for each API call
     concurrent_trainings: int = 1  # two cores: a second training at once would only slow the first
     running_versions: int = 10  # each unit is a process of about 100 MB
     functions_file: Path | None = None  # Python functions that Task states reach by `lambda:invoke`
@@ -77,6 +79,10 @@ class Settings:
             raise SettingsError(f"port {self.port}: a port is a number from 0 (any free one) to 65535")
         if not 0 <= self.wait_scale <= 1:
             raise SettingsError(f"CUSTOMLABELS_WAIT_SCALE={self.wait_scale}: give a number from 0 to 1")
+        if self.idle_stop_seconds is not None and not self.idle_stop_seconds > 0:
+            raise SettingsError(
+                f"idle stop after {self.idle_stop_seconds} s: give a time above 0, such as 30m"
+            )
         if not (self.account.isdigit() and len(self.account) == 12):
             raise SettingsError(f"account {self.account!r}: an account is 12 digits")
         if not self.is_loopback and not self.access_keys:
@@ -102,6 +108,8 @@ class Settings:
             "database_url": environment.get("CUSTOMLABELS_DATABASE_URL"),
             "wait_scale": _number(environment, "CUSTOMLABELS_WAIT_SCALE", float),
             "idle_seconds": _number(environment, "CUSTOMLABELS_IDLE_SECONDS", float),
+            "idle_stop_seconds": _number(environment, "CUSTOMLABELS_IDLE_STOP_SECONDS", float),
+            "log_json": environment.get("CUSTOMLABELS_LOG") == "json" or None,
             "functions_file": _path(environment.get("CUSTOMLABELS_FUNCTIONS")),
             "mock_file": _path(environment.get("SFN_MOCK_CONFIG")),  # the name that AWS's program knows
             "access_keys": _access_keys(home / "access-keys.json"),

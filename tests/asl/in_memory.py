@@ -85,7 +85,7 @@ class Shell:
         state = self.decisions[-1].state if self.decisions else None
         if state is not None and self.through_json:
             state = Execution.from_json(json.loads(json.dumps(state.to_json())))
-        seed = f"run-1/{len(self.decisions)}"
+        seed = f"run-1/{len(self.events)}"
         decision = decide(self.machine, state, happening, self.now, seed, self.rules)
         self.decisions.append(decision)
         self.events.extend(decision.events)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from tests.asl.in_memory import Shell
 
 from customlabels.asl import (
+    Decision,
     Happening,
     Rules,
     ScheduleTask,
@@ -21,6 +24,7 @@ from customlabels.asl import (
     parse,
 )
 
+INPUT = '{"list": [1, [ 2 ], "three"]}'
 RESOURCE = "arn:aws:states:::aws-sdk:rekognition:describeProjects"
 HANDLERS = {
     "Retry": [{"ErrorEquals": ["Busy"], "MaxAttempts": 1}],
@@ -117,7 +121,7 @@ def script(drawn: list[str]) -> Any:
 
 def run(definition: dict[str, Any], drawn: list[str], *, rules: Rules, through_json: bool = True) -> Shell:
     shell = Shell(parse(definition), script(drawn), rules, through_json=through_json)
-    shell.run('{"list": [1, [ 2 ], "three"]}')
+    shell.run(INPUT)
     return shell
 
 
@@ -142,6 +146,43 @@ def test_snapshots_through_json_change_nothing(definition: dict[str, Any], drawn
 
     assert reread.events == kept.events
     assert reread.decisions == kept.decisions
+
+
+class Crashing(Shell):
+    """A shell that dies now and then, and goes on from what was written.
+
+    A decision whose commit did not come is made again. A task that ran at the time is run again, under the
+    same token: it may be told to have started, and to have ended, once more.
+    """
+
+    dies: Callable[[], bool]
+
+    def tell(self, happening: Happening) -> Decision:
+        if self.dies():
+            decisions, events, ended = list(self.decisions), list(self.events), self.ended
+            super().tell(happening)
+            self.decisions, self.events, self.ended = decisions, events, ended
+        decision = super().tell(happening)
+        if isinstance(happening, TaskStarted | TaskSucceeded | TaskFailed | TaskTimedOut) and self.dies():
+            again = super().tell(happening)
+            decision = replace(again, commands=decision.commands + again.commands)
+        return decision
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(machines, answers, st.integers(0, 2**32))
+def test_crashes_leave_no_trace_in_the_history(
+    definition: dict[str, Any], drawn: list[str], crashes: int
+) -> None:
+    chance = Random(crashes)
+    rules = Rules(events_per_decision=7)
+    whole = run(definition, drawn, rules=rules)
+    crashing = Crashing(parse(definition), script(drawn), rules)
+    crashing.dies = lambda: chance.random() < 0.3
+    crashing.run(INPUT)
+
+    assert crashing.events == whole.events
+    assert crashing.ended == whole.ended
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -17,6 +17,7 @@ COMMANDS = (
     "status",
     "stop",
     "redrive",
+    "plan",
     "approve",
     "refuse",
     "detect",

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tests.datasets.lines import image_line
 
-from customlabels.datasets import check
+from customlabels.datasets import check, open_source
 from customlabels.storage import Objects
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -93,6 +93,7 @@ def test_labels_are_compared_between_the_parts(tmp_path: Path) -> None:
     assert {(problem.rule, problem.message.split("'")[1]) for problem in findings.warnings} == {
         ("few-images", "cat"),
         ("unknown-label", "Dog"),
+        ("alike-labels", "dog"),
         ("untested-label", "dog"),
         ("untested-label", "owl"),
     }
@@ -117,9 +118,9 @@ def test_the_same_image_twice_and_in_both_parts_is_told(tmp_path: Path) -> None:
 
     assert [(problem.rule, Path(problem.file).name) for problem in findings.warnings] == [
         ("duplicate", "copy.png"),
-        ("leak", "test"),
+        ("leak", "leak.png"),
     ]
-    assert "leak.png is the same image as" in findings.warnings[1].message
+    assert "is the same image as" in findings.warnings[1].message
 
 
 def test_a_manifests_problems_carry_their_lines(tmp_path: Path) -> None:
@@ -175,3 +176,54 @@ def test_real_data_passes(name: str) -> None:
 
     assert findings.errors == ()
     assert all(split.usable == split.lines for split in findings.summary)
+
+
+def test_near_duplicates_are_told_within_a_part_and_between_two(tmp_path: Path) -> None:
+    train = _photos(tmp_path / "train", 0, cat=10, dog=10)
+    test = _photos(tmp_path / "test", 100, cat=2, dog=2)
+    picture = Image.open(train / "cat/3.png").resize((160, 120))
+    picture.save(train / "cat/again.jpg", quality=60)
+    Image.open(train / "dog/4.png").save(test / "dog/leak.jpg")
+
+    findings = check([train, test])
+
+    assert {(problem.rule, Path(problem.file).name) for problem in findings.warnings} == {
+        ("near-duplicate", "again.jpg"),
+        ("near-leak", "leak.jpg"),
+    }
+
+
+def test_rules_for_whole_data_sets_are_told_once(tmp_path: Path) -> None:
+    train = _photos(tmp_path / "train", 0, cat=100, dog=10, Dog=1)
+    lines = [
+        image_line(str(file.relative_to(train)), file.parent.name, "x")
+        for file in sorted(train.rglob("*.png"))
+    ]
+    lines = [line.replace("s3://x/", "") for line in lines]
+    lines[-3:] = [json.dumps({"source-ref": json.loads(line)["source-ref"]}) for line in lines[-3:]]
+    (train / "all.manifest").write_text("\n".join(lines))
+
+    findings = check([train / "all.manifest"])
+
+    told = {problem.rule: problem.message for problem in findings.warnings}
+    assert told["unlabelled"].startswith("3 images have no label: dog/")
+    assert told["imbalance"] == "label 'cat' has 100 images, label 'Dog' only 1"
+    assert told["alike-labels"] == "the labels 'Dog' and 'dog' differ by case, spaces or signs only"
+
+
+def test_boxes_drawn_on_an_image_that_exif_turns_are_told(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(BytesIO(_image(1, (128, 96)))).save(tmp_path / "a.jpg", exif=exif)
+    (tmp_path / "boxes.csv").write_text("image,label,left,top,width,height\na.jpg,cat,1,1,20,20\n")
+    line = next(open_source(tmp_path / "boxes.csv").lines("photos")).replace("s3://photos/", "")
+    value = json.loads(line)
+    assert value["bounding-box"]["image_size"][0]["width"] == 96  # as it is seen
+    value["bounding-box"]["image_size"] = [{"width": 128, "height": 96, "depth": 3}]
+    (tmp_path / "one.manifest").write_text(json.dumps(value))
+
+    findings = check([tmp_path / "one.manifest"])
+
+    [told] = [problem.message for problem in findings.warnings if problem.rule == "other-size"]
+    assert told.startswith("a.jpg: its boxes were drawn on 128 x 96 pixels, the image is 96 x 128")
+    assert told.endswith("turned by its EXIF orientation")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.journeys.browser import Browser, browser_at
 from tests.journeys.stage import BUDGET, Finished, Home, draw, home_in, lines_until
 
 pytest.importorskip("torch")
@@ -92,3 +93,18 @@ def foreground(home: Home) -> Iterator["subprocess.Popen[str]"]:
     yield server
     server.terminate()
     server.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def browser(deployed: Deployed) -> Iterator[Browser]:
+    """One browser for all stories, at the server of `deployed`."""
+    with browser_at(deployed.home.server.url) as browser:
+        yield browser
+
+
+@pytest.fixture
+def clean(browser: Browser) -> Iterator[None]:
+    """Afterwards: no script failed, no policy was broken, no file was missing."""
+    browser.complaints()
+    yield
+    assert browser.complaints() == []

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from tests.journeys.conftest import Deployed
@@ -141,6 +143,22 @@ def test_a_model_below_the_threshold_is_rejected_and_the_old_one_stays(
     assert "not above the threshold" in said["Reasons"][0]
     assert said["ProjectVersionArn"] != deployed.version
     assert (refused.code, "in service" in refused.err) == (2, True)
+
+
+def test_a_rejected_run_has_a_report_that_says_why(
+    deployed: Deployed, rejected: Finished, tmp_path: Path
+) -> None:
+    said = rejected.json
+    again = deployed.home.typed("report", said["Name"], "--to", tmp_path / "why.html")
+    told = deployed.home.typed("report", said["ProjectVersionArn"], "--json")
+
+    page = Path(url2pathname(urlsplit(said["ReportPage"]).path))
+    assert page.name == "report.html"
+    assert ">REJECTED<" in page.read_text()
+    assert (again.code, (tmp_path / "why.html").read_text()) == (0, page.read_text())
+    assert told.json["Verdict"]["Decision"] == "REJECTED"
+    assert told.json["Figures"]["F1Score"] == pytest.approx(said["F1Score"])
+    assert deployed.home.typed("report", "no-such-run").code == 2
 
 
 # ------------------------------------------------------------ several runs at once
@@ -278,3 +296,20 @@ def test_check_finds_nothing_in_good_data_and_starts_no_server(deployed: Deploye
     assert "36 of 36 images usable, 3 labels" in plain.err
     assert (as_json["errors"], as_json["unusable"]) == ([], [])
     assert not home.path.exists()
+
+
+@pytest.mark.usefixtures("evening")
+def test_a_project_in_service_is_deleted_with_everything_in_it(deployed: Deployed) -> None:
+    unasked = deployed.home.typed("delete", "lamps")
+    done = deployed.home.typed("delete", "lamps", "--yes", "--json")
+    again = deployed.home.typed("delete", "lamps", "--yes")
+
+    rekognition = deployed.home.client("rekognition")
+    left = rekognition.describe_projects(ProjectNames=["lamps"])["ProjectDescriptions"]
+    rekognition.close()
+
+    assert (unasked.code, "--yes" in unasked.err) == (2, True)
+    assert done.code == 0, done.err
+    assert (done.json["Status"], done.json["Found"]) == ("SUCCEEDED", True)
+    assert left == []
+    assert (again.code, "no project of this name" in again.err) == (2, True)

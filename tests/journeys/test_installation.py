@@ -14,11 +14,12 @@ import customlabels
 from pathlib import Path
 from customlabels.console import console_app
 from customlabels.operations import models_folder
-from customlabels.pipeline import definition, local_substitutions
+from customlabels.pipeline import cleanup_definition, definition, local_substitutions
 from customlabels.wire import load_services
 
 home = Path(customlabels.__file__).parent
 assert definition(local_substitutions())["StartAt"] == "Defaults"
+assert cleanup_definition()["StartAt"] == "Defaults"
 assert load_services(models_folder())["customlabels"].operation("PutBucket").name == "PutBucket"
 for name in ("templates/base.html", "templates/start.html", "templates/run.html", "static/console.css"):
     assert (home / "console" / name).is_file(), name

@@ -33,7 +33,7 @@ from customlabels.operations import (
     job_handlers,
     models_folder,
 )
-from customlabels.serving import NotServing, StartFailed, UnitStatus, VersionStatus
+from customlabels.serving import NotServing, Shadow, StartFailed, Terms, UnitStatus, VersionStatus
 from customlabels.storage import Objects, Records
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.wire import Caller, Invocation, check_output, load_services, validate
@@ -126,17 +126,32 @@ class FakeUnits:
     """Versions without processes: what was started answers `cat`."""
 
     refusal: str | None = None
-    up: dict[str, tuple[Path, int, int | None]] = field(default_factory=dict)
+    up: dict[str, tuple[Path, Terms]] = field(default_factory=dict)
+    stops: list[tuple[str, bool]] = field(default_factory=list)
+    shadows: dict[str, Shadow] = field(default_factory=dict)
     asked: list[tuple[bytes, float | None, int | None]] = field(default_factory=list)
     detection_refusal: Exception | None = None
 
-    async def start(self, version: str, folder: Path, units: int = 1, max_units: int | None = None) -> None:
+    async def start(self, version: str, folder: Path, terms: Terms | None = None) -> None:
         if self.refusal is not None:
             raise StartFailed(self.refusal)
-        self.up[version] = (folder, units, max_units)
+        self.up[version] = (folder, terms or Terms())
 
-    async def stop(self, version: str) -> None:
+    async def stop(self, version: str, *, gently: bool = False) -> None:
+        self.stops.append((version, gently))
         self.up.pop(version, None)
+
+    def answers(self, version: str) -> bool:
+        return version in self.up
+
+    def watch(self, shadow: Shadow) -> None:
+        self.shadows[shadow.pair.live] = shadow
+
+    def unwatch(self, live: str) -> None:
+        self.shadows.pop(live, None)
+
+    def shadow(self, live: str) -> Shadow | None:
+        return self.shadows.get(live)
 
     async def detect(
         self, version: str, image: bytes, min_confidence: float | None = None, max_results: int | None = None
@@ -151,8 +166,8 @@ class FakeUnits:
     def status(self) -> list[VersionStatus]:
         units = (UnitStatus(123, "IDLE", 4), UnitStatus(None, "DOWN", 0))
         return [
-            VersionStatus(arn, "RUNNING", units, most, 0, 0, 4, 0.01, None)
-            for arn, (_folder, _units, most) in self.up.items()
+            VersionStatus(arn, "RUNNING", units, terms.max_units, 0, 0, 4, 0.01, None)
+            for arn, (_folder, terms) in self.up.items()
         ]
 
 

@@ -28,6 +28,16 @@ def test_a_missing_definition_is_said_with_where_it_was_looked_for(tmp_path: Pat
         definition_text([tmp_path / "wheel.yaml", tmp_path / "checkout.yaml"])
 
 
+def test_the_document_names_every_field_of_the_input_with_its_default() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "workflow.md").read_text(encoding="utf-8")
+    fields = definition(local_substitutions())["States"]["Defaults"]["Parameters"]
+
+    assert [name for name in fields if f"`{name.removesuffix('.$')}`" not in document] == []
+    assert [
+        value for name, value in fields.items() if name.endswith("Seconds") and str(value) not in document
+    ] == []
+
+
 def test_a_place_without_a_substitution_is_refused_by_name() -> None:
     substitutions = local_substitutions()
     del substitutions["OutputPrefix"]

@@ -708,6 +708,25 @@ def test_a_fault_in_any_call_keeps_its_name_and_leaves_no_new_version_running(st
     assert ("v-run-1" in aws.running()) is (state in ("Stop replaced", "Tell"))
 
 
+@pytest.mark.parametrize("state", TASKS)
+def test_a_call_that_is_made_twice_has_one_effect(state: str) -> None:
+    aws = UNUSUAL_WAYS.get(state, old_in_service)()
+    plain = run(MACHINE, UNUSUAL_WAYS.get(state, old_in_service)(), INPUT | UNUSUAL_INPUT.get(state, {}))
+    # What may be another run's is not taken for one's own; a timeout asks neither judge nor person again.
+    expected = {
+        "Copy dataset": "Rekognition.ResourceAlreadyExistsException",
+        "Judge": "States.Timeout",
+        "Ask for approval": "REJECTED",
+    }
+
+    again = run(MACHINE, aws, INPUT | UNUSUAL_INPUT.get(state, {}), {state: [LOST_ANSWER]})
+
+    usual = (plain.output or {}).get("Decision", plain.error)
+    assert state in again.states
+    assert (again.output or {}).get("Decision", again.error) == expected.get(state, usual), again.cause
+    assert len([version for version in aws.versions if version.name == "v-run-1"]) <= 1
+
+
 def signposted(workflow: dict[str, Any]) -> dict[str, Any]:
     """The workflow with a state of its own on every way out of a choice and on every catch."""
     posts: dict[str, Any] = {}

@@ -13,7 +13,7 @@ import pytest
 from tests.inference.tiny_model import fragile_graph, write_model
 from tests.serving.living import BLUE, GREEN, RED, lives, pids, play, until
 
-from customlabels.serving import DetectionFailed, NotServing, StartFailed, Supervisor
+from customlabels.serving import DetectionFailed, NotServing, StartFailed, Supervisor, Terms
 from customlabels.serving.versions import FAILED_STARTS
 
 KILLS_THE_FIRST_TWO = """
@@ -29,7 +29,7 @@ for name in "12":
 
 def test_a_killed_unit_is_replaced_while_the_other_goes_on_answering(model: Path) -> None:
     async def story(supervisor: Supervisor) -> None:
-        await supervisor.start("v", model, units=2)
+        await supervisor.start("v", model, Terms(2))
         killed, other = pids(supervisor.status()[0])
 
         os.kill(killed, signal.SIGKILL)
@@ -100,7 +100,7 @@ def _has_another_unit(supervisor: Supervisor, pid: int) -> bool:
 
 def test_an_image_that_ends_every_unit_is_answered_with_an_error_after_two(tmp_path: Path) -> None:
     async def story(supervisor: Supervisor) -> None:
-        await supervisor.start("v", write_model(tmp_path, model=fragile_graph(16)), units=2)
+        await supervisor.start("v", write_model(tmp_path, model=fragile_graph(16)), Terms(2))
         assert (await supervisor.detect("v", BLUE))[0].name == "blue"
 
         poison = asyncio.create_task(supervisor.detect("v", RED))
@@ -147,7 +147,7 @@ def test_a_start_that_crashes_tells_the_last_words_of_the_process(
 
     async def story(supervisor: Supervisor) -> None:
         with pytest.raises(StartFailed, match="it ended with 1: the runtime is broken here"):
-            await supervisor.start("v", model, units=2)
+            await supervisor.start("v", model, Terms(2))
 
     play(story)
 
@@ -169,11 +169,11 @@ def test_ctrl_c_does_not_end_a_unit(model: Path) -> None:
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from customlabels.serving import Supervisor
+from customlabels.serving import Supervisor, Terms
 
 async def serve():
     supervisor = Supervisor(lambda version, reason: None)
-    await supervisor.start("v", Path(sys.argv[1]), units=2)
+    await supervisor.start("v", Path(sys.argv[1]), Terms(2))
     print(*(unit.pid for unit in supervisor.status()[0].units), flush=True)
     await asyncio.sleep(600)
 

@@ -10,12 +10,12 @@ import uvloop
 from tests.serving.living import BLUE, GREEN, RED, lives, outcome, pids, play, until
 
 from customlabels.images import InvalidImageFormat
-from customlabels.serving import NotServing, Overloaded, StartFailed, Supervisor
+from customlabels.serving import NotServing, Overloaded, StartFailed, Supervisor, Terms
 
 
 def test_units_answer_concurrent_requests_each_with_its_own_labels(model: Path) -> None:
     async def story(supervisor: Supervisor) -> None:
-        await supervisor.start("v", model, units=2)
+        await supervisor.start("v", model, Terms(2))
 
         answers = await asyncio.gather(*(supervisor.detect("v", image) for image in [RED, GREEN, BLUE] * 4))
 
@@ -68,10 +68,10 @@ def test_a_version_that_nobody_started_is_not_serving(model: Path) -> None:
 
 def test_starting_again_changes_nothing_even_while_it_starts(model: Path) -> None:
     async def story(supervisor: Supervisor) -> None:
-        await asyncio.gather(*(supervisor.start("v", model, units=1, max_units=3) for _ in range(3)))
+        await asyncio.gather(*(supervisor.start("v", model, Terms(1, 3)) for _ in range(3)))
         (first,) = supervisor.status()
 
-        await supervisor.start("v", model, units=1)
+        await supervisor.start("v", model, Terms(1))
 
         assert pids(supervisor.status()[0]) == pids(first)
         assert (len(pids(first)), first.max_units) == (1, 3)
@@ -79,21 +79,10 @@ def test_starting_again_changes_nothing_even_while_it_starts(model: Path) -> Non
     play(story)
 
 
-@pytest.mark.parametrize(("units", "max_units"), [(0, None), (2, 1)])
-def test_a_number_of_units_that_makes_no_sense_is_refused(
-    model: Path, units: int, max_units: int | None
-) -> None:
-    async def story(supervisor: Supervisor) -> None:
-        with pytest.raises(ValueError, match="units at least 1"):
-            await supervisor.start("v", model, units, max_units)
-
-    play(story)
-
-
 def test_a_broken_folder_fails_with_the_reason_and_leaves_nothing(model: Path, tmp_path: Path) -> None:
     async def story(supervisor: Supervisor) -> None:
         with pytest.raises(StartFailed, match=r"model\.json: cannot be read"):
-            await supervisor.start("v", tmp_path, units=2)
+            await supervisor.start("v", tmp_path, Terms(2))
 
         assert supervisor.status() == []
         with pytest.raises(NotServing):
@@ -108,7 +97,7 @@ def test_requests_wait_while_a_version_starts(model: Path) -> None:
     """As after a restart of the server: clients see a slow answer, not an error."""
 
     async def story(supervisor: Supervisor) -> None:
-        starting = asyncio.create_task(supervisor.start("v", model, units=2))
+        starting = asyncio.create_task(supervisor.start("v", model, Terms(2)))
         await until(lambda: bool(supervisor.status()))
 
         found = await supervisor.detect("v", GREEN)
@@ -173,7 +162,7 @@ def test_a_request_whose_caller_went_away_is_not_worked_on(model: Path) -> None:
 
 def test_stop_answers_what_is_queued_then_ends_the_processes(model: Path) -> None:
     async def story(supervisor: Supervisor) -> None:
-        await supervisor.start("v", model, units=2)
+        await supervisor.start("v", model, Terms(2))
         units = pids(supervisor.status()[0])
         queued = [asyncio.create_task(supervisor.detect("v", BLUE)) for _ in range(12)]
         await asyncio.sleep(0)
@@ -212,7 +201,7 @@ def test_a_version_that_stops_takes_no_more_requests_and_can_start_again(model: 
 def test_a_start_can_be_stopped(model: Path) -> None:
     async def story(supervisor: Supervisor) -> None:
         for pause in (0, 0.05, 0.2):
-            starting = asyncio.create_task(outcome(supervisor.start("v", model, units=2)))
+            starting = asyncio.create_task(outcome(supervisor.start("v", model, Terms(2))))
             await asyncio.sleep(pause)
 
             await supervisor.stop("v")
@@ -237,7 +226,7 @@ def test_versions_do_not_disturb_each_other(model: Path) -> None:
 def test_it_runs_on_the_loop_of_the_server_as_well(model: Path) -> None:
     async def story() -> None:
         supervisor = Supervisor(lambda version, reason: None)
-        await supervisor.start("v", model, units=2)
+        await supervisor.start("v", model, Terms(2))
         (pid, _) = pids(supervisor.status()[0])
         assert (await supervisor.detect("v", RED))[0].name == "red"
         os.kill(pid, signal.SIGKILL)

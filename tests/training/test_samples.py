@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from customlabels.datasets import Entry, read_line
+from customlabels.errors import InvalidInput
 from customlabels.training import SAMPLES, SampleError, write_sample
 
 
@@ -34,7 +35,7 @@ def test_the_digits_are_written_as_folders_and_manifests_that_agree(tmp_path: Pa
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
 
-    with pytest.raises(SampleError, match="there already"):
+    with pytest.raises(InvalidInput, match="there already"):
         write_sample("digits", tmp_path, "samples")
 
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

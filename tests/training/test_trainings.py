@@ -130,7 +130,7 @@ def test_its_figures_agree_wherever_they_stand(spec: TrainingSpec, outcome: Trai
 def test_its_documents_lie_under_the_services_names(spec: TrainingSpec, outcome: TrainingOutcome) -> None:
     kinds = {
         "EvaluationResultSummary", "Evidence", "TestingGroundTruth", "TrainingGroundTruth", "ManifestSummary",
-        "TrainingManifestWithValidation", "TestingManifestWithValidation",
+        "TrainingManifestWithValidation", "TestingManifestWithValidation", "TrainingRecord",
     }  # fmt: skip
     tested = (spec.buckets["output"] / "runs/TestingGroundTruth-shapes-v1.json").read_text().splitlines()
 
@@ -138,6 +138,34 @@ def test_its_documents_lie_under_the_services_names(spec: TrainingSpec, outcome:
     assert all((spec.buckets["output"] / key).is_file() for key in outcome.output_keys.values())
     assert (len(tested), outcome.testing_images, outcome.training_images) == (15, 15, 36)
     assert json.loads(tested[0])["rekognition-custom-labels-evaluation-0-metadata"]["class-name"] == "circle"
+
+
+def test_what_was_said_of_images_that_were_not_learned_from_is_kept(
+    spec: TrainingSpec, outcome: TrainingOutcome
+) -> None:
+    told = document(spec, outcome.output_keys["TrainingRecord"])
+    card = json.loads((outcome.artefact_folder / "model.json").read_text())
+
+    kept = told["OutOfFold"]["Kept"]
+    assert len({image["Image"] for image in kept}) == len(kept) == outcome.training_images
+    names = [image["Image"].rsplit("/", 1)[-1].split("-")[0] for image in kept]
+    assert [image["Truth"] for image in kept] == [[told["Labels"].index(name)] for name in names]
+    assert told["TrainingImages"] == dict.fromkeys(LABELS, 12)
+    assert all(sum(image["Scores"]) == pytest.approx(1, abs=0.001) for image in kept)
+    assert told["Training"] == card["card"]
+    assert told["Digests"] == card["digests"]
+
+
+def test_of_another_kind_the_same_is_kept(other: TrainingSpec, other_outcome: TrainingOutcome) -> None:
+    told = document(other, other_outcome.output_keys["TrainingRecord"])
+
+    kept = told["OutOfFold"]["Kept"]
+    assert told["Kind"] == other_outcome.kind
+    assert len(kept) == told["OutOfFold"]["Images"] == other_outcome.training_images
+    if told["Kind"] == BOXES:
+        boxes = [box for image in kept for box in (*image["Truth"], *image["Found"])]
+        assert boxes
+        assert all(0 <= side <= 1 for _label, _score, *sides in boxes for side in sides)
 
 
 def test_a_finished_training_answers_at_once_when_it_is_asked_again(

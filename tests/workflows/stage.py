@@ -102,6 +102,8 @@ class Answers:
         self.go_on.wait(10)
         return task.parameters
 
+    startSyncExecution = block
+
 
 class Stage:
     """The parts around one database. `engine` is not started."""

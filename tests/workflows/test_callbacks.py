@@ -171,6 +171,17 @@ def test_stopping_an_execution_stops_the_one_that_it_waits_for(stage: Stage) -> 
     assert stage.finish(child_arn).status == "ABORTED"
 
 
+def test_a_task_of_an_activity_that_does_not_exist_fails_the_execution(stage: Stage) -> None:
+    caught = TASK_OF_ACTIVITY | {"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Last"}]}
+
+    ended = stage.finish(stage.begin(chain(T=caught, Last={"Type": "Pass"})))
+
+    place = "the state 'T' (entered at the event id #2)"
+    cause = f"An error occurred while executing {place}. The activity {ACTIVITY} does not exist."
+    assert (ended.error, ended.cause) == ("States.Runtime", cause)
+    assert [event.type for event in stage.events(ended.arn)][1:] == ["TaskStateEntered", "ExecutionFailed"]
+
+
 def keep_nothing(_tx: Transaction, _task: object) -> None:
     return None
 

@@ -209,3 +209,15 @@ def test_an_execution_that_the_interpreter_cannot_go_on_with_fails_alone(records
     assert (execution.status, execution.error) == ("FAILED", "States.Runtime")
     assert "snapshot of version -1" in (execution.cause or "")
     assert [event.id for event in stage.events(broken)] == [1, 2, 3]
+
+
+def test_calls_that_wait_for_other_executions_leave_the_places_of_tasks_free(stage: Stage) -> None:
+    waiting = stage.machine(chain(T={"Type": "Task", "Resource": task_arn("startSyncExecution")}), "waits")
+    for number in range(QUICK.task_threads + 4):
+        stage.executions.start(waiting, f"e{number}", "{}")
+    wait_until(lambda: len(stage.answers.seen) == QUICK.task_threads + 4)
+
+    other = stage.finish(stage.begin(chain(T={"Type": "Task", "Resource": task_arn("echo")})))
+
+    assert other.status == "SUCCEEDED"
+    assert not stage.answers.go_on.is_set()

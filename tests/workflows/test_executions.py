@@ -103,6 +103,19 @@ def test_a_deleted_machine_leaves_its_executions(idle: Stage) -> None:
     assert code_of(lambda: idle.executions.start(ARN, "later", "{}")) == "StateMachineDoesNotExist"
 
 
+@pytest.mark.parametrize(("definition", "rings"), [(PASS, 0), (LONG, 1)])
+def test_the_engine_is_woken_only_by_an_execution_that_goes_on(
+    idle: Stage, definition: Any, rings: int
+) -> None:
+    heard: list[str] = []
+    idle.records.subscribe("executions", lambda: heard.append("a ring"))
+    idle.machines.create(replace(MACHINE, definition=json.dumps(definition)))
+
+    idle.executions.start(ARN, "e", "{}")
+
+    assert len(heard) == rings
+
+
 def test_the_same_start_while_it_runs_gives_the_same_execution(idle: Stage) -> None:
     idle.machine(LONG)
     first = idle.executions.start(ARN, "e", '{"a": 1}')

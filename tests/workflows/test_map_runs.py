@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.workflows.waiting import wait_until
 
 from customlabels.asl import Rules
 from customlabels.storage import Objects, Records
-from customlabels.workflows import Engine, Execution, MapRun, MapRunner, MapRuns, TaskRequest
+from customlabels.workflows import Engine, Execution, MapRun, MapRunner, MapRuns, Submitted, TaskRequest
 
 READ = "arn:aws:states:::s3:getObject"
 
@@ -320,3 +320,45 @@ def test_a_reading_that_was_cut_off_begins_again(records: Records, tmp_path: Pat
     second.close()
 
     assert json.loads(str(execution.output)) == list(range(450))
+
+
+def test_a_server_that_was_silent_while_it_read_stages_nothing_any_more(
+    records: Records, tmp_path: Path
+) -> None:
+    """It would take the places of the children that the next reader is about to stage."""
+    silent, over = threading.Event(), threading.Event()
+    first, second = MapStage(records, tmp_path / "b"), MapStage(records, tmp_path / "b")
+    whole, begin = first.map_runs._inputs, first.map_runs.begin
+
+    def pausing(free: threading.Event | None, needed: threading.Event) -> Callable[..., Iterator[str]]:
+        def inputs(*given: Any) -> Iterator[str]:
+            for number, text in enumerate(whole(*given)):
+                if number == 300:
+                    if free is not None:
+                        free.set()
+                    needed.wait(30)
+                yield text
+
+        return inputs
+
+    def begin_and_tell(task: TaskRequest) -> Submitted:
+        try:
+            return begin(task)
+        finally:
+            over.set()
+
+    first.map_runs._inputs = pausing(None, silent)  # type: ignore[method-assign]
+    second.map_runs._inputs = pausing(silent, over)  # type: ignore[method-assign]
+    first.map_runs.begin = begin_and_tell  # type: ignore[method-assign]
+    first.engine.start()
+    items = list(range(700))
+    arn = first.begin(each({"Type": "Pass"}), json.dumps(items))
+    wait_until(lambda: bool(first.map_runs.of_execution(arn, 1, None)))
+    first.engine.close(timeout=0.0)
+    second.start()
+
+    execution = second.finish(arn)
+    second.close()
+
+    assert over.is_set()
+    assert json.loads(str(execution.output)) == items

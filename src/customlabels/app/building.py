@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from customlabels import __version__
 from customlabels.app.functions import functions_of, judge_function
 from customlabels.asl import Rules
-from customlabels.console import console_app
+from customlabels.console import AskAs, console_app
 from customlabels.errors import InvalidInput
 from customlabels.operations import (
     Dispatcher,
@@ -30,7 +30,9 @@ from customlabels.operations import (
     job_handlers,
     models_folder,
     note_failures,
+    resume_shadows,
     revive,
+    stop_idle,
     sweep_buckets,
 )
 from customlabels.serving import Supervisor
@@ -44,10 +46,11 @@ from customlabels.wire import (
     Key,
     S3App,
     S3Signatures,
+    Services,
     Signatures,
     WireApp,
     load_services,
-    not_found,
+    validate,
 )
 from customlabels.workflows import (
     Activities,
@@ -86,20 +89,29 @@ class App:
     units: Supervisor
     dispatcher: Dispatcher
     parts: Parts
+    closing: asyncio.Event  # set when the server is told to end, so that open streams of pages do not hold it
 
     async def start(self) -> None:
         """Take up what the last server left, then begin to work. Requests may come from here on."""
         # Ten versions take seconds to come up: who asks one of them meanwhile is answered when it is there.
-        self._reviving = asyncio.create_task(revive(self.parts))
+        self._reviving = asyncio.create_task(self._revive())
         await asyncio.to_thread(self._take_up)
         self.engine.start()
         self.parts.map_runs.start()
         self.jobs.start()
 
+    async def _revive(self) -> None:
+        await revive(self.parts)
+        await asyncio.to_thread(resume_shadows, self.parts)
+
     def _take_up(self) -> None:
         sweep_buckets(self.parts)
         self.engine.recover()
         self.jobs.recover()
+
+    def is_ready(self) -> bool:
+        """Whether all that ran when the last server ended runs again, or has failed to."""
+        return self._reviving.done()
 
     def has_open_work(self) -> bool:
         """Whether an execution or a job is under way, or a version is in service."""
@@ -134,7 +146,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     handlers: dict[str, JobHandler] = {}
     pace = JobPace({"train": settings.concurrent_trainings, "reproduce": 1}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
-    units = Supervisor(note_failures(records))
+    units = Supervisor(note_failures(records), stop_idle(records, jobs))
     objects = Objects(folder_of(records), s3, settings.home / "attributes")
 
     def may_use(account: str, bucket: str) -> bool:
@@ -165,6 +177,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         s3=s3,
         operator=settings.operator if settings.access_keys else None,
         mock_file=settings.mock_file,
+        idle_stop_seconds=settings.idle_stop_seconds,
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
@@ -176,23 +189,28 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         name: Key(key.secret, key.account, key.session_token) for name, key in settings.access_keys.items()
     }
     signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
-    # With access keys set, who may see pages is a login's matter, which this build does not have.
-    pages = not_found if keys else _console(dispatcher, Caller(settings.account, settings.region))
+    closing = asyncio.Event()
+    local = Caller(settings.account, settings.region)
+    pages = console_app(_asking(dispatcher, services), keys, local, closing)
     s3_signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
     s3_app = S3App(services.shape_only("s3"), dispatcher.acall, s3_signatures, fallback=pages)
     asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
-    return App(asgi, records, engine, jobs, units, dispatcher, parts)
+    return App(asgi, records, engine, jobs, units, dispatcher, parts, closing)
 
 
 def _endpoint(given: S3Settings) -> S3Endpoint:
     return S3Endpoint(given.endpoint_url, given.access_key, given.secret_key, given.region)
 
 
-def _console(dispatcher: Dispatcher, caller: Caller) -> Application:
-    async def ask(service: str, operation: str, members: Mapping[str, Any]) -> dict[str, Any]:
-        return await dispatcher.acall(Invocation(service, operation, dict(members), caller, _new_id()))
+def _asking(dispatcher: Dispatcher, services: Services) -> AskAs:
+    """Calls as they come over HTTP, held to the same models."""
 
-    return console_app(ask)
+    async def ask(caller: Caller, service: str, operation: str, members: Mapping[str, Any]) -> dict[str, Any]:
+        params = validate(services.shape_only(service).operation(operation), dict(members))
+        answer = await dispatcher.acall(Invocation(service, operation, params, caller, _new_id()))
+        return {name: value for name, value in answer.items() if value is not None}  # as the wire does
+
+    return ask
 
 
 def _check_mocks(file: Path | None) -> None:

@@ -167,7 +167,7 @@ class Rules:
     wait_scale: below 1 it shortens Wait states; such a wait lasts at least wait_floor_seconds, and never
     longer than it is written    max_events, max_payload_bytes: the limits of the service
     events_per_decision: about how many events one decision makes before it comes back with `ready`
-    token_of: the task token for a task id; pure
+    token_of: the task token for a task id; pure    missing: ARNs of activities that do not exist
     """
 
     wait_scale: float = 1.0
@@ -176,6 +176,7 @@ class Rules:
     max_payload_bytes: int = 262_144
     events_per_decision: int = 500
     token_of: Callable[[int], str] = "task-{}".format
+    missing: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not (0 <= self.wait_scale < math.inf and 0 <= self.wait_floor_seconds < math.inf):

@@ -8,6 +8,7 @@ the place of its workflow and its own name, so it needs no copy of the definitio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from customlabels.asl.choices import Condition
@@ -282,3 +283,10 @@ class Machine:
 
     workflows: Mapping[str, Workflow]
     timeout_seconds: int | None = None
+
+    @cached_property
+    def activities(self) -> frozenset[str]:
+        """The ARNs of the activities that its tasks name."""
+        states = (state for workflow in self.workflows.values() for state in workflow.states.values())
+        tasks = (state.body.resource for state in states if state.kind == "Task")
+        return frozenset(resource.arn for resource in tasks if resource.family == "Activity")

@@ -143,6 +143,8 @@ def schedule(run: Run, thread: Thread, state: State[machines.TaskBody]) -> None:
     parameters = state.flow.arguments(scope)
     if size_of(parameters.text) > run.rules.max_payload_bytes:
         raise data_limit(state.name)
+    if resource.arn in run.rules.missing:
+        raise runtime(f"The activity {resource.arn} does not exist.")
     details: dict[str, Json]
     if resource.family == "Task":
         region = run.execution.started.execution_arn.split(":")[3]

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import DataInvalid, Exit, UsageError
 from customlabels.cli.printing import print_json, print_table, say, show
-from customlabels.datasets import Findings, Problem, Source, bucket_name, check, open_source
+from customlabels.datasets import Findings, Problem, Source, bucket_name, check, open_source, split_ref
 from customlabels.settings import Settings
 from customlabels.storage import Objects
 
@@ -24,22 +24,25 @@ __all__ = [
     "SourceData",
     "add_bucket",
     "check_sources",
+    "existing",
     "list_buckets",
     "own_bucket",
+    "register_alone",
     "remove_bucket",
     "source_datasets",
+    "told_by_rule",
     "write_sample",
 ]
 
 MANIFESTS_BUCKET = "customlabels-manifests"
 OUTPUT_BUCKET = "customlabels-output"
-PROBLEMS_SHOWN = 20
+SHOWN_BY_RULE = 3
 POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class SourceData:
-    """The two sides of a run's data: each a folder or manifest of this machine, or a dataset ARN."""
+    """The two sides of a run's data: each files of this machine, a manifest at s3://, or a dataset ARN."""
 
     project: str
     train: Source | str
@@ -52,10 +55,15 @@ class SourceData:
         with different data never touch each other's.
         """
         sides = {"TRAIN": self.train, "TEST": self.test}
-        sources = {kind: side for kind, side in sides.items() if not isinstance(side, str)}
-        arns = {kind: side for kind, side in sides.items() if isinstance(side, str)}
+        arns = {kind: side for kind, side in sides.items() if isinstance(side, str) and _is_arn(side)}
+        sources = {kind: side for kind, side in sides.items() if kind not in arns}
         if sources:
-            manifests = {kind: _put_manifest(endpoint, source) for kind, source in sources.items()}
+            manifests = {
+                kind: _fetch_manifest(endpoint, side)
+                if isinstance(side, str)
+                else _put_manifest(endpoint, side)
+                for kind, side in sources.items()
+            }
             digest = hashlib.sha256("".join(sorted(manifests.values())).encode()).hexdigest()[:10]
             project_arn = _project(endpoint, f"{self.project[:200]}-source-{digest}")
             for kind, key in manifests.items():
@@ -64,15 +72,26 @@ class SourceData:
         return arns["TRAIN"], arns["TEST"]
 
 
+def register_alone(source: Source, project: str) -> str:
+    """The ARN of a project's training dataset with the data of a source; DataInvalid where it has another."""
+    endpoint = connect(Settings.from_environment())
+    arn = _project(endpoint, project)
+    if "TRAIN" in _datasets(endpoint, arn):
+        raise UsageError(f"project {project} has a training dataset already; choose another name")
+    made = _dataset(endpoint, arn, "TRAIN", _put_manifest(endpoint, source))
+    _wait_complete(endpoint, [made])
+    return made
+
+
 def source_datasets(train: str, test: str, project: str, *, leave_out: bool) -> SourceData:
     """Read and check both sides before anything is started; raises UsageError or DataInvalid.
 
     leave_out: train without the images and lines that cannot be used, rather than refuse them.
     """
-    places = {side: _existing(side) for side in (train, test) if not side.startswith("arn:")}
+    places = {side: existing(side) for side in (train, test) if not _is_remote(side)}
     findings = check(list(places.values()))
-    for warning in findings.warnings[:PROBLEMS_SHOWN]:
-        say(f"warning: {warning}")
+    for line in told_by_rule(findings.warnings):
+        say(line)
     refused = findings.errors if leave_out else (*findings.errors, *findings.unusable)
     if refused:
         raise DataInvalid(_all_problems(refused, findings))
@@ -80,7 +99,17 @@ def source_datasets(train: str, test: str, project: str, *, leave_out: bool) -> 
     return SourceData(project or _project_name(train), train_side, test_side)
 
 
-def _existing(text: str) -> Path:
+def _is_arn(side: str) -> bool:
+    return side.startswith("arn:")
+
+
+def _is_remote(side: str) -> bool:
+    """Whether the server has the data: it checks them itself."""
+    return side.startswith(("arn:", "s3://"))
+
+
+def existing(text: str) -> Path:
+    """The absolute path of a file or folder that is there; raises UsageError."""
     path = Path(text).expanduser()
     if not path.exists():
         raise UsageError(f"{text}: there is no such file or folder")
@@ -88,12 +117,24 @@ def _existing(text: str) -> Path:
 
 
 def _all_problems(refused: Sequence[Problem], findings: Findings) -> str:
-    shown = [str(problem) for problem in refused[:PROBLEMS_SHOWN]]
-    if len(refused) > PROBLEMS_SHOWN:
-        shown.append(f"... and {len(refused) - PROBLEMS_SHOWN} more: `customlabels check` lists all")
+    shown = told_by_rule(refused)
     if not findings.errors:
-        shown.append("to train without them, add --leave-out")
-    return "the data cannot be used as it is:\n" + "\n".join(f"  {line}" for line in shown)
+        shown.append("  to train without them, add --leave-out")
+    return "\n".join(["the data cannot be used as it is:", *shown])
+
+
+def told_by_rule(problems: Sequence[Problem]) -> list[str]:
+    """Lines for people: the first problems of each rule, and how many more there are."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.severity, problem.rule), []).append(problem)
+    lines = []
+    for (severity, rule), found in groups.items():
+        lines += [f"  {severity} {rule}: {problem}" for problem in found[:SHOWN_BY_RULE]]
+        if len(found) > SHOWN_BY_RULE:
+            more = len(found) - SHOWN_BY_RULE
+            lines.append(f"  {severity} {rule}: ... and {more} more: `customlabels check --json` lists all")
+    return lines
 
 
 def _project_name(train: str) -> str:
@@ -102,20 +143,29 @@ def _project_name(train: str) -> str:
         return (
             f"{train.split('/')[1][:200]}-pipeline"  # its own project may not be trained: it holds the source
         )
-    path = Path(train).absolute()
+    path = Path(train.removeprefix("s3:/")).absolute()
     generic = {"train", "training", "images", "data"}
-    stem = path.stem if path.is_file() else path.name
+    stem = path.stem if path.is_file() or train.startswith("s3://") else path.name
     name = path.parent.name if stem.lower() in generic else stem
     return re.sub(r"[^a-zA-Z0-9_.\-]+", "-", name).strip("-.")[:200] or "images"
+
+
+def _fetch_manifest(endpoint: Endpoint, address: str) -> str:
+    """Copy the manifest at s3://BUCKET/KEY into our own bucket, as it is now; returns its key there."""
+    bucket, key = split_ref(address)
+    return _keep_manifest(endpoint, endpoint.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def _put_manifest(endpoint: Endpoint, source: Source) -> str:
     """Register the images' folder and write their manifest into our own bucket; returns its key."""
     bucket = bucket_name(source.root)
     endpoint.customlabels.put_bucket(Name=bucket, Folder=str(source.root))
+    return _keep_manifest(endpoint, "".join(f"{line}\n" for line in source.lines(bucket)).encode())
+
+
+def _keep_manifest(endpoint: Endpoint, text: bytes) -> str:
     folder = endpoint.settings.manifests_folder
     own_bucket(endpoint, MANIFESTS_BUCKET, folder)
-    text = "".join(f"{line}\n" for line in source.lines(bucket)).encode()
     key = f"{hashlib.sha256(text).hexdigest()[:32]}.manifest"
     # A name that is its content's digest: written once, whole, and the same for the same data.
     Objects({MANIFESTS_BUCKET: folder}.get).write(MANIFESTS_BUCKET, key, text)
@@ -177,18 +227,22 @@ def _wait_complete(endpoint: Endpoint, arns: Sequence[str]) -> None:
 
 def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
     """Print every finding; data with an error is exit code 5."""
-    findings = check([_existing(source) for source in sources])
+    findings = check([existing(source) for source in sources])
     if as_json:
         print_json(findings.as_json())
     else:
-        for problem in findings.problems:
-            show(f"{problem.severity}: {problem}")
+        for line in told_by_rule([*findings.errors, *findings.unusable, *findings.warnings]):
+            show(line.removeprefix("  "))
         for split in findings.summary:
             say(
                 f"{split.source}: {split.usable} of {split.lines} images usable, "
                 f"{len(split.images_by_label)} labels"
             )
-    return Exit.DATA_INVALID if findings.errors or findings.unusable else Exit.DONE
+    if findings.errors or findings.unusable:
+        if not findings.errors:
+            say("`run` refuses these; with --leave-out it trains without what is unusable")
+        return Exit.DATA_INVALID
+    return Exit.DONE
 
 
 def write_sample(name: str, to: Path, *, as_json: bool) -> Exit:

@@ -94,6 +94,7 @@ class Endpoint:
             aws_session_token=key.session_token or None,
             config=Config(
                 inject_host_prefix=False,
+                s3={"addressing_style": "path"},
                 retries={"max_attempts": 4, "mode": "standard"},
                 proxies={},  # the server is this machine: no proxy of the environment reaches it
             ),

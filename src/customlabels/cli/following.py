@@ -16,7 +16,7 @@ from customlabels.cli.exits import AFTER_DECISION, AFTER_STATUS, Exit
 from customlabels.cli.places import Reached
 from customlabels.cli.printing import say, show
 
-__all__ = ["approval_token", "execution_result", "exit_after", "follow", "show_verdict"]
+__all__ = ["OPEN", "approval_token", "execution_result", "exit_after", "follow", "show_verdict"]
 
 POLL_SECONDS = 0.4
 # Elsewhere calls are counted and history is slow: from the first to the second, with jitter.
@@ -179,16 +179,19 @@ def show_verdict(result: dict[str, Any], flags: str = "") -> None:
         show(f"{result['Status']}  {result['Name']}")
         show(f"{result.get('Error', 'no error name')}: {result.get('Cause', 'no cause given')}")
         say(f"every step:  customlabels follow {name}{flags}")
+        if "ReportPage" in result:
+            say(f"read why:    {result['ReportPage']}")
         return
     version = result.get("ProjectVersionArn", "")
-    sign = ">" if result.get("Decision") == "DEPLOYED" else "<="
-    score = result.get("F1Score")
-    shown = "no F1 score" if score is None else f"F1 {score:.4f} {sign} {result.get('F1Threshold')}"
+    score, threshold = result.get("F1Score"), result.get("F1Threshold", 0)
+    sign = ">" if score is not None and score > threshold else "<="
+    shown = "no F1 score" if score is None else f"F1 {score:.4f} {sign} {threshold}"
     show(f"{result.get('Decision', 'DONE')}  {shown}  (test set)")
     for reason in result.get("Reasons", []):
         show(f"  {reason}")
     show(f"model   {version}")
     show(f"report  {result.get('Report', '')}")
+    say(f"read why: {result.get('ReportPage') or f'customlabels report {name}{flags}'}")
     project = version.split("/")[1] if version.count("/") > 1 else ""
     if result.get("Decision") == "DEPLOYED":
         if not flags:

@@ -15,10 +15,11 @@ from customlabels.cli.exits import DataInvalid, Exit, UsageError
 from customlabels.cli.following import approval_token, execution_result, exit_after, show_verdict
 from customlabels.cli.places import Elsewhere, Place, Reached
 from customlabels.cli.printing import print_json, print_table, say, show
+from customlabels.cli.units import show_units
 from customlabels.pipeline import STATE_MACHINE_NAME, current_key, local_substitutions
 from customlabels.settings import Settings
 
-__all__ = ["detect_images", "reproduce_version", "show_status", "stop_target", "take_down"]
+__all__ = ["detect_images", "reproduce_version", "show_status", "stop_target", "take_down", "versions_of"]
 
 RUNS_SHOWN = 20
 START_SECONDS = 60.0  # for the units of a version that a server just started brings back
@@ -53,10 +54,7 @@ def show_status(name: str, place: Place, *, as_json: bool) -> Exit:
         ((run["name"], run["status"], f"{run['startDate'].astimezone():%Y-%m-%d %H:%M:%S}") for run in runs),
     )
     if place.is_home:
-        print_table(
-            ("MODEL IN SERVICE", "UNITS", "REQUESTS"),
-            ((one["ProjectVersionArn"], len(one.get("Units", [])), one.get("Requests", 0)) for one in units),
-        )
+        show_units(units)
     return Exit.DONE
 
 
@@ -150,7 +148,7 @@ def _version_in_service(endpoint: Endpoint, model: str) -> str:
     project, version = parts[0] if parts else model, parts[1] if len(parts) > 1 else ""
     deadline = time.monotonic() + START_SECONDS
     while True:
-        found = _versions(endpoint, project, version)
+        found = versions_of(endpoint, project, version)
         running = [str(one["ProjectVersionArn"]) for one in found if one["Status"] == "RUNNING"]
         if running:
             named = _current(endpoint, project)
@@ -175,7 +173,7 @@ def _current(endpoint: Endpoint, project: str) -> str | None:
         return None
 
 
-def _versions(endpoint: Reached, project: str, version: str) -> list[dict[str, Any]]:
+def versions_of(endpoint: Reached, project: str, version: str) -> list[dict[str, Any]]:
     """A project's versions, newest first; one of them where `version` is given."""
     found = endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]
     if not found:
@@ -193,7 +191,7 @@ def reproduce_version(target: str, *, as_json: bool) -> Exit:
     if target.startswith("arn:"):
         project, version = target.split("/")[1::2][:2]
     endpoint = connect(Settings.from_environment())
-    found = [one for one in _versions(endpoint, project, version) if one["Status"] not in NOT_TRAINED]
+    found = [one for one in versions_of(endpoint, project, version) if one["Status"] not in NOT_TRAINED]
     if not found:
         raise UsageError(f"{target}: there is no trained version of this name")
     asked = {"ProjectVersionArn": str(found[0]["ProjectVersionArn"])}
@@ -248,7 +246,7 @@ def _leave_nothing(endpoint: Reached, run_input: dict[str, Any], name: str, flag
     if not endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]:
         return []
     cancelled = []
-    for one in _versions(endpoint, project, version):
+    for one in versions_of(endpoint, project, version):
         arn, status = one["ProjectVersionArn"], one["Status"]
         # Nobody waits for the training any more, and others wait behind it.
         if status == "TRAINING_IN_PROGRESS" and endpoint.customlabels:
@@ -267,7 +265,7 @@ def _stop_versions(endpoint: Reached, target: str) -> list[str]:
     else:
         project, _, version = target.partition("/")
         try:
-            found = _versions(endpoint, project, version)
+            found = versions_of(endpoint, project, version)
         except UsageError:
             raise UsageError(f"{target}: there is no run and no project of this name") from None
         arns = [one["ProjectVersionArn"] for one in found if one["Status"] in ("RUNNING", "STARTING")]

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "Machine", "Profile", "Region", "Run", "Stack", "Url"]
+__all__ = ["Json", "Machine", "Profile", "Region", "Run", "Stack", "Target", "Url"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Run = Annotated[str, typer.Argument(help="A run's name or execution ARN.")]
+Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]
 Url = Annotated[str, typer.Option("--endpoint-url", help="Another Step Functions endpoint.")]
 Profile = Annotated[str, typer.Option(help="AWS, with this profile.")]
 Region = Annotated[str, typer.Option(help="AWS, in this region.")]

@@ -66,6 +66,11 @@ class Elsewhere:
         """boto3's client of Custom Labels."""
         return self._client("rekognition")
 
+    @cached_property
+    def s3(self) -> Any:
+        """boto3's client of S3."""
+        return self._client("s3")
+
     @property
     def url(self) -> str:
         """The address of its Step Functions."""

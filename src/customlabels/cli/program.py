@@ -10,11 +10,13 @@ import typer
 
 from customlabels import __version__
 from customlabels.cli.backbones import backbone as backbones
+from customlabels.cli.dataset_commands import dataset
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
 from customlabels.cli.ledger_commands import history, rollback
-from customlabels.cli.options import Json
-from customlabels.cli.run_commands import approve, follow, redrive, refuse, run, status, stop
+from customlabels.cli.options import Json, Target
+from customlabels.cli.run_commands import approve, follow, plan, redrive, refuse, report, run, status, stop
+from customlabels.cli.serving_commands import export, promote, shadow, start
 from customlabels.errors import CustomLabelsError, InvalidInput
 
 __all__ = ["main"]
@@ -31,11 +33,27 @@ bucket = typer.Typer(
 )
 app.add_typer(bucket, name="bucket")
 app.add_typer(backbones, name="backbone")
+app.add_typer(dataset, name="dataset")
 app.add_typer(execution, name="execution")
-for command in (run, follow, status, stop, redrive, approve, refuse, verify, history, rollback):
+for command in (
+    plan,
+    run,
+    follow,
+    status,
+    report,
+    stop,
+    redrive,
+    approve,
+    refuse,
+    verify,
+    history,
+    rollback,
+    start,
+    shadow,
+    promote,
+    export,
+):
     app.command()(command)
-
-Target = Annotated[str, typer.Argument(help="A project, PROJECT/VERSION or an ARN.")]
 
 
 def main() -> NoReturn:
@@ -160,13 +178,25 @@ def serve(
             help="Answers for Task states by test case: a mock configuration of Step Functions Local."
         ),
     ] = None,
+    idle_stop: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stop models after so long without a request: 30m.")
+    ] = None,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines, one a request too.")] = False,
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
 ) -> None:
     """Serve the API and the console in the foreground."""
     from customlabels.app import serve_home
+    from customlabels.cli.durations import seconds_of
     from customlabels.settings import Settings
 
-    settings = Settings.from_environment(host=host, port=port, functions_file=functions, mock_file=mocks)
+    settings = Settings.from_environment(
+        host=host,
+        port=port,
+        functions_file=functions,
+        mock_file=mocks,
+        idle_stop_seconds=seconds_of(idle_stop) if idle_stop else None,
+        log_json=log_json or None,
+    )
     serve_home(settings, detached=detached)
 
 
@@ -176,6 +206,18 @@ def down(as_json: Json = False) -> None:
     from customlabels.cli.looking import take_down
 
     raise typer.Exit(take_down(as_json=as_json))
+
+
+@app.command()
+def delete(
+    project: Annotated[str, typer.Argument(help="The project's name.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a project with its versions and datasets; nothing of it comes back."""
+    from customlabels.cli.deleting import delete_project
+
+    raise typer.Exit(delete_project(project, yes=yes, as_json=as_json))
 
 
 @bucket.command("add")

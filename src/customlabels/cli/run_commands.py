@@ -1,7 +1,8 @@
-"""The arguments of run, follow, status, stop, redrive, approve and refuse; here or on AWS."""
+"""The arguments of run, follow, status, report, stop, redrive, approve and refuse; here or on AWS."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from customlabels.cli.exits import UsageError
 from customlabels.cli.options import Json, Machine, Profile, Region, Run, Stack, Url
 
-__all__ = ["approve", "follow", "redrive", "refuse", "run", "status", "stop"]
+__all__ = ["approve", "follow", "plan", "redrive", "refuse", "report", "run", "status", "stop"]
 
 Detach = Annotated[bool, typer.Option("--detach", help="Return once the run is started.")]
 
@@ -25,7 +26,9 @@ def _amount(help_text: str, metavar: str = "NUMBER") -> Any:
 def run(
     train: Annotated[
         str,
-        typer.Option(metavar="SRC", help="Training images: a folder per label, a manifest, a dataset ARN."),
+        typer.Option(
+            metavar="SRC", help="Training images: folders, manifest, COCO, YOLO, VOC, CSV, s3://, ARN."
+        ),
     ] = "",
     test: Annotated[
         str, typer.Option(metavar="SRC", help="Test images, in the same forms; on AWS ARNs.")
@@ -110,6 +113,18 @@ def run(
     raise typer.Exit(run_elsewhere(request, place, detach=detach, as_json=as_json))
 
 
+def plan(
+    sources: Annotated[list[str] | None, typer.Argument(help="Training data, then test data.")] = None,
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Training time, such as 90s or 10m.")] = "",
+    aws: Annotated[bool, typer.Option("--aws", help="On AWS: calls, permissions, money.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a run would do, take and cost, before anything starts."""
+    from customlabels.cli.planning import plan_run
+
+    raise typer.Exit(plan_run(sources or [], budget, aws=aws, as_json=as_json))
+
+
 def follow(
     name: Run,
     endpoint_url: Url = "",
@@ -142,6 +157,27 @@ def status(
 
     place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(show_status(name, place, as_json=as_json))
+
+
+def report(
+    run: Annotated[str, typer.Argument(help="A run's name, or the ARN of an execution or a version.")],
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it (default: among the results).")
+    ] = None,
+    endpoint_url: Url = "",
+    profile: Profile = "",
+    region: Region = "",
+    stack_name: Stack = "",
+    state_machine_arn: Machine = "",
+    as_json: Json = False,
+) -> None:
+    """Why a run was decided as it was: one HTML file with figures, curves and pictures."""
+    from customlabels.cli.places import Place
+    from customlabels.cli.reporting import show_report
+
+    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
+    raise typer.Exit(show_report(run, place, to, open_it=open_it, as_json=as_json))
 
 
 def stop(

@@ -21,9 +21,10 @@ from customlabels.cli.data import OUTPUT_BUCKET, own_bucket, source_datasets
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import WITHOUT_CREDENTIALS, Exit, NoEndpoint, UsageError
-from customlabels.cli.following import execution_result, exit_after, follow, show_verdict
+from customlabels.cli.following import OPEN, execution_result, exit_after, follow, show_verdict
 from customlabels.cli.places import Place, Reached
 from customlabels.cli.printing import print_json, say
+from customlabels.cli.reporting import written_report
 from customlabels.pipeline import (
     STATE_MACHINE_NAME,
     RunInput,
@@ -33,7 +34,7 @@ from customlabels.pipeline import (
 )
 from customlabels.settings import Settings
 
-__all__ = ["RunRequest", "follow_run", "redrive_run", "run_pipeline"]
+__all__ = ["RunRequest", "follow_run", "redrive_run", "registered", "run_pipeline"]
 
 AUTOMATIC_BUDGET_SECONDS = 900.0  # the most that a training without a budget takes
 LOCAL_ROLE = "arn:aws:iam::{account}:role/customlabels-local"  # the API wants one; nobody assumes it here
@@ -90,7 +91,8 @@ def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
     inputs = replace(
         inputs, training_dataset_arn=train_arn, test_dataset_arn=test_arn, project_name=data.project
     )
-    arn = _start(endpoint, _machine(endpoint), name, inputs.to_json())
+    machine = registered(endpoint, STATE_MACHINE_NAME, definition(local_substitutions()))
+    arn = _start(endpoint, machine, name, inputs.to_json())
     say(f"weights to start from: {backbone or 'random ones, of our own network'}")
     say(f"run {name} of project {data.project} at {endpoint.url}")
     return _begun(endpoint, arn, name, detach=detach, as_json=as_json)
@@ -178,12 +180,12 @@ def _start(reached: Reached, machine: str, name: str, inputs: Mapping[str, Any])
     return str(answer["executionArn"])
 
 
-def _machine(endpoint: Endpoint) -> str:
-    """The pipeline's state machine, created or brought to this program's definition."""
-    text = json.dumps(definition(local_substitutions()))
-    role, arn = LOCAL_ROLE.format(account=endpoint.account), endpoint.machine_arn
+def registered(endpoint: Endpoint, name: str, machine: Mapping[str, Any]) -> str:
+    """The ARN of a state machine of ours, created or brought to this program's definition."""
+    text, role = json.dumps(machine), LOCAL_ROLE.format(account=endpoint.account)
+    arn = endpoint.machine_arn.replace(STATE_MACHINE_NAME, name)
     try:
-        endpoint.states.create_state_machine(name=STATE_MACHINE_NAME, definition=text, roleArn=role)
+        endpoint.states.create_state_machine(name=name, definition=text, roleArn=role)
     except ClientError as error:
         if error.response["Error"]["Code"] != "StateMachineAlreadyExists":
             raise
@@ -216,6 +218,8 @@ def _followed(reached: Reached, arn: str, name: str, flags: str, *, as_json: boo
             f"the server went away: {error}\n"
             f"the run goes on when one is there:  customlabels follow {name}{flags}"
         ) from error
+    if result["Status"] not in OPEN and (page := written_report(reached, arn)):
+        result["ReportPage"] = page
     if as_json:
         print_json(result | {"Endpoint": reached.url})
     else:

@@ -1,5 +1,6 @@
-"""Web pages for people: runs, models, and each run's graph; sees only what the API gives."""
+"""Web pages for people: runs, models, data sets; they see and do only what the API gives."""
 
-from customlabels.console.pages import Ask, console_app
+from customlabels.console.pages import console_app
+from customlabels.console.site import AskAs
 
-__all__ = ["Ask", "console_app"]
+__all__ = ["AskAs", "console_app"]

@@ -1,154 +1,109 @@
-"""The console's pages: HTML from the server, our own style sheet, no script.
-
-Layer: console. A page is a few API calls and a template; a page of something that still changes asks the
-browser to load it again.
-"""
+"""The console as one ASGI application: its addresses, its refusals, its files."""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from customlabels.drawing import workflow_svg
+from customlabels.console.galleries import (
+    add_images,
+    change_entries,
+    desk_page,
+    gallery_page,
+    save_entry,
+    suggest,
+)
+from customlabels.console.guarding import Guard
+from customlabels.console.models import compare_page, detect, model_page, scores, try_page
+from customlabels.console.running import change_run, report_page, run_page, run_stream
+from customlabels.console.site import AskAs, Site
+from customlabels.console.starting import change_model, projects_page, start_page
+from customlabels.drawing import SHEET
 from customlabels.errors import ServiceError
+from customlabels.wire import Application, Caller, Key
 
-__all__ = ["Ask", "console_app"]
+__all__ = ["console_app"]
 
-# One API call: service, operation, members -> the answer; raises ServiceError.
-Ask = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
-
-HERE = Path(__file__).parent
-RUNS_SHOWN = 50
-EVENTS_SHOWN = 500
-# A page of this machine only answers to this machine's names, so that no other site can borrow them.
-HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
+STATIC = Path(__file__).parent / "static"
+STATUSES = {
+    "AccessDeniedException": 403,
+    "ResourceNotFoundException": 404,
+    "ExecutionDoesNotExist": 404,
+    "InvalidArn": 404,
 }
 
-
-def console_app(ask: Ask) -> Starlette:
-    """The ASGI application of the pages; everything that it shows comes through `ask`."""
-    templates = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    templates.filters |= {"moment": moment, "duration": duration}
-
-    def page(name: str, status: int = 200, **values: Any) -> Response:
-        return HTMLResponse(templates.get_template(name).render(**values), status, headers=HEADERS)
-
-    async def start(_request: Request) -> Response:
-        runs = await _newest_runs(ask)
-        versions = (await ask("customlabels", "ListUnits", {}))["Versions"]
-        return page("start.html", runs=runs, versions=versions, refresh=_is_open(runs))
-
-    async def run(request: Request) -> Response:
-        arn = request.path_params["arn"]
-        description = await ask("stepfunctions", "DescribeExecution", {"executionArn": arn})
-        machine = await ask("stepfunctions", "DescribeStateMachineForExecution", {"executionArn": arn})
-        events = await _history(ask, arn)
-        svg = workflow_svg(json.loads(machine["definition"]), state_statuses(events))
-        return page(
-            "run.html",
-            run=description,
-            output=_pretty(description.get("output", "")),
-            events=events[: -EVENTS_SHOWN - 1 : -1],
-            total=len(events),
-            graph=Markup(svg),  # noqa: S704 - drawn by our own code, which escapes names
-            refresh=description["status"] == "RUNNING",
-        )
-
-    async def refused(_request: Request, error: Exception) -> Response:
-        return page("refused.html", status=404, error=error, refresh=False)
-
-    return Starlette(
-        routes=[
-            Route("/", start),
-            Route("/runs/{arn}", run),
-            Mount("/static", StaticFiles(directory=HERE / "static")),
-        ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
-        exception_handlers={ServiceError: refused},
-    )
+Handler = Callable[[Site, Request], Awaitable[Response]]
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/", start_page),
+    ("POST", "/models", change_model),
+    ("GET", "/models/{arn:path}", model_page),
+    ("GET", "/scores/{arn:path}", scores),
+    ("GET", "/compare", compare_page),
+    ("GET", "/try/{arn:path}", try_page),
+    ("POST", "/try/{arn:path}", detect),
+    ("GET", "/datasets", projects_page),
+    ("GET", "/datasets/{arn:path}", gallery_page),
+    ("POST", "/datasets/{arn:path}", change_entries),
+    ("GET", "/desk/{arn:path}", desk_page),
+    ("POST", "/desk/{arn:path}", save_entry),
+    ("POST", "/suggest", suggest),
+    ("POST", "/add/{arn:path}", add_images),
+    ("GET", "/runs/{arn:path}", run_page),
+    ("POST", "/runs/{arn:path}", change_run),
+    ("GET", "/stream/{arn:path}", run_stream),
+    ("GET", "/report/{arn:path}", report_page),
+)
 
 
-async def _newest_runs(ask: Ask) -> list[dict[str, Any]]:
-    """Runs of all state machines, newest first."""
-    machines = (await ask("stepfunctions", "ListStateMachines", {}))["stateMachines"]
-    runs: list[dict[str, Any]] = []
-    for machine in machines:
-        wanted = {"stateMachineArn": machine["stateMachineArn"], "maxResults": RUNS_SHOWN}
-        runs += (await ask("stepfunctions", "ListExecutions", wanted))["executions"]
-    return sorted(runs, key=lambda run: float(run["startDate"]), reverse=True)[:RUNS_SHOWN]
+def console_app(
+    ask_as: AskAs,
+    keys: Mapping[str, Key],
+    local: Caller,
+    closing: asyncio.Event,
+    clock: Callable[[], float] = time.time,
+) -> Application:
+    """The ASGI application of the pages; everything that it shows and does goes through `ask_as`.
 
-
-async def _history(ask: Ask, arn: str) -> list[dict[str, Any]]:
-    """Every event, oldest first; the service itself bounds a history to 25,000."""
-    wanted: dict[str, Any] = {"executionArn": arn, "maxResults": 1000, "includeExecutionData": False}
-    events: list[dict[str, Any]] = []
-    while True:
-        page = await ask("stepfunctions", "GetExecutionHistory", wanted)
-        events += page["events"]
-        if not page.get("nextToken"):
-            return events
-        wanted["nextToken"] = page["nextToken"]
-
-
-def _is_open(runs: list[dict[str, Any]]) -> bool:
-    return any(run["status"] == "RUNNING" for run in runs)
-
-
-def state_statuses(events: list[dict[str, Any]]) -> dict[str, str]:
-    """Each state's last status by name, as the graph colours it: RUNNING once entered, then SUCCEEDED.
-
-    What was still RUNNING when the execution ended badly is FAILED.
+    keys: who may log in; without any, whoever is on this machine is `local`
+    closing: set when the server ends
     """
-    statuses: dict[str, str] = {}
-    for event in events:
-        if "stateEnteredEventDetails" in event:
-            statuses[event["stateEnteredEventDetails"]["name"]] = "RUNNING"
-        elif "stateExitedEventDetails" in event:
-            statuses[event["stateExitedEventDetails"]["name"]] = "SUCCEEDED"
-        elif event["type"] in ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"):
-            statuses |= {name: "FAILED" for name, status in statuses.items() if status == "RUNNING"}
-    return statuses
+    site = Site.of(ask_as, closing)
 
+    async def login(request: Request) -> Response:
+        wrong, asked = "wrong" in request.query_params, request.query_params.get("next", "/")
+        return site.page(request, "login.html", wrong=wrong, asked=asked)
 
-def moment(seconds: float) -> str:
-    """A time of the API (epoch seconds) as people of this machine read it."""
-    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}"
+    async def image(request: Request) -> Response:
+        return await site.thumbnails.answer(request, site.ask(request))
 
+    async def sheet(_request: Request) -> Response:
+        return PlainTextResponse(SHEET, media_type="text/css", headers={"Cache-Control": "max-age=60"})
 
-def duration(seconds: float) -> str:
-    """A length of time in its two largest units: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    async def refused(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 400
+        text = "there is no such page" if status == 404 else str(error)
+        if isinstance(error, ServiceError):
+            status, text = STATUSES.get(error.code, 400), error.message
+        if request.method == "POST" and "x-csrf-token" in request.headers:  # by a script, not by a form
+            return PlainTextResponse(text, status)
+        return site.page(request, "refused.html", status=status, text=text)
 
-
-def _pretty(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text
+    pages = [Route(path, partial(handler, site), methods=[method]) for method, path, handler in ROUTES]
+    files = [
+        Route("/login", login),
+        Route("/static/drawings.css", sheet),
+        Mount("/static", StaticFiles(directory=STATIC)),
+        Route("/images/{bucket}/{key:path}", image),
+    ]
+    refusals = {ServiceError: refused, HTTPException: refused}
+    return Guard(Starlette(routes=[*pages, *files], exception_handlers=refusals), keys, local, clock)

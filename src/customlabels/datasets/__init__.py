@@ -1,9 +1,13 @@
 """Datasets: labelled images by their manifest lines; read, checked, staged, copied and counted."""
 
 from customlabels.datasets.attributes import Box, LineError, line_error
+from customlabels.datasets.building import new_folder
 from customlabels.datasets.checking import check
+from customlabels.datasets.copies import Copies, near_duplicates
 from customlabels.datasets.distributing import chosen_for_test, labels_by_position
-from customlabels.datasets.findings import Findings, Problem
+from customlabels.datasets.dividing import Difference, compared, divided_by_label
+from customlabels.datasets.exporting import FORMATS, Images, export, images_of, write_parts
+from customlabels.datasets.findings import RULES, Findings, Problem
 from customlabels.datasets.listing import (
     Filters,
     LabelCount,
@@ -30,12 +34,17 @@ from customlabels.datasets.revisions import MOST_NOTED, Stats, changed, divided,
 from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
+    "FORMATS",
     "MOST_NOTED",
+    "RULES",
     "Box",
+    "Copies",
+    "Difference",
     "Dropped",
     "Entry",
     "Filters",
     "Findings",
+    "Images",
     "LabelCount",
     "LineError",
     "ManifestFileError",
@@ -47,16 +56,22 @@ __all__ = [
     "changed",
     "check",
     "chosen_for_test",
+    "compared",
     "divided",
+    "divided_by_label",
     "dropped_error",
     "dropped_of",
     "entries_of",
     "every_entry",
+    "export",
     "file_lines",
+    "images_of",
     "labels_by_position",
     "labels_of",
     "line_error",
     "listed_line",
+    "near_duplicates",
+    "new_folder",
     "note_dropped",
     "open_source",
     "read_folder",
@@ -67,4 +82,5 @@ __all__ = [
     "stage",
     "stats_of",
     "validated_line",
+    "write_parts",
 ]

@@ -36,8 +36,10 @@ def labels_by_position(records: Records, revision_id: str) -> dict[int, tuple[st
         return {row.position: (row.source_ref, tuple(labels.get(row.position, ()))) for row in rows}
 
 
-def chosen_for_test(found: Mapping[int, tuple[str, Sequence[str]]], seed: int = 0) -> set[int]:
-    """The positions of a fifth of the entries, a fifth of each label's as nearly as that goes.
+def chosen_for_test(
+    found: Mapping[int, tuple[str, Sequence[str]]], seed: int = 0, share: float = TEST_SHARE
+) -> set[int]:
+    """The positions of a share of the entries, and of each label's as nearly as that goes.
 
     found: address and labels of each entry. A label of two images or more is on both sides afterwards, where
     that is possible at all: with several labels an image, two of them may exclude each other. Raises
@@ -56,12 +58,14 @@ def chosen_for_test(found: Mapping[int, tuple[str, Sequence[str]]], seed: int = 
     decided: set[int] = set()
     for label in sorted(members, key=lambda name: (counts[name], name)):  # the rarest have the least choice
         open_ones = [position for position in members[label] if position not in decided]
-        missing = _wanted(label, counts[label]) - sum(position in chosen for position in members[label])
+        missing = _wanted(label, counts[label], share) - sum(
+            position in chosen for position in members[label]
+        )
         chosen.update(open_ones[: max(0, missing)])
         decided.update(open_ones)
-    sides = _Sides(members, found, chosen)
+    sides = _Sides(members, found, chosen, share)
     sides.mend()
-    sides.fill_up(round(TEST_SHARE * len(found)))
+    sides.fill_up(round(share * len(found)))
     return chosen
 
 
@@ -69,9 +73,9 @@ def _lot(source_ref: str, seed: int) -> bytes:
     return hashlib.blake2b(source_ref.encode(), digest_size=8, salt=seed.to_bytes(8, "big")).digest()
 
 
-def _wanted(label: str, count: int) -> int:
-    fifth = round(TEST_SHARE * count)
-    return fifth if label == UNLABELED or count < 2 else max(1, fifth)
+def _wanted(label: str, count: int, share: float) -> int:
+    part = round(share * count)
+    return part if label == UNLABELED or count < 2 else max(1, part)
 
 
 class _Sides:
@@ -82,8 +86,9 @@ class _Sides:
         members: Mapping[str, list[int]],
         found: Mapping[int, tuple[str, Sequence[str]]],
         chosen: set[int],
+        share: float,
     ) -> None:
-        self._members, self._found, self._chosen = members, found, chosen
+        self._members, self._found, self._chosen, self._share = members, found, chosen, share
         self._tested = Counter(label for position in chosen for label in self._labels(position))
 
     def mend(self) -> None:
@@ -104,7 +109,7 @@ class _Sides:
                 return
 
     def _need(self, label: str) -> float:
-        return TEST_SHARE * len(self._members[label]) - self._tested[label]
+        return self._share * len(self._members[label]) - self._tested[label]
 
     def _labels(self, position: int) -> set[str]:
         return set(self._found[position][1]) or {UNLABELED}
@@ -126,7 +131,7 @@ class _Sides:
         return True
 
     def _gain(self, position: int, to_test: bool) -> float:
-        """How much nearer to a fifth the labels of the entry come when it moves."""
+        """How much nearer to their share the labels of the entry come when it moves."""
         step = 1 if to_test else -1
         needs = [self._need(label) for label in self._labels(position)]
         return sum(abs(need) - abs(need - step) for need in needs)

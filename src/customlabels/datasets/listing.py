@@ -150,10 +150,12 @@ def _by_block(
 ) -> Iterator[tuple[int, str]]:
     """Entries of the blocks that have the text, block after block until the page is full."""
     here = ref_blocks.c.revision_id == begin.revision_id, ref_blocks.c.last > begin.after_position
+    letters = set(text)  # one that a block lacks is told much sooner than the text as a whole
     left = begin.limit
     with closing(reading.execute(select(ref_blocks).where(*here).order_by(ref_blocks.c.first))) as blocks:
         for block in blocks:
-            if text not in block.refs:  # twice as fast as the databases' own functions
+            # Twice as fast as the databases' own functions.
+            if not all(letter in block.refs for letter in letters) or text not in block.refs:
                 continue
             first = max(block.first, begin.after_position + 1)
             within = entries.c.position.between(first, block.last)

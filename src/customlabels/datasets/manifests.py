@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -31,11 +31,13 @@ __all__ = [
     "read_line",
     "read_manifest",
     "split_ref",
+    "told_errors",
     "validated_line",
 ]
 
 LONGEST_LINE = 100_000  # characters
 SOURCE_REF = re.compile(r"[sS]3://([0-9A-Za-z.\-_]{3,255})/([^\0]{1,1024})", re.DOTALL)
+BOX_DEPTH = 3  # steps to a box in its line: attribute, annotations, number
 OURS = {"errors", "warnings"}  # keys that we add besides `cl-...`, and that come back to us
 
 # Why a line is left out, and what would be right.
@@ -256,6 +258,27 @@ def one_bucket(bucket: str | None, entry: Entry) -> str:
         told += "a dataset has its images in one bucket."
         raise ManifestFileError("ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS", told)
     return found
+
+
+def told_errors(entry: Entry) -> list[LineError]:
+    """The errors of a line, for people: with the box that is meant, and without what follows from others."""
+    following = ("ERROR_NO_VALID_ANNOTATIONS", "ERROR_NO_VALID_LABEL_ATTRIBUTES")
+    causes = [error for error in entry.errors if error.code not in following]
+    told, line = [], orjson.loads(entry.line)
+    for error in causes or entry.errors:
+        message = error.message
+        if len(error.place) == BOX_DEPTH:
+            attribute, _, number = error.place
+            box, names = line[attribute]["annotations"][number], line[f"{attribute}-metadata"]["class-map"]
+            label = names[str(int(box["class_id"]))]
+            sides = ", ".join(f"{side} {box[side]:g}" for side in ("left", "top", "width", "height"))
+            message = f"box {int(number) + 1}, {label}, {sides}: {message}"
+            if entry.frame:
+                message += f" The image is {entry.frame[0]:g} x {entry.frame[1]:g}."
+        elif error.place:
+            message = f"{'.'.join(map(str, error.place))}: {message}"
+        told.append(replace(error, message=message))
+    return told
 
 
 def listed_line(entry: Entry) -> str:

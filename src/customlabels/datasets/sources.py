@@ -12,23 +12,29 @@ import hashlib
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import orjson
 
-from customlabels.datasets.attributes import IMAGE_LEVEL
+from customlabels.datasets.coco import read_coco
 from customlabels.datasets.findings import Problem
+from customlabels.datasets.items import IMAGE_SUFFIXES, Item, Place, Reading, item_lines
 from customlabels.datasets.manifests import json_object
+from customlabels.datasets.tables import is_table, read_csv
+from customlabels.datasets.voc import read_voc
+from customlabels.datasets.yolo import read_yolo, yolo_parts
 from customlabels.errors import InvalidInput
 
 __all__ = ["Source", "bucket_name", "open_source", "read_folder"]
 
-SUPPORTED = "supported now: a folder with one folder of images for each label, or a Ground Truth manifest"
+LOOKED_FOR = (
+    "looked for: a folder of images for each label; a Ground Truth manifest (*.manifest); COCO (*.json, or "
+    "annotations/*.json); YOLO (data.yaml, or images/ with labels/); Pascal VOC (*.xml, or "
+    "Annotations/*.xml); CSV (a table with the columns image and label)"
+)
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 PEEK = 1 << 20  # bytes; the first line tells a manifest
 
 
@@ -38,13 +44,19 @@ class Source:
 
     root: the folder that the keys are relative to, to be registered as a bucket. `lines(bucket)`: the
     manifest lines, images addressed as s3://bucket/key. Addresses that a manifest gives whole stay.
+    places: of each line, where a user can mend it; without them it is the manifest and the line's number.
     """
 
     path: Path
-    kind: Literal["folder", "manifest"]
+    kind: str
     root: Path
     lines: Callable[[str], Iterator[str]]
     problems: tuple[Problem, ...] = ()
+    places: tuple[Place, ...] | None = None
+
+    def place(self, position: int) -> Place:
+        """File and line of the line at a position, from 1."""
+        return (str(self.path), position) if self.places is None else self.places[position - 1]
 
 
 def open_source(path: Path) -> Source:
@@ -56,7 +68,21 @@ def open_source(path: Path) -> Source:
             return _open_file(path)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror or error}") from error
-    raise InvalidInput(f"{path} does not exist; {SUPPORTED}")
+    raise InvalidInput(f"{path} does not exist")
+
+
+def _read_by(kind: str, reader: Callable[[Path], Reading], path: Path) -> Source:
+    """What one of the readers makes of a path."""
+    reading = reader(path)
+    if not reading.items:
+        first = f"; the first problem: {reading.problems[0]}" if reading.problems else ""
+        raise InvalidInput(f"{path} was read as {kind} and has no images{first}")
+    places = tuple(item.place for item in reading.items)
+
+    def lines(bucket: str) -> Iterator[str]:
+        return item_lines(reading.items, f"s3://{bucket}/")
+
+    return Source(path, kind, reading.root, lines, tuple(reading.problems), places)
 
 
 def bucket_name(folder: Path) -> str:
@@ -68,13 +94,6 @@ def bucket_name(folder: Path) -> str:
 
 
 # ---------------------------------------------------------------- a folder for each label
-
-# What tells another layout of folders, first match counts.
-OTHER_LAYOUTS = {
-    "a YOLO data set": ["data.yaml", "data.yml", "labels/*.txt", "labels/*/*.txt"],
-    "a COCO data set": ["annotations/*.json", "_annotations.coco.json"],
-    "a Pascal VOC data set": ["Annotations/*.xml", "*/*.xml", "*.xml"],
-}
 
 # Why a file is left out -> what to do about it.
 ADVICE = {
@@ -88,31 +107,47 @@ ADVICE = {
 
 
 def _open_folder(path: Path) -> Source:
-    for layout, patterns in OTHER_LAYOUTS.items():
-        if any(next(path.glob(pattern), None) for pattern in patterns):
-            raise InvalidInput(f"{path} looks like {layout}, which is not read yet; {SUPPORTED}")
+    parts = yolo_parts(path)
+    if parts is not None:
+        return _open_yolo(path, parts)
+    for kind, patterns in (
+        ("COCO", ("_annotations.coco.json", "annotations/*.json", "*.json")),
+        ("CSV", ("*.csv", "*.tsv")),
+        ("manifest", ("*.manifest",)),
+    ):
+        found = next((files for each in patterns if (files := sorted(path.glob(each)))), [])
+        found = [file for file in found if kind == "manifest" or _is_about_images(file)]
+        if len(found) > 1:
+            raise InvalidInput(f"{path} holds several: name one of {', '.join(map(str, found))}")
+        if found:
+            return _open_file(found[0])
+    if any(next(path.glob(each), None) for each in ("Annotations/**/*.xml", "*.xml", "*/*.xml")):
+        return _read_by("Pascal VOC", read_voc, path)
     images, problems = read_folder(path)
     if not images:
-        raise InvalidInput(f"{path} has no images in folders named for their labels; {SUPPORTED}")
-    labels = {label: number for number, label in enumerate(sorted({label for _key, label in images}))}
+        raise InvalidInput(f"{path} has no images in folders named for their labels; {LOOKED_FOR}")
+    labels = {label for _key, label in images}
     if set(map(str.lower, labels)) <= SPLITS:
-        folders = " and ".join(str(path / label) for label in labels)
+        folders = " and ".join(str(path / label) for label in sorted(labels))
         raise InvalidInput(f"{path} holds parts of the data, not labels; name each of them alone: {folders}")
+    items = [Item(key, (str(path / key), None), (label,)) for key, label in images]
+    return replace(_read_by("folders", lambda _path: Reading(path.resolve(), items), path), problems=problems)
 
-    def lines(bucket: str) -> Iterator[str]:
-        for key, label in images:
-            metadata = {
-                "class-name": label,
-                "confidence": 1,
-                "type": IMAGE_LEVEL,
-                "human-annotated": "yes",
-                "creation-date": "2020-01-01T00:00:00",  # fixed: what the data is, not when it was read
-                "job-name": "labeling-job/folders",
-            }
-            line = {"source-ref": f"s3://{bucket}/{key}", "label": labels[label], "label-metadata": metadata}
-            yield orjson.dumps(line).decode()
 
-    return Source(path, "folder", path.resolve(), lines, problems)
+def _open_yolo(path: Path, parts: Mapping[str, Path]) -> Source:
+    if len(parts) != 1:
+        named = " and ".join(map(str, parts.values())) or "none of the folders that it names is there"
+        raise InvalidInput(f"{path} is a YOLO data set with several parts; name each of them alone: {named}")
+    return _read_by("YOLO", read_yolo, *parts.values())
+
+
+def _is_about_images(file: Path) -> bool:
+    """Whether a file beside images tells their labels, rather than something else."""
+    with open(file, "rb") as opened:
+        start = opened.read(PEEK)
+    if file.suffix == ".json":
+        return b'"images"' in start or b'"annotations"' in start
+    return is_table(start)
 
 
 def read_folder(folder: Path) -> tuple[tuple[tuple[str, str], ...], tuple[Problem, ...]]:
@@ -168,27 +203,32 @@ def _reason_to_leave_out(root: Path, key: str) -> str | None:
 
 # ---------------------------------------------------------------- a manifest
 
-OTHER_FILES = {
-    ".csv": "a CSV file",
-    ".tsv": "a CSV file",
-    ".json": "a JSON file, perhaps COCO",
-    ".yaml": "a YOLO data set",
-    ".yml": "a YOLO data set",
-    ".xml": "a Pascal VOC file",
-    ".zip": "an archive",
-    ".tar": "an archive",
-    ".gz": "an archive",
-    **dict.fromkeys(IMAGE_SUFFIXES, "one image"),
+NOT_READ = {
+    ".xml": "one Pascal VOC file: name its folder",
+    ".txt": "a text file: of a YOLO data set, name the folder of images or its data.yaml",
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".7z"), "an archive: unpack it and name the folder"),
+    **dict.fromkeys(IMAGE_SUFFIXES, "one image: name a folder"),
 }
 
 
 def _open_file(path: Path) -> Source:
     with open(path, "rb") as file:
         start = file.readline(PEEK).removeprefix(b"\xef\xbb\xbf")
-    other = OTHER_FILES.get(path.suffix.lower())
-    if other and "source-ref" not in (json_object(start) or {}):
-        raise InvalidInput(f"{path} is {other}, not read yet; {SUPPORTED}")
+    suffix = path.suffix.lower()
+    if "source-ref" in (json_object(start) or {}):
+        return _open_manifest(path)
+    if suffix == ".json":
+        return _read_by("COCO", read_coco, path)
+    if suffix in (".csv", ".tsv"):
+        return _read_by("CSV", read_csv, path)
+    if suffix in (".yaml", ".yml"):
+        return _open_yolo(path, yolo_parts(path) or {})
+    if suffix in NOT_READ:
+        raise InvalidInput(f"{path} is {NOT_READ[suffix]}; {LOOKED_FOR}")
+    return _open_manifest(path)
 
+
+def _open_manifest(path: Path) -> Source:
     def lines(bucket: str) -> Iterator[str]:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
             while line := file.readline(PEEK):

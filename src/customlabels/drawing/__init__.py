@@ -4,6 +4,21 @@ Layer: the ground. Data in, a string out: no files, no clock, no randomness; the
 bytes. A drawing carries its own light and dark look and follows the reader's preference.
 """
 
+from customlabels.drawing.charts import Axis, Figure, Line, interval_chart, line_chart
+from customlabels.drawing.matrices import Cell, matrix_chart
+from customlabels.drawing.sheets import SHEET, bare
 from customlabels.drawing.workflows import STATUSES, workflow_svg
 
-__all__ = ["STATUSES", "workflow_svg"]
+__all__ = [
+    "SHEET",
+    "STATUSES",
+    "Axis",
+    "Cell",
+    "Figure",
+    "Line",
+    "bare",
+    "interval_chart",
+    "line_chart",
+    "matrix_chart",
+    "workflow_svg",
+]

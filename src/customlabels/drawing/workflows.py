@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -12,9 +13,10 @@ from customlabels.drawing.layers import layered
 from customlabels.drawing.places import Layout, Place, settled
 from customlabels.errors import InvalidInput
 
-__all__ = ["STATUSES", "workflow_svg"]
+__all__ = ["LIVE_STYLE", "STATUSES", "STYLE", "workflow_svg"]
 
-STATUSES = ("RUNNING", "SUCCEEDED", "FAILED")
+# How an execution fared in a state, and the mark that says so without a colour.
+STATUSES = {"RUNNING": "▶", "SUCCEEDED": "✓", "FAILED": "✗", "RETRYING": "↻", "CAUGHT": "!"}
 
 MARGIN, PADDING, TITLE_HEIGHT, BOX_HEIGHT, DOT = 20.0, 14.0, 40.0, 42.0, 14.0
 NAME_SIZE, DETAIL_SIZE = 13.0, 10.5
@@ -44,32 +46,58 @@ font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}
 .workflow .FAILED>.box{stroke:var(--bad);stroke-width:2.6}
 .workflow .RUNNING>.box{stroke:var(--run);stroke-width:2.6;stroke-dasharray:7 4}
 """.strip()
+LIVE_STYLE = """
+.workflow .RETRYING>.box,.workflow .CAUGHT>.box{stroke:var(--choice);stroke-width:2.6}
+.workflow .RETRYING>.box{stroke-dasharray:7 4}
+.workflow .mark{font-size:14px;font-weight:700;fill:var(--ink);stroke:var(--paper);stroke-width:6;
+paint-order:stroke}
+.workflow .hit{fill:transparent}
+.workflow a:hover .hit,.workflow a:focus-visible .hit{stroke:var(--run);stroke-width:2}
+.workflow a{cursor:pointer}.workflow a:focus{outline:none}
+""".strip()
 
 
-def workflow_svg(definition: Mapping[str, Any], statuses: Mapping[str, str] | None = None) -> str:
+@dataclass(frozen=True)
+class _Look:
+    """How states are drawn: their statuses by name, and where a click on one leads."""
+
+    statuses: Mapping[str, str]
+    link: Callable[[str], str] | None
+
+
+def workflow_svg(
+    definition: Mapping[str, Any],
+    statuses: Mapping[str, str] | None = None,
+    *,
+    link: Callable[[str], str] | None = None,
+) -> str:
     """The graph of a definition as an SVG document.
 
     statuses: state name -> one of STATUSES, how an execution fared there; states without one are drawn plain.
+    link: the address that a state leads to
     Raises InvalidInput for another status.
     """
     for name, status in (statuses or {}).items():
         if status not in STATUSES:
-            raise InvalidInput(f"state {name!r} has status {status!r}; it can be drawn as one of {STATUSES}")
-    layout, body = _workflow(read_graph(definition), statuses or {})
+            known = tuple(STATUSES)
+            raise InvalidInput(f"state {name!r} has status {status!r}; it can be drawn as one of {known}")
+    layout, body = _workflow(read_graph(definition), _Look(statuses or {}, link))
     width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
     title = escape(definition.get("Comment") or "State machine")
+    style = STYLE if statuses is None else f"{STYLE}\n{LIVE_STYLE}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="workflow" role="img" aria-label={quoteattr(title)} '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="workflow" role="{"group" if link else "img"}" '
+        f"aria-label={quoteattr(title)} "
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n"
+        f"<title>{title}</title>\n<style>{style}</style>\n"
         f'<rect class="paper" width="{width:.0f}" height="{height:.0f}" rx="10"/>\n'
         f"{_moved(MARGIN, MARGIN, body)}</svg>\n"
     )
 
 
-def _workflow(graph: Graph, statuses: Mapping[str, str]) -> tuple[Layout, str]:
+def _workflow(graph: Graph, look: _Look) -> tuple[Layout, str]:
     """Lay out and draw one workflow; the inner ones first, since their size decides their box's."""
-    parts = {node.name: [_workflow(part, statuses) for part in node.inner] for node in graph.nodes}
+    parts = {node.name: [_workflow(part, look) for part in node.inner] for node in graph.nodes}
     sizes = {node.name: _size(node, [layout for layout, _ in parts[node.name]]) for node in graph.nodes}
     layout = layered(sizes, graph.edges, _label_size)
     drawn = _lines(layout)
@@ -79,10 +107,7 @@ def _workflow(graph: Graph, statuses: Mapping[str, str]) -> tuple[Layout, str]:
         for place in layout.places
         if place.label
     ]
-    drawn += [
-        _state(node, layout.boxes[node.name], parts[node.name], statuses.get(node.name, ""))
-        for node in graph.nodes
-    ]
+    drawn += [_state(node, layout.boxes[node.name], parts[node.name], look) for node in graph.nodes]
     return layout, "".join(drawn)
 
 
@@ -108,7 +133,7 @@ def _text_width(text: str, size: float) -> float:
     )
 
 
-def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], status: str) -> str:
+def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], look: _Look) -> str:
     x, y, width, height = place.x, place.y, place.width, place.height
     if node.name in (START, END):
         return f'<circle class="dot" cx="{x:.1f}" cy="{y + DOT / 2:.1f}" r="{DOT / 2:.1f}"/>\n'
@@ -122,17 +147,26 @@ def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], status: st
         round_ = 21 if node.kind in ("Succeed", "Fail") else 7
         size = f'width="{width:.1f}" height="{height:.1f}" rx="{round_}"'
         shape = f'<rect class="box" x="{left:.1f}" y="{y:.1f}" {size}/>'
+    apart = " " if look.link else ""  # the words of a link are spoken together
     texts = (
-        f'<text class="name" x="{x:.1f}" y="{y + 18:.1f}">{escape(node.name)}</text>'
+        f'<text class="name" x="{x:.1f}" y="{y + 18:.1f}">{escape(node.name)}</text>{apart}'
         f'<text class="detail" x="{x:.1f}" y="{y + 33:.1f}">{escape(node.detail)}</text>'
     )
     contents, at = "", x - (sum(layout.width for layout, _ in inner) + PADDING * (len(inner) - 1)) / 2
     for layout, drawn in inner:
         contents += _moved(at, y + TITLE_HEIGHT, drawn)
         at += layout.width + PADDING
+    status = look.statuses.get(node.name, "")
     classes = " ".join(word for word in ("group" if inner else "", node.kind, status) if word)
     spoken = escape(f"{node.name} ({node.kind}{', ' + status if status else ''})")
-    return f'<g class="{classes}"><title>{spoken}</title>{shape}{texts}{contents}</g>\n'
+    if not look.link:
+        return f'<g class="{classes}"><title>{spoken}</title>{shape}{texts}{contents}</g>\n'
+    mark = f'<text class="mark" x="{right:.1f}" y="{y + 5:.1f}">{STATUSES.get(status, "")}</text>'
+    linked = f"<a href={quoteattr(look.link(node.name))}>"
+    named = f"data-state={quoteattr(node.name)}"
+    hit = f'<rect class="hit" x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{BOX_HEIGHT}" rx="7"/>'
+    # What is inside stands beside the link, not in it: a link cannot hold links.
+    return f'<g class="{classes}" {named}>{shape}{linked}{hit}{texts} {mark}</a>{contents}</g>\n'
 
 
 def _lines(layout: Layout) -> list[str]:

@@ -42,9 +42,11 @@ from customlabels.evaluation.gate import (
 from customlabels.evaluation.intervals import Interval, share_interval
 from customlabels.evaluation.recorded import Recorded, read_recorded
 from customlabels.evaluation.summaries import box_line, prediction_line, summary
+from customlabels.evaluation.suspects import NOTHING, Suspect, suspects
 
 __all__ = [
     "DEPLOYED",
+    "NOTHING",
     "OUT_OF_FOLD",
     "REJECTED",
     "RULES",
@@ -65,6 +67,7 @@ __all__ = [
     "Predictions",
     "Recorded",
     "Rule",
+    "Suspect",
     "average_precision",
     "best_thresholds",
     "box_line",
@@ -83,4 +86,5 @@ __all__ = [
     "share_interval",
     "steady_thresholds",
     "summary",
+    "suspects",
 ]

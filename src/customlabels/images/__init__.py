@@ -5,7 +5,8 @@ What arrives is not trusted: everything is bounded from the header, before a pix
 """
 
 from customlabels.images.headers import Header, ImageLimits, check_header
-from customlabels.images.pixels import decode, fingerprint, thumbnail
+from customlabels.images.likeness import Alike, alike, fingerprint
+from customlabels.images.pixels import decode, thumbnail, upright_size
 from customlabels.images.preparing import Preprocessing, prepared
 from customlabels.images.refusals import (
     ImageError,
@@ -16,6 +17,7 @@ from customlabels.images.refusals import (
 )
 
 __all__ = [
+    "Alike",
     "Header",
     "ImageError",
     "ImageLimits",
@@ -24,9 +26,11 @@ __all__ = [
     "InvalidImageFormat",
     "InvalidPreprocessing",
     "Preprocessing",
+    "alike",
     "check_header",
     "decode",
     "fingerprint",
     "prepared",
     "thumbnail",
+    "upright_size",
 ]

@@ -1,4 +1,4 @@
-"""From bytes to upright RGB pixels, and two small things made of them: thumbnails and fingerprints.
+"""From bytes to upright RGB pixels, and to thumbnails.
 
 Layer: images. Decoding is the same wherever pixels are needed, so a model is served what it was trained on.
 """
@@ -13,7 +13,7 @@ from PIL.ImageFile import ImageFile
 from customlabels.images.headers import UNREADABLE, ImageLimits, open_checked
 from customlabels.images.refusals import InvalidImageFormat
 
-__all__ = ["decode", "fingerprint", "thumbnail"]
+__all__ = ["decode", "thumbnail", "upright_size"]
 
 # EXIF orientation -> what brings the image upright; 1 is upright.
 TURNS = {
@@ -45,6 +45,13 @@ def decode(data: bytes, limits: ImageLimits | None = None, at_least: int | None 
         raise InvalidImageFormat(f"the image is damaged or cut short: {error}") from error
     turn = TURNS.get(_orientation(stored.info.get("exif") or b""))
     return image if turn is None else image.transpose(turn)
+
+
+def upright_size(data: bytes, limits: ImageLimits | None = None) -> tuple[int, int]:
+    """Width and height of the image that `decode` gives, from the header alone; raises like it."""
+    stored = open_checked(data, limits or ImageLimits())
+    turned = _orientation(stored.info.get("exif") or b"") >= 5  # the codes from 5 on swap the sides
+    return (stored.height, stored.width) if turned else stored.size
 
 
 def _rgb(stored: ImageFile) -> Image.Image:
@@ -84,10 +91,3 @@ def thumbnail(data: bytes, longest: int) -> bytes:
     out = BytesIO()
     Image.fromarray(np.asarray(image)).save(out, "JPEG", quality=85)  # a fresh image: no EXIF goes along
     return out.getvalue()
-
-
-def fingerprint(data: bytes) -> int:
-    """256 bits, each "brighter than its left neighbour" on a 16 x 17 grid: copies differ in few bits."""
-    gray = decode(data, at_least=34).convert("L").resize((17, 16), Image.Resampling.BILINEAR)
-    brightness = np.asarray(gray)
-    return int.from_bytes(np.packbits(brightness[:, 1:] > brightness[:, :-1]).tobytes(), "big")

@@ -14,6 +14,7 @@ from customlabels.inference.cards import (
     read_card,
     write_card,
 )
+from customlabels.inference.exporting import exported_files
 from customlabels.inference.finding import Found, detect, found_boxes, found_labels
 from customlabels.inference.predictor import Predictor
 from customlabels.inference.suppression import kept_boxes
@@ -29,6 +30,7 @@ __all__ = [
     "ModelCard",
     "Predictor",
     "detect",
+    "exported_files",
     "found_boxes",
     "found_labels",
     "kept_boxes",

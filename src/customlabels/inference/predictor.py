@@ -1,4 +1,4 @@
-"""Scores from a model folder, by ONNX Runtime on the CPU.
+"""Scores from a model folder, by ONNX Runtime on the CPU, or by OpenVINO where that is the same and faster.
 
 Layer: inference.
 """
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from customlabels.evaluation import Boxes
 from customlabels.images import ImageLimits, Preprocessing, prepared
 from customlabels.inference.cards import BOXES, GRAPH, ArtefactError, ModelCard, read_card
+from customlabels.inference.engines import Run, openvino_run
 from customlabels.inference.suppression import kept_boxes
 
 __all__ = ["Predictor"]
@@ -23,14 +24,29 @@ BATCH = 32  # bounds memory; on CPUs larger batches are no faster
 class Predictor:
     """A loaded model; each call takes its own memory, so threads may share one."""
 
-    def __init__(self, folder: Path, card: ModelCard, session: onnxruntime.InferenceSession) -> None:
-        self._path, self._session = folder / GRAPH, session
-        self._input = _checked_ends(self._path, card, session)
-        self.card = card
+    def __init__(
+        self,
+        folder: Path,
+        card: ModelCard,
+        session: onnxruntime.InferenceSession,
+        threads: int,
+        *,
+        fastest: bool,
+    ) -> None:
+        self._path = folder / GRAPH
+        name = _checked_ends(self._path, card, session)
+        self.card, self.engine = card, "onnxruntime"
+        self._run: Run = lambda pixels: session.run(None, {name: pixels})
+        shape = (card.preprocessing.rows, card.preprocessing.size)
+        if fastest and (run := openvino_run(self._path, shape, threads, self._run)) is not None:
+            self._run, self.engine = run, "openvino"
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1) -> "Predictor":
-        """Load a model folder; `threads` work on one call. Raises ArtefactError, naming the file at fault."""
+    def load(cls, folder: Path, threads: int = 1, *, fastest: bool = False) -> "Predictor":
+        """Load a model folder; `threads` work on one call. Raises ArtefactError, naming the file at fault.
+
+        fastest: by another engine where one is installed and agrees (see `engines`); then one call at a time.
+        """
         card = read_card(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -44,7 +60,7 @@ class Predictor:
             )
         except Exception as error:  # the runtime's own errors share no family
             raise ArtefactError(path, f"cannot be loaded: {error}") from error
-        return cls(folder, card, session)
+        return cls(folder, card, session, threads, fastest=fastest)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -90,7 +106,7 @@ class Predictor:
 
     def raw(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """What the graph gives, checked: one array an output, each (images, ...) float32."""
-        arrays = [np.asarray(raw, dtype=np.float32) for raw in self._session.run(None, {self._input: pixels})]
+        arrays = [np.asarray(raw, dtype=np.float32) for raw in self._run(pixels)]
         if not all(len(array) == len(pixels) and np.isfinite(array).all() for array in arrays):
             shapes = [array.shape for array in arrays]
             raise ArtefactError(self._path, f"gave no usable scores: shapes {shapes}")

@@ -15,6 +15,7 @@ from customlabels.operations import (
     datasets,
     detection,
     executions,
+    exports,
     ledger,
     listings,
     machine_versions,
@@ -25,8 +26,10 @@ from customlabels.operations import (
     overview,
     policies,
     projects,
+    reports,
     s3_buckets,
     s3_listings,
+    shadowing,
     states_tags,
     tagging,
     testing,
@@ -35,10 +38,11 @@ from customlabels.operations import (
 )
 from customlabels.operations.access import account_may_use
 from customlabels.operations.buckets import folder_of, sweep_buckets
+from customlabels.operations.comparing import resume_shadows
 from customlabels.operations.copies import Copying
 from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.functions import Function, FunctionContext
-from customlabels.operations.hosting import Hosting, note_failures, revive
+from customlabels.operations.hosting import Hosting, note_failures, revive, stop_idle
 from customlabels.operations.importing import Distributing, Importing
 from customlabels.operations.parts import Launcher, Limits, Parts, Units
 from customlabels.operations.remote import Remote
@@ -63,7 +67,9 @@ __all__ = [
     "job_handlers",
     "models_folder",
     "note_failures",
+    "resume_shadows",
     "revive",
+    "stop_idle",
     "sweep_buckets",
     "table",
 ]
@@ -77,6 +83,7 @@ HANDLERS = (
     datasets,
     detection,
     executions,
+    exports,
     ledger,
     machine_versions,
     listings,
@@ -88,7 +95,9 @@ HANDLERS = (
     overview,
     policies,
     projects,
+    reports,
     s3_buckets,
+    shadowing,
     states_tags,
     tagging,
     uploading,

@@ -8,9 +8,8 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import activity_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import arn_of_kind, own_arn
-from customlabels.operations.states_tags import given_tags, tag_when_new
-from customlabels.operations.tagging import drop_tags
+from customlabels.operations.states_arns import own_arn
+from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
 from customlabels.storage import Transaction
 from customlabels.workflows import Activity
 from customlabels.workflows.tasks import TaskRow
@@ -62,12 +61,7 @@ def list_activities(call: Call) -> Response:
 @operation("stepfunctions", "DeleteActivity")
 def delete_activity(call: Call) -> Response:
     """Delete an activity; one that is not there is no error."""
-    arn = call.params["activityArn"]
-    if arn_of_kind(arn, "activity").account == call.caller.account:
-        with call.parts.records.write() as tx:
-            call.parts.activities.delete(tx, arn)
-            drop_tags(tx, arn)
-    return {}
+    return delete_with_tags(call, "activity", call.params["activityArn"], call.parts.activities.delete)
 
 
 @operation("stepfunctions", "GetActivityTask")

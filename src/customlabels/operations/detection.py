@@ -11,11 +11,11 @@ from customlabels.inference import Found
 from customlabels.operations.access import may_use
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.refusals import invalid_parameter, invalid_s3_object
-from customlabels.operations.rows import version_row
+from customlabels.operations.rows import require_own, version_row
 from customlabels.serving import DetectionFailed, NotServing, Overloaded
 from customlabels.storage import ObjectTooLarge, StorageError
 
-__all__: list[str] = []
+__all__ = ["described"]
 
 
 @operation("rekognition", "DetectCustomLabels")
@@ -23,7 +23,10 @@ async def detect_custom_labels(call: Call) -> Response:
     """Labels by confidence, highest first; of their own thresholds, or all from MinConfidence on."""
     params = call.params
     arn = params["ProjectVersionArn"]
-    image = await asyncio.to_thread(_image_for, call, arn)
+    require_own(call, arn)
+    if not call.parts.units.answers(arn):
+        await asyncio.to_thread(_require_running, call, arn)
+    image = await _image(call)
     try:
         found = await call.parts.units.detect(
             arn, image, params.get("MinConfidence"), params.get("MaxResults")
@@ -38,10 +41,10 @@ async def detect_custom_labels(call: Call) -> Response:
         raise ServiceError("ImageTooLargeException", str(error)) from error
     except (InvalidImageFormat, InvalidImage) as error:
         raise ServiceError("InvalidImageFormatException", str(error)) from error
-    return {"CustomLabels": list(map(_described, found))}
+    return {"CustomLabels": list(map(described, found))}
 
 
-def _described(found: Found) -> dict[str, Any]:
+def described(found: Found) -> dict[str, Any]:
     """A label; with Geometry where it stands on a box, as clients tell the kinds apart by that."""
     label = {"Name": found.name, "Confidence": found.confidence}
     if found.box is None:
@@ -51,19 +54,23 @@ def _described(found: Found) -> dict[str, Any]:
     return label | {"Geometry": {"BoundingBox": box}}
 
 
-def _image_for(call: Call, arn: str) -> bytes:
-    """The request's image, once it is known that the version runs."""
+def _require_running(call: Call, arn: str) -> None:
+    """The records know why a version has no units: it was never made, is stopped, or comes up again."""
     with call.parts.records.read() as reading:
         status = version_row(reading, call, arn).status
     if status != "RUNNING":
         raise ServiceError(
             "ResourceNotReadyException", f"{arn} is {status}; start it, and wait until it is RUNNING"
         )
+
+
+async def _image(call: Call) -> bytes:
+    """The request's image, from the request or from a bucket."""
     image = call.params["Image"]
     if ("Bytes" in image) == ("S3Object" in image):
         raise invalid_parameter("Image has either Bytes or S3Object")
     if "S3Object" in image:
-        return _object(call, image["S3Object"])
+        return await asyncio.to_thread(_object, call, image["S3Object"])
     data: bytes = image["Bytes"]
     if len(data) > call.parts.limits.image_bytes:
         raise ServiceError(

@@ -31,6 +31,7 @@ __all__ = ["Call", "Dispatcher", "Handler", "Response", "operation", "table"]
 
 Response = dict[str, Any]
 Handler = Callable[["Call"], Response | Awaitable[Response]]
+Effect = Callable[[Transaction], Response | None]  # None: nothing to say
 
 # SQLSTATEs: a name is taken, a row referred to is gone, a deadlock, no order of the two is possible.
 COLLISIONS = {"23505", "23503", "40P01", "40001"}
@@ -57,7 +58,7 @@ class Call:
         """A creation time in epoch milliseconds that no other resource of this server has."""
         return self.stamps.next(self.now)
 
-    def write(self, effect: Callable[[Transaction], Response]) -> Response:
+    def write(self, effect: Effect) -> Response:
         """Apply `effect` in one transaction; a token that was answered before has no second effect.
 
         Where several write at once (PostgreSQL), one of two that want the same name or wait for each other
@@ -71,11 +72,11 @@ class Call:
                     raise
         return self._write(effect)
 
-    def _write(self, effect: Callable[[Transaction], Response]) -> Response:
+    def _write(self, effect: Effect) -> Response:
         with self.parts.records.write() as tx:
             answer = self._answered(tx)
             if answer is None:
-                answer = effect(tx)
+                answer = effect(tx) or {}
                 self.keep(tx, answer)
         return answer
 

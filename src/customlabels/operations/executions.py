@@ -18,7 +18,6 @@ from customlabels.workflows import (
     Execution,
     Listed,
     Run,
-    not_of_this_type,
     redrive_status,
     variable_references,
 )
@@ -171,14 +170,8 @@ def _start(call: Call, only: str | None = None) -> Execution:
     params = call.params
     named, _, case = params["stateMachineArn"].partition("#")
     arn = own_machine(call, named)
-    kind = call.parts.versions.find(arn).machine.type
-    if only not in (None, kind):
-        raise not_of_this_type()
     # A task that starts a run without a name starts the same one when it is run again.
     own_id = str(uuid.UUID(hex=call.token[:32]) if call.token else uuid.uuid4())
-    name = params.get("name") or own_id
-    if kind == "EXPRESS":
-        name = f"{name}:{own_id}"
     details: dict[str, Any] = {"traceHeader": params["traceHeader"]} if "traceHeader" in params else {}
     if case:
         details |= mock_details(call, arn, case)
@@ -187,7 +180,8 @@ def _start(call: Call, only: str | None = None) -> Execution:
         # A task that is run again is answered as the first time, also where the run has ended by then.
         call.keep(tx, {"executionArn": run.arn, "startDate": run.started_at})
 
-    return call.parts.executions.start(arn, name, params.get("input", "{}"), details, keep)
+    name, text = params.get("name") or own_id, params.get("input", "{}")
+    return call.parts.executions.start(arn, name, text, details, keep, own_id, only)
 
 
 def _place(run: Listed) -> list[Any]:

@@ -19,10 +19,11 @@ from customlabels.operations.ledger import ENDED, SERVING, note
 from customlabels.operations.parts import Parts
 from customlabels.operations.rows import locked
 from customlabels.operations.statuses import MESSAGES
+from customlabels.serving import Terms
 from customlabels.storage import Reading, Records, Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl, Jobs
 
-__all__ = ["Hosting", "HostingError", "ask_units", "note_failures", "revive"]
+__all__ = ["Hosting", "HostingError", "ask_units", "model_folder", "note_failures", "revive", "stop_idle"]
 
 BEFORE = {"start": "STARTING", "stop": "STOPPING"}
 AFTER = {"start": "RUNNING", "stop": "STOPPED"}
@@ -69,7 +70,7 @@ async def revive(parts: Parts) -> None:
 
     async def start(row: Row[Any]) -> None:
         try:
-            await parts.units.start(row.arn, _folder(parts, row), row.min_units, row.max_units)
+            await parts.units.start(row.arn, model_folder(parts, row), _terms(parts, row))
         except CustomLabelsError as error:
             await asyncio.to_thread(_give_up, parts.records, row.arn, str(error))
 
@@ -105,19 +106,50 @@ class Hosting:
         with self._parts.records.read() as reading:
             row = _wished(reading, job)
         if row is not None and job.kind == "start":
-            folder = _folder(self._parts, row)
-            self._parts.run_on_loop(self._parts.units.start(arn, folder, row.min_units, row.max_units))
+            folder = model_folder(self._parts, row)
+            self._parts.run_on_loop(self._parts.units.start(arn, folder, _terms(self._parts, row)))
         elif row is not None:
-            self._parts.run_on_loop(self._parts.units.stop(arn))
+            gently = self._is_replaced(row)
+            self._parts.run_on_loop(self._parts.units.stop(arn, gently=gently))
         status = AFTER[job.kind]
         return lambda tx: _settle(tx, job, status, MESSAGES[status])
+
+    def _is_replaced(self, row: Row[Any]) -> bool:
+        """Whether another version of its project runs, to which clients are still moving."""
+        others = (versions.c.project_arn == row.project_arn, versions.c.arn != row.arn)
+        with self._parts.records.read() as reading:
+            query = select(versions.c.arn).where(*others, versions.c.status == "RUNNING")
+            return reading.execute(query).first() is not None
 
     def failed(self, job: Job, error: Exception) -> Finish:
         """FAILED, with the reason; from there the version can be started again."""
         return lambda tx: _settle(tx, job, "FAILED", str(error) or type(error).__name__)
 
 
-def _folder(parts: Parts, row: Row[Any]) -> Path:
+def stop_idle(records: Records, jobs: Jobs) -> Callable[[str], None]:
+    """What the supervisor calls, on the loop, while nobody asks a version: a stop, like anyone's."""
+
+    def stop(arn: str) -> None:
+        with records.write() as tx:
+            query = select(versions.c.status).where(versions.c.arn == arn)
+            if tx.execute(locked(tx, query)).scalar() == "RUNNING":
+                ask_units(tx, jobs, "stop", arn)
+
+    def idle(arn: str) -> None:
+        asyncio.get_running_loop().run_in_executor(None, stop, arn)
+
+    return idle
+
+
+def _terms(parts: Parts, row: Row[Any]) -> Terms:
+    """How the version is to be served: its units by AWS's members, the rest by PutServingOptions."""
+    told = orjson.loads(row.details).get("Serving", {})
+    idle_seconds = told.get("IdleStopSeconds", parts.idle_stop_seconds) or None
+    return Terms(row.min_units, row.max_units, idle_seconds, told.get("Wake", False))
+
+
+def model_folder(parts: Parts, row: Row[Any]) -> Path:
+    """Where the version's artefact is; raises HostingError where it has none."""
     folder = parts.home / (row.folder or "models")
     if row.folder is None or not (folder / "model.json").is_file():
         raise HostingError(f"the model of {row.arn} is not in {folder}; train it again")

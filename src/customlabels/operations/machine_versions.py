@@ -9,6 +9,7 @@ from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import own_machine
 from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import arn_of_kind
+from customlabels.operations.states_tags import delete_with_tags
 from customlabels.workflows import Alias
 
 __all__: list[str] = []
@@ -44,9 +45,7 @@ def list_state_machine_versions(call: Call) -> Response:
 def delete_state_machine_version(call: Call) -> Response:
     """Delete a version that no alias names; one that is not there is no error."""
     arn = call.params["stateMachineVersionArn"]
-    if arn_of_kind(arn, "stateMachine").account == call.caller.account:
-        call.parts.versions.delete(arn)
-    return {}
+    return delete_with_tags(call, "stateMachine", arn, call.parts.versions.delete)
 
 
 @operation("stepfunctions", "CreateStateMachineAlias")
@@ -110,8 +109,8 @@ def list_state_machine_aliases(call: Call) -> Response:
 @operation("stepfunctions", "DeleteStateMachineAlias")
 def delete_state_machine_alias(call: Call) -> Response:
     """Delete an alias; its versions stay."""
-    call.parts.versions.delete_alias(_own_alias(call))
-    return {}
+    arn = _own_alias(call)
+    return call.write(lambda tx: call.parts.versions.delete_alias(tx, arn))
 
 
 def _own_alias(call: Call) -> str:

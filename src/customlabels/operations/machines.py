@@ -9,9 +9,8 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import machine_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import arn_of_kind, own_arn
-from customlabels.operations.states_tags import given_tags, tag_when_new
-from customlabels.operations.tagging import drop_tags
+from customlabels.operations.states_arns import own_arn
+from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
 from customlabels.workflows import (
     StateMachine,
     machine_missing,
@@ -121,12 +120,7 @@ def update_state_machine(call: Call) -> Response:
 @operation("stepfunctions", "DeleteStateMachine")
 def delete_state_machine(call: Call) -> Response:
     """Delete a machine with its versions and aliases; its executions go on to their end."""
-    arn = call.params["stateMachineArn"]
-    if arn_of_kind(arn, "stateMachine").account == call.caller.account:
-        with call.parts.records.write() as tx:
-            call.parts.machines.delete(tx, arn)
-            drop_tags(tx, arn)
-    return {}
+    return delete_with_tags(call, "stateMachine", call.params["stateMachineArn"], call.parts.machines.delete)
 
 
 @operation("stepfunctions", "ValidateStateMachineDefinition")
@@ -148,7 +142,10 @@ def own_machine(call: Call, arn: str) -> str:
 
 
 def configuration(details: dict[str, Any]) -> Response:
-    """What is shown of how a machine logs, traces and encrypts."""
+    """What is shown of how a machine logs, traces and encrypts.
+
+    Of encryption only what was given: most recorded answers are older than its default in all of them.
+    """
     shown = DEFAULTS | {name: details[name] for name in KEPT if name in details}
     return shown | {"loggingConfiguration": NOT_LOGGED | shown["loggingConfiguration"]}
 

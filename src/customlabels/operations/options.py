@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+from sqlalchemy import update
+
 from customlabels.operations.arns import project_arn, version_arn
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.rows import version_row
 from customlabels.operations.tagging import drop_tags, put_tags, tags_of
-from customlabels.storage import Transaction
+from customlabels.storage import Transaction, schema
 
 __all__ = ["take_options"]
 
@@ -27,6 +31,22 @@ def put_training_options(call: Call) -> Response:
     def effect(tx: Transaction) -> Response:
         drop_tags(tx, arn)
         put_tags(tx, arn, {option: str(params[option]) for option in OPTIONS if option in params})
+        return {}
+
+    return call.write(effect)
+
+
+@operation("customlabels", "PutServingOptions")
+def put_serving_options(call: Call) -> Response:
+    """Say what a version does when nobody asks it, from its next start on."""
+    params = call.params
+    arn = params["ProjectVersionArn"]
+
+    def effect(tx: Transaction) -> Response:
+        details = orjson.loads(version_row(tx, call, arn).details)
+        details["Serving"] = {name: params[name] for name in ("IdleStopSeconds", "Wake") if name in params}
+        own = schema.versions.c.arn == arn
+        tx.execute(update(schema.versions).where(own).values(details=orjson.dumps(details).decode()))
         return {}
 
     return call.write(effect)

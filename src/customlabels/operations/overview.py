@@ -69,7 +69,9 @@ def describe_training(call: Call) -> Response:
         "EndTimestamp": job.ended_at,
     }
     answer |= {_wire_name(name): job.report.get(name) for name in (*TOLD, "seconds_left", "memory_bytes")}
-    return {name: value for name, value in answer.items() if value is not None}
+    curve = job.report.get("curve", [])
+    points = [dict(zip(("Seconds", "TrainLoss", "ValidationF1"), point, strict=True)) for point in curve]
+    return _present(answer | {"Curve": [_present(point) for point in points]})
 
 
 @operation("customlabels", "CancelTraining")
@@ -103,6 +105,10 @@ async def list_units(call: Call) -> Response:
             "Requests": version.served,
             "Queued": version.queued,
             "InFlight": version.in_flight,
+            "Refused": version.refused,
+            "Failed": version.failed,
+            "IdleSeconds": version.idle_seconds,
+            "StopsAfterSeconds": version.stops_after_seconds,
             "LatencyP50Seconds": version.p50_seconds,
             "LatencyP99Seconds": version.p99_seconds,
         }

@@ -11,6 +11,7 @@ import base64
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -18,13 +19,26 @@ from sqlalchemy import Column, Row, Select, select, tuple_
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response
-from customlabels.storage import Reading, schema
+from customlabels.operations.rows import project_row
+from customlabels.storage import Reading, Records, schema
 
-__all__ = ["REKOGNITION", "STATES", "PageWords", "newest_page", "one_page", "page_start", "page_token"]
+__all__ = [
+    "REKOGNITION",
+    "STATES",
+    "PageWords",
+    "newest",
+    "newest_of_project",
+    "one_page",
+    "page_start",
+    "page_token",
+]
 
-NOT_PART_OF_THE_REQUEST = {"NextToken", "nextToken", "MaxResults", "maxResults"}
+NOT_PART_OF_THE_REQUEST = {
+    *("NextToken", "nextToken", "ContinuationToken"),
+    *("MaxResults", "maxResults", "MaxKeys", "MaxBuckets"),
+}
 SEAL_BYTES = 18
-USUAL = 100  # items of a page where the request does not say, or says 0
+USUAL = 100
 
 Item = TypeVar("Item")
 
@@ -49,22 +63,24 @@ def one_page(
     look: Callable[[int, Any], Sequence[Item]],
     shown: Callable[[Item], Response | str],
     place: Callable[[Item], Any],
+    usual: int = USUAL,
 ) -> Response:
     """The page that the request asks for, under `member`; ServiceError for a token of another request.
 
     look: up to so many items after a place, None for the first page    place: of an item, a JSON value
+    usual: items of a page where the request does not say, or says 0
     """
     params = call.params
-    after = page_start(call, params, params.get(words.token), words.refusal)
-    size = params.get(words.size) or USUAL
+    after = page_start(call, params.get(words.token), words.refusal)
+    size = params.get(words.size) or usual
     found = look(size + 1, after)
     answer: Response = {member: [shown(item) for item in found[:size]]}
     if len(found) > size:
-        answer[words.token] = page_token(call, params, place(found[size - 1]))
+        answer[words.token] = page_token(call, place(found[size - 1]))
     return answer
 
 
-def page_start(call: Call, params: dict[str, Any], token: str | None, refusal: str) -> Any:
+def page_start(call: Call, token: str | None, refusal: str) -> Any:
     """Where the page begins that `token` asks for: what `page_token` was given; None for the first page.
 
     refusal: the error code for a token that is not ours or is another request's.
@@ -73,17 +89,17 @@ def page_start(call: Call, params: dict[str, Any], token: str | None, refusal: s
         return None
     sealed = _unwrapped(token)
     place = sealed[SEAL_BYTES:]
-    if not hmac.compare_digest(sealed[:SEAL_BYTES], _seal(call, params, place)):
+    if not hmac.compare_digest(sealed[:SEAL_BYTES], _seal(call, place)):
         raise ServiceError(
             refusal, f"the token {token[:40]!r} was not given for this {call.operation}; start without one"
         )
     return orjson.loads(place)
 
 
-def page_token(call: Call, params: dict[str, Any], place: Any) -> str:
+def page_token(call: Call, place: Any) -> str:
     """The token for the page of the same request that begins at `place` (a JSON value)."""
     written = orjson.dumps(place)
-    return base64.urlsafe_b64encode(_seal(call, params, written) + written).decode()
+    return base64.urlsafe_b64encode(_seal(call, written) + written).decode()
 
 
 def _unwrapped(token: str) -> bytes:
@@ -93,25 +109,46 @@ def _unwrapped(token: str) -> bytes:
         return b""
 
 
-def _seal(call: Call, params: dict[str, Any], place: bytes) -> bytes:
-    asked = {key: value for key, value in params.items() if key not in NOT_PART_OF_THE_REQUEST}
+def _seal(call: Call, place: bytes) -> bytes:
+    asked = {key: value for key, value in call.params.items() if key not in NOT_PART_OF_THE_REQUEST}
     told = orjson.dumps([call.operation, call.caller.account, asked], option=orjson.OPT_SORT_KEYS)
-    with call.parts.records.read() as reading:
-        key: bytes = reading.execute(select(schema.keys.c.value).filter_by(name="pages")).scalar_one()
-    return hmac.digest(key, told + b"\0" + place, "sha256")[:SEAL_BYTES]
+    return hmac.digest(_key(call.parts.records), told + b"\0" + place, "sha256")[:SEAL_BYTES]
 
 
-def newest_page(
-    reading: Reading, query: Select[Any], order: tuple[Column[Any], Column[Any]], start: Any, size: int
-) -> tuple[list[Row[Any]], Any]:
-    """Up to `size` rows of `query` from the place `start`, newest first, and the next page's place or None.
+@lru_cache(maxsize=4)  # it was made with the database, and stays
+def _key(records: Records) -> bytes:
+    with records.read() as reading:
+        return bytes(reading.execute(select(schema.keys.c.value).filter_by(name="pages")).scalar_one())
 
-    order: the columns of the time and, for rows of one moment, of the ARN.
+
+def newest(
+    reading: Reading, query: Select[Any], order: tuple[Column[Any], Column[Any]], after: Any, size: int
+) -> list[Row[Any]]:
+    """Up to `size` rows of `query` that come after a place, newest first.
+
+    order: the columns of the time and, for rows of one moment, of the name; both of one row are its place.
     """
-    if start:
-        query = query.where(tuple_(*order) < tuple_(*start))
-    rows = list(reading.execute(query.order_by(*(column.desc() for column in order)).limit(size + 1)))
-    if len(rows) <= size:
-        return rows, None
-    last = rows[size - 1]._mapping
-    return rows[:size], [last[column] for column in order]
+    if after:
+        query = query.where(tuple_(*order) < tuple_(*after))
+    return list(reading.execute(query.order_by(*(column.desc() for column in order)).limit(size)))
+
+
+def newest_of_project(
+    call: Call,
+    member: str,
+    query: Select[Any],
+    order: tuple[Column[Any], Column[Any]],
+    shown: Callable[[Row[Any]], Response],
+    usual: int = USUAL,
+) -> Response:
+    """The page of rows that belong to the request's project, newest first; order: as in `newest`."""
+
+    def look(size: int, after: Any) -> list[Row[Any]]:
+        with call.parts.records.read() as reading:
+            project_row(reading, call, call.params["ProjectArn"])
+            return newest(reading, query, order, after, size)
+
+    def place(row: Row[Any]) -> Any:
+        return [row._mapping[column] for column in order]
+
+    return one_page(call, REKOGNITION, member, look, shown, place, usual)

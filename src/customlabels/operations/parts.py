@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from customlabels.asl import Rules
 from customlabels.inference import Found
-from customlabels.serving import VersionStatus
+from customlabels.serving import Shadow, Terms, VersionStatus
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
 from customlabels.wire import Services
@@ -44,18 +44,34 @@ class Launcher(Protocol):
 class Units(Protocol):
     """Versions in service; `serving.Supervisor`, whose errors it raises. Runs on the server's loop."""
 
-    async def start(self, version: str, folder: Path, units: int = 1, max_units: int | None = None) -> None:
+    async def start(self, version: str, folder: Path, terms: Terms | None = None) -> None:
         """Return once the version answers; one that does already stays as it is."""
         ...
 
-    async def stop(self, version: str) -> None:
-        """Return once nothing of the version runs."""
+    async def stop(self, version: str, *, gently: bool = False) -> None:
+        """Return once nothing of the version runs; gently where another one has taken its place."""
+        ...
+
+    def answers(self, version: str) -> bool:
+        """Whether a request to the version would be taken now."""
         ...
 
     async def detect(
         self, version: str, image: bytes, min_confidence: float | None = None, max_results: int | None = None
     ) -> list[Found]:
         """The labels of an image."""
+        ...
+
+    def watch(self, shadow: Shadow) -> None:
+        """Put calls of the pair's live version to the other one too."""
+        ...
+
+    def unwatch(self, live: str) -> None:
+        """Leave a live version alone again."""
+        ...
+
+    def shadow(self, live: str) -> Shadow | None:
+        """What watches a live version."""
         ...
 
     def status(self) -> list[VersionStatus]:
@@ -96,6 +112,7 @@ class Parts:
 
     home: the folder of everything; models and work folders lie in it     s3: where unregistered buckets are
     services: the models of all services    rules: of every state
+    idle_stop_seconds: of versions that are started without a word about it; None for never
     run_task: runs a task outside of any execution    mock_file: the mock configuration of test cases
     version, started_at: of this server, for those who ask     clock: epoch seconds
     operator: the account whose registered folders are; None where no access keys tell accounts apart
@@ -122,5 +139,6 @@ class Parts:
     s3: S3Endpoint | None = None
     operator: str | None = None
     mock_file: Path | None = None
+    idle_stop_seconds: float | None = None
     clock: Callable[[], float] = time.time
     limits: Limits = field(default_factory=Limits)

@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.pages import newest_page, page_start, page_token
+from customlabels.operations.pages import newest_of_project
 from customlabels.operations.permissions import check_policy
 from customlabels.operations.refusals import not_found
 from customlabels.operations.rows import project_row
@@ -56,18 +56,9 @@ def put_project_policy(call: Call) -> Response:
 @operation("rekognition", "ListProjectPolicies")
 def list_project_policies(call: Call) -> Response:
     """The policies of a project, newest first."""
-    params = call.params
-    start = page_start(call, params, params.get("NextToken"), "InvalidPaginationTokenException")
-    arn = params["ProjectArn"]
-    query = select(policies).where(policies.c.project_arn == arn)
-    with call.parts.records.read() as reading:
-        project_row(reading, call, arn)
-        order = policies.c.created_at, policies.c.name
-        found, following = newest_page(reading, query, order, start, params.get("MaxResults", LARGEST_PAGE))
-    answer: Response = {"ProjectPolicies": [_described(row) for row in found]}
-    if following:
-        answer["NextToken"] = page_token(call, params, following)
-    return answer
+    query = select(policies).filter_by(project_arn=call.params["ProjectArn"])
+    order = policies.c.created_at, policies.c.name
+    return newest_of_project(call, "ProjectPolicies", query, order, _described, LARGEST_PAGE)
 
 
 @operation("rekognition", "DeleteProjectPolicy")

@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, insert, select
 
 from customlabels.operations.arns import project_arn
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.pages import newest_page, page_start, page_token
+from customlabels.operations.pages import REKOGNITION, newest, one_page
 from customlabels.operations.policies import drop_policies
 from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
 from customlabels.operations.rows import project_row
@@ -58,20 +58,26 @@ def create_project(call: Call) -> Response:
 def describe_projects(call: Call) -> Response:
     """Projects with their datasets, newest first; names that do not exist are left out."""
     params = call.params
-    start = page_start(call, params, params.get("NextToken"), "InvalidPaginationTokenException")
-    size = params.get("MaxResults", 100)
-    if FEATURE not in params.get("Features", [FEATURE]):
-        return {"ProjectDescriptions": []}
+    is_ours = FEATURE in params.get("Features", [FEATURE])
     query = select(projects).filter_by(account=call.caller.account, region=call.caller.region)
     if "ProjectNames" in params:
         query = query.where(projects.c.name.in_(params["ProjectNames"]))
-    with call.parts.records.read() as reading:
-        found, following = newest_page(reading, query, (projects.c.created_at, projects.c.arn), start, size)
-        within = _datasets_of(reading, [row.arn for row in found])
-    answer: Response = {"ProjectDescriptions": [_described(row, within[row.arn]) for row in found]}
-    if following:
-        answer["NextToken"] = page_token(call, params, following)
-    return answer
+
+    def look(size: int, after: Any) -> list[tuple[Row[Any], list[Response]]]:
+        with call.parts.records.read() as reading:
+            order = projects.c.created_at, projects.c.arn
+            found = newest(reading, query, order, after, size) if is_ours else []
+            within = _datasets_of(reading, [row.arn for row in found])
+        return [(row, within[row.arn]) for row in found]
+
+    return one_page(
+        call,
+        REKOGNITION,
+        "ProjectDescriptions",
+        look,
+        lambda found: _described(*found),
+        lambda found: [found[0].created_at, found[0].arn],
+    )
 
 
 @operation("rekognition", "DeleteProject")

@@ -119,10 +119,7 @@ def list_buckets(call: Call) -> Response:
     """The caller's buckets, by name."""
     require_offered(call, "Prefix", "MaxBuckets", "ContinuationToken", "BucketRegion")
     params, account = call.params, call.caller.account
-    request = {
-        name: value for name, value in params.items() if name not in ("ContinuationToken", "MaxBuckets")
-    }
-    after = page_start(call, request, params.get("ContinuationToken"), "InvalidArgument") or ""
+    after = page_start(call, params.get("ContinuationToken"), "InvalidArgument") or ""
     size = params.get("MaxBuckets", 10_000)
     if not 1 <= size <= 10_000:
         raise ServiceError("InvalidArgument", f"MaxBuckets is 1 to 10000, not {size}")
@@ -144,5 +141,5 @@ def list_buckets(call: Call) -> Response:
     if "Prefix" in params:
         answer["Prefix"] = params["Prefix"]
     if len(found) > size:
-        answer["ContinuationToken"] = page_token(call, request, page[-1].name)
+        answer["ContinuationToken"] = page_token(call, page[-1].name)
     return answer

@@ -32,8 +32,7 @@ def list_objects_v2(call: Call) -> Response:
     """Objects by key, each page with a token for the next."""
     require_offered(call, *COMMON, "ContinuationToken", "StartAfter", "FetchOwner")
     params = call.params
-    request = {name: value for name, value in params.items() if name not in ("ContinuationToken", "MaxKeys")}
-    start = page_start(call, request, params.get("ContinuationToken"), "InvalidArgument")
+    start = page_start(call, params.get("ContinuationToken"), "InvalidArgument")
     page = _page(call, start or params.get("StartAfter", ""))
     answer = _described(call, page, with_owner=params.get("FetchOwner", False))
     answer |= {"KeyCount": len(page.objects) + len(page.groups)}
@@ -41,7 +40,7 @@ def list_objects_v2(call: Call) -> Response:
     if "StartAfter" in params:
         answer["StartAfter"] = spelled(call, params["StartAfter"])
     if page.after is not None:
-        answer["NextContinuationToken"] = page_token(call, request, page.after)
+        answer["NextContinuationToken"] = page_token(call, page.after)
     return answer
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from collections.abc import Callable
+
+from sqlalchemy import select
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.states_arns import arn_of_kind
-from customlabels.operations.tagging import put_tags, tags_of
+from customlabels.operations.tagging import change_tags, drop_tags, put_tags, tags_of
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["given_tags", "tag_when_new"]
+__all__ = ["delete_with_tags", "given_tags", "tag_when_new"]
 
 MOST_TAGS = 50  # of one resource
 TABLES = {"stateMachine": schema.state_machines, "activity": schema.activities}
@@ -19,31 +21,14 @@ TABLES = {"stateMachine": schema.state_machines, "activity": schema.activities}
 @operation("stepfunctions", "TagResource")
 def tag_states_resource(call: Call) -> Response:
     """Add tags, or replace the values of those that are there."""
-    arn = call.params["resourceArn"]
-    new = given_tags(call.params["tags"])
-
-    def effect(tx: Transaction) -> Response:
-        _require(tx, call, arn)
-        put_tags(tx, arn, new)
-        count = len(tags_of(tx, arn))
-        if count > MOST_TAGS:
-            raise ServiceError("TooManyTags", f"{arn} would have {count} tags; {MOST_TAGS} is the most")
-        return {}
-
-    return call.write(effect)
+    arn, new = call.params["resourceArn"], given_tags(call.params["tags"])
+    return change_tags(call, _require, arn, new, most=(MOST_TAGS, "TooManyTags"))
 
 
 @operation("stepfunctions", "UntagResource")
 def untag_states_resource(call: Call) -> Response:
     """Take tags away; a key that is not there is no error."""
-    arn, keys = call.params["resourceArn"], call.params["tagKeys"]
-
-    def effect(tx: Transaction) -> Response:
-        _require(tx, call, arn)
-        tx.execute(delete(schema.tags).where(schema.tags.c.resource_arn == arn, schema.tags.c.key.in_(keys)))
-        return {}
-
-    return call.write(effect)
+    return change_tags(call, _require, call.params["resourceArn"], gone=call.params["tagKeys"])
 
 
 @operation("stepfunctions", "ListTagsForResource")
@@ -72,6 +57,16 @@ def tag_when_new(call: Call, arn: str, created_at: float, tags: dict[str, str]) 
     if tags and created_at >= call.now:
         with call.parts.records.write() as tx:
             put_tags(tx, arn, tags)
+
+
+def delete_with_tags(call: Call, kind: str, arn: str, delete: Callable[[Transaction, str], None]) -> Response:
+    """Delete what has this ARN; where nothing of this account has it, nothing is to be done."""
+
+    def effect(tx: Transaction) -> None:
+        delete(tx, arn)
+        drop_tags(tx, arn)
+
+    return call.write(effect) if arn_of_kind(arn, kind).account == call.caller.account else {}
 
 
 def _require(reading: Reading, call: Call, arn: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
@@ -12,7 +12,7 @@ from customlabels.operations.refusals import not_found
 from customlabels.operations.rows import require_own
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["drop_tags", "put_tags", "tags_of"]
+__all__ = ["change_tags", "drop_tags", "put_tags", "tags_of"]
 
 TAGGED = (schema.projects, schema.datasets, schema.versions)
 MOST_TAGS = 200  # of one resource
@@ -23,31 +23,13 @@ tags = schema.tags
 def tag_resource(call: Call) -> Response:
     """Add tags, or replace the values of those that are there."""
     arn, new = call.params["ResourceArn"], call.params["Tags"]
-
-    def effect(tx: Transaction) -> Response:
-        _require_resource(tx, call, arn)
-        put_tags(tx, arn, new)
-        count = tx.execute(select(func.count()).where(tags.c.resource_arn == arn)).scalar_one()
-        if count > MOST_TAGS:
-            raise ServiceError(
-                "ServiceQuotaExceededException", f"{arn} would have {count} tags; {MOST_TAGS} is the most"
-            )
-        return {}
-
-    return call.write(effect)
+    return change_tags(call, _require_resource, arn, new, most=(MOST_TAGS, "ServiceQuotaExceededException"))
 
 
 @operation("rekognition", "UntagResource")
 def untag_resource(call: Call) -> Response:
     """Take tags away; a key that is not there is no error."""
-    arn, keys = call.params["ResourceArn"], call.params["TagKeys"]
-
-    def effect(tx: Transaction) -> Response:
-        _require_resource(tx, call, arn)
-        tx.execute(delete(tags).where(tags.c.resource_arn == arn, tags.c.key.in_(keys)))
-        return {}
-
-    return call.write(effect)
+    return change_tags(call, _require_resource, call.params["ResourceArn"], gone=call.params["TagKeys"])
 
 
 @operation("rekognition", "ListTagsForResource")
@@ -56,6 +38,30 @@ def list_tags_for_resource(call: Call) -> Response:
     with call.parts.records.read() as reading:
         _require_resource(reading, call, call.params["ResourceArn"])
         return {"Tags": tags_of(reading, call.params["ResourceArn"])}
+
+
+def change_tags(
+    call: Call,
+    require: Callable[[Reading, Call, str], None],
+    arn: str,
+    new: Mapping[str, str] | None = None,
+    gone: Collection[str] = (),
+    most: tuple[int, str] = (0, ""),
+) -> Response:
+    """Write tags of a resource that `require` lets through, or take some away.
+
+    most: how many new ones may make it, and the error code for more
+    """
+
+    def effect(tx: Transaction) -> None:
+        require(tx, call, arn)
+        tx.execute(delete(tags).where(tags.c.resource_arn == arn, tags.c.key.in_(gone)))
+        put_tags(tx, arn, new or {})
+        count = len(tags_of(tx, arn)) if new else 0
+        if count > most[0]:
+            raise ServiceError(most[1], f"{arn} would have {count} tags; {most[0]} is the most")
+
+    return call.write(effect)
 
 
 def put_tags(tx: Transaction, arn: str, new: Mapping[str, str]) -> None:

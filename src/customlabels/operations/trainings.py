@@ -39,6 +39,7 @@ from customlabels.workflows import Finish, Job, JobControl
 __all__ = ["Training", "reporter"]
 
 SERVICE_ISSUE = "Amazon Rekognition experienced a service issue."
+MOST_POINTS = 120  # of a curve
 REPORT_SECONDS = 0.5  # at least between two rows of progress: each is a commit
 versions = schema.versions
 
@@ -206,12 +207,19 @@ class Training:
 
 def reporter(control: JobControl) -> Any:
     """What the trainer tells, as rows that others can read; told more often, only the latest counts."""
-    written_at = -REPORT_SECONDS
+    began = time.monotonic()
+    written_at = began - REPORT_SECONDS
+    curve: list[list[float | None]] = []
 
     def report(progress: Progress) -> None:
         nonlocal written_at
-        if time.monotonic() - written_at >= REPORT_SECONDS:
-            written_at = time.monotonic()
-            control.report(asdict(progress))
+        now = time.monotonic()
+        if now - written_at >= REPORT_SECONDS:
+            written_at = now
+            if progress.train_loss is not None or progress.validation_f1 is not None:
+                curve.append([now - began, progress.train_loss, progress.validation_f1])
+            if len(curve) > MOST_POINTS:
+                del curve[1::2]
+            control.report(asdict(progress) | {"curve": curve})
 
     return report

@@ -13,7 +13,7 @@ from customlabels.operations.arns import version_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.hosting import ask_units
 from customlabels.operations.options import take_options
-from customlabels.operations.pages import newest_page, page_start, page_token
+from customlabels.operations.pages import newest_of_project
 from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
 from customlabels.operations.rows import locked, project_row, version_row
 from customlabels.operations.statuses import MESSAGES, PASSING, STARTABLE, USABLE
@@ -72,19 +72,12 @@ def create_project_version(call: Call) -> Response:
 def describe_project_versions(call: Call) -> Response:
     """Versions of a project, newest first; names that do not exist are left out."""
     params = call.params
-    start = page_start(call, params, params.get("NextToken"), "InvalidPaginationTokenException")
     columns = (column for column in versions.c if column.name != "evaluation")  # which may be large
     query = select(*columns).where(versions.c.project_arn == params["ProjectArn"])
     if "VersionNames" in params:
         query = query.where(versions.c.name.in_(params["VersionNames"]))
-    with call.parts.records.read() as reading:
-        project_row(reading, call, params["ProjectArn"])
-        order = (versions.c.created_at, versions.c.arn)
-        found, following = newest_page(reading, query, order, start, params.get("MaxResults", 100))
-    answer: Response = {"ProjectVersionDescriptions": [_described(row) for row in found]}
-    if following:
-        answer["NextToken"] = page_token(call, params, following)
-    return answer
+    order = versions.c.created_at, versions.c.arn
+    return newest_of_project(call, "ProjectVersionDescriptions", query, order, _described)
 
 
 @operation("rekognition", "StartProjectVersion")

@@ -1,10 +1,13 @@
 """The product's workflow: its definition, its input, its output and the names under which it leaves results.
 
 Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that AWS and the local engine run
-alike; this room knows where the file is and what goes in and comes out. The judge, which needs numpy, is not
-behind this door but in `customlabels.pipeline.judge`, where Lambda finds it too.
+alike; this room knows where the file is and what goes in and comes out, and composes the report of a run.
+The judge, which needs numpy, is not behind this door but in `customlabels.pipeline.judge`, where Lambda finds
+it too.
 """
 
+from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
+from customlabels.pipeline.reports import place_of, report_text
 from customlabels.pipeline.runs import (
     Decision,
     RunInput,
@@ -16,10 +19,12 @@ from customlabels.pipeline.runs import (
 )
 from customlabels.pipeline.workflow import (
     APPROVAL_STATE,
+    CLEANUP_MACHINE_NAME,
     JUDGE_FUNCTION,
     LOCAL_TOPIC,
     STATE_MACHINE_NAME,
     WorkflowMissing,
+    cleanup_definition,
     definition,
     definition_text,
     local_substitutions,
@@ -27,18 +32,25 @@ from customlabels.pipeline.workflow import (
 
 __all__ = [
     "APPROVAL_STATE",
+    "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "Decision",
+    "Rehearsal",
     "RunInput",
     "RunResult",
     "Waits",
     "WorkflowMissing",
+    "cleanup_definition",
     "current_key",
     "decision_key",
     "definition",
     "definition_text",
+    "iam_actions",
     "local_substitutions",
+    "place_of",
     "poll_seconds",
+    "rehearse",
+    "report_text",
 ]

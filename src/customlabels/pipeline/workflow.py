@@ -10,24 +10,29 @@ from customlabels.errors import CustomLabelsError
 
 __all__ = [
     "APPROVAL_STATE",
+    "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "WorkflowMissing",
+    "cleanup_definition",
     "definition",
     "definition_text",
     "local_substitutions",
 ]
 
 STATE_MACHINE_NAME = "customlabels-pipeline"
+CLEANUP_MACHINE_NAME = "customlabels-cleanup"
 JUDGE_FUNCTION = "customlabels-judge"  # under which a local server knows the judge
 APPROVAL_STATE = "Ask for approval"
 # Of this machine alone: nobody subscribes to it, what is published stands in the execution's history.
 LOCAL_TOPIC = "arn:aws:sns:us-east-1:000000000000:customlabels"
 
 _HERE = Path(__file__).resolve().parent
-# A wheel carries the file beside this module; a checkout has it where template.yaml names it.
-PLACES = (_HERE / "workflow.yaml", _HERE.parents[2] / "statemachine" / "workflow.yaml")
+# A wheel carries the files beside this module; a checkout has them where template.yaml names them.
+_FOLDERS = (_HERE, _HERE.parents[2] / "statemachine")
+PLACES = tuple(folder / "workflow.yaml" for folder in _FOLDERS)
+CLEANUP_PLACES = tuple(folder / "cleanup.yaml" for folder in _FOLDERS)
 
 
 class WorkflowMissing(CustomLabelsError):
@@ -35,13 +40,13 @@ class WorkflowMissing(CustomLabelsError):
 
 
 def definition_text(places: Sequence[Path] = PLACES) -> str:
-    """The workflow's definition as it was written: YAML with ${Name} places. Raises WorkflowMissing."""
+    """A definition as it was written: YAML with ${Name} places. Raises WorkflowMissing."""
     for place in places:
         if place.is_file():
             return place.read_text(encoding="utf-8")
     looked = " nor ".join(str(place) for place in places)
     raise WorkflowMissing(
-        f"workflow.yaml is neither {looked}; install customlabels again, or run from a checkout"
+        f"{places[0].name} is neither {looked}; install customlabels again, or run from a checkout"
     )
 
 
@@ -51,6 +56,13 @@ def definition(substitutions: Mapping[str, str]) -> dict[str, Any]:
     from customlabels.asl import read_definition
 
     return read_definition(definition_text(), substitutions)
+
+
+def cleanup_definition() -> dict[str, Any]:
+    """The definition that deletes a project with everything in it."""
+    from customlabels.asl import read_definition
+
+    return read_definition(definition_text(CLEANUP_PLACES), {"Partition": "aws"})
 
 
 def local_substitutions() -> dict[str, str]:

@@ -6,16 +6,26 @@ SIGKILL, the socket closes and each unit ends, so nothing is left behind.
 """
 
 from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded, ServingError, StartFailed
+from customlabels.serving.shadows import PROMOTE, ROLL_BACK, Counts, Pair, Rules, Shadow
+from customlabels.serving.slots import UnitStatus, VersionStatus
 from customlabels.serving.supervisor import Supervisor
-from customlabels.serving.versions import UnitStatus, VersionStatus
+from customlabels.serving.traffic import BUCKETS, Terms
 
 __all__ = [
+    "BUCKETS",
+    "PROMOTE",
+    "ROLL_BACK",
+    "Counts",
     "DetectionFailed",
     "NotServing",
     "Overloaded",
+    "Pair",
+    "Rules",
     "ServingError",
+    "Shadow",
     "StartFailed",
     "Supervisor",
+    "Terms",
     "UnitStatus",
     "VersionStatus",
 ]

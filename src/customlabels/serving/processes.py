@@ -61,13 +61,17 @@ class Unit:
         except OSError as error:
             raise StartFailed(f"no process could be started: {error}") from error
         reader, writer = await asyncio.open_unix_connection(sock=ours)
+        making = asyncio.ensure_future(_started(theirs.fileno(), folder))
         try:
-            unit = cls(await _started(theirs.fileno(), folder), reader, writer)
+            unit = cls(await asyncio.shield(making), reader, writer)
         except OSError as error:
             writer.close()
             raise StartFailed(f"no process could be started: {error}") from error
         except BaseException:
-            writer.close()  # a process that was just being started reads its end here
+            writer.close()
+            process = await making  # of which nobody else would know
+            process.kill()
+            await process.wait()
             raise
         finally:
             theirs.close()

@@ -7,39 +7,53 @@ It keeps nothing on disk: which versions ought to run is known to whoever calls 
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from customlabels.inference import Found
 from customlabels.serving.refusals import NotServing, StartFailed
-from customlabels.serving.versions import Version, VersionStatus
+from customlabels.serving.shadows import Shadow
+from customlabels.serving.traffic import Terms
+from customlabels.serving.versions import RUNNING, Version, VersionStatus
 
 __all__ = ["Supervisor"]
+
+GRACE_SECONDS = 5.0  # for clients that still know a version by an address which has just changed
+QUIET_SECONDS = 1.0  # without a request: everybody has moved
 
 
 class Supervisor:
     """Starts, keeps and ends the units of versions; versions are told apart by any string.
 
     on_failed(version, reason): called when a version that was running could not be kept running.
+    on_idle(version): called, again and again, while nobody has asked a version for as long as agreed.
     """
 
-    def __init__(self, on_failed: Callable[[str, str], None]) -> None:
-        self._on_failed = on_failed
+    def __init__(
+        self,
+        on_failed: Callable[[str, str], None],
+        on_idle: Callable[[str], None] | None = None,
+    ) -> None:
+        self._on_failed, self._on_idle = on_failed, on_idle or (lambda _version: None)
         self._versions: dict[str, Version] = {}
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, asyncio.Task[None]] = {}
+        self._shadows: dict[str, Shadow] = {}
 
-    async def start(self, version: str, folder: Path, units: int = 1, max_units: int | None = None) -> None:
+    async def start(self, version: str, folder: Path, terms: Terms | None = None) -> None:
         """Bring a version up; returns when all units have answered their warm-up image.
 
-        Once started or starting, further calls only wait for the same end. max_units is kept and shown; the
-        number of units does not change by itself yet. Raises StartFailed; then nothing of it is left running.
+        Once started or starting, further calls only wait for the same end.
+        Raises StartFailed; then nothing of it is left running.
         """
-        if units < 1 or (max_units is not None and max_units < units):
-            raise ValueError(f"units at least 1 and max_units not below them: {units}, {max_units}")
         while version in self._stops:
             await asyncio.wait({self._stops[version]})
         if version not in self._versions:
             self._versions[version] = Version(
-                version, folder, units, max_units, lambda reason: self._failed(version, reason)
+                version,
+                folder,
+                terms or Terms(),
+                lambda reason: self._failed(version, reason),
+                lambda: self._on_idle(version),
             )
             self._starts[version] = asyncio.create_task(self._start(version))
         if version in self._starts:
@@ -61,18 +75,23 @@ class Supervisor:
             raise StartFailed(f"{version} was stopped while it was starting")
         starting.result()
 
-    async def stop(self, version: str) -> None:
-        """Answer what is queued, then end the units; a version that does not run is already stopped."""
+    async def stop(self, version: str, *, gently: bool = False) -> None:
+        """Answer what is queued, then end the units; a version that does not run is already stopped.
+
+        gently: another version has taken its place; first answer, for some seconds, who has not noticed yet.
+        """
         if version in self._versions and version not in self._stops:
-            self._stops[version] = asyncio.create_task(self._stop(version))
+            self._stops[version] = asyncio.create_task(self._stop(version, gently=gently))
         stopping = self._stops.get(version)
         if stopping is not None:
             await asyncio.wait({stopping})
             stopping.result()
 
-    async def _stop(self, version: str) -> None:
+    async def _stop(self, version: str, *, gently: bool) -> None:
         try:
             running, starting = self._versions.get(version), self._starts.get(version)
+            if gently and running is not None and starting is None:
+                await running.until_quiet(QUIET_SECONDS, GRACE_SECONDS)
             if starting is not None:
                 starting.cancel()
                 await asyncio.wait({starting})
@@ -90,10 +109,34 @@ class Supervisor:
 
         Raises NotServing, Overloaded, DetectionFailed, and ImageError for an image that cannot be used.
         """
+        wishes = {"min_confidence": min_confidence, "max_results": max_results}
+        shadow = self._shadows.get(version)
+        if shadow is not None:
+            return await shadow.detect(self._ask, image, wishes)
+        return await self._ask(version, image, wishes)
+
+    async def _ask(self, version: str, image: bytes, wishes: dict[str, Any]) -> list[Found]:
         running = self._versions.get(version)
         if running is None:
             raise NotServing(f"{version} is not running")
-        return await running.detect(image, {"min_confidence": min_confidence, "max_results": max_results})
+        return await running.detect(image, wishes)
+
+    def watch(self, shadow: Shadow) -> None:
+        """From now on put the calls of the pair's live version to the other one too, as its rules say."""
+        self._shadows[shadow.pair.live] = shadow
+
+    def unwatch(self, live: str) -> None:
+        """Leave a live version alone again."""
+        self._shadows.pop(live, None)
+
+    def shadow(self, live: str) -> Shadow | None:
+        """What watches a live version."""
+        return self._shadows.get(live)
+
+    def answers(self, version: str) -> bool:
+        """Whether a request to the version would be taken now."""
+        running = self._versions.get(version)
+        return running is not None and running.state == RUNNING
 
     def status(self) -> list[VersionStatus]:
         """Every version that starts, runs or stops."""

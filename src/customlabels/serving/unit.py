@@ -29,7 +29,7 @@ def main(connection: str, folder: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the server
     with socket.socket(fileno=int(connection)) as link, link.makefile("rb") as requests:
         try:
-            predictor = Predictor.load(Path(folder), threads=1)
+            predictor = Predictor.load(Path(folder), threads=1, fastest=True)
             detect(predictor, _drawn_image())
         except CustomLabelsError as error:
             _send(link, {"failed": str(error)})

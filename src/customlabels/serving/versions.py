@@ -3,20 +3,18 @@
 Layer: serving. All units take from one queue: the next request goes to whichever is free first. A dead unit
 is replaced; the request it held goes back to the head of the queue, once: an image that ends two units gets
 an error for an answer. When new units do not come up, again and again, and no other is up, the version fails.
+How many units there are follows the traffic, within the `Terms`; a version that may sleep has none meanwhile.
 """
 
 import asyncio
-import collections
+import contextlib
 import itertools
 import logging
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from customlabels.images import ImageError, ImageTooLarge, InvalidImage, InvalidImageFormat
 from customlabels.inference import Found
 from customlabels.serving.processes import Unit, UnitDied
 from customlabels.serving.refusals import (
@@ -27,6 +25,8 @@ from customlabels.serving.refusals import (
     StartFailed,
     StartKilled,
 )
+from customlabels.serving.slots import Request, Slot, UnitStatus, VersionStatus, settle
+from customlabels.serving.traffic import Terms, Traffic, wanted_units
 
 __all__ = ["RUNNING", "STARTING", "STOPPING", "UnitStatus", "Version", "VersionStatus"]
 
@@ -39,61 +39,7 @@ TRIES = 2  # units that one request may end
 FAILED_STARTS = 5  # in a row, then the version is given up
 REVIVAL_SECONDS = 5.0  # how long a request waits while no unit is up
 DRAIN_SECONDS = 30.0
-LATENCIES = 500  # last requests that p50 and p99 are taken from
-
-REFUSALS: dict[str, type[ImageError]] = {
-    refusal.__name__: refusal for refusal in (ImageTooLarge, InvalidImage, InvalidImageFormat)
-}
-
-
-@dataclass(frozen=True)
-class UnitStatus:
-    """One unit: state is IDLE, BUSY, or DOWN while it is being replaced (then without a pid)."""
-
-    pid: int | None
-    state: str
-    served: int
-
-
-@dataclass(frozen=True)
-class VersionStatus:
-    """One version: `queued` requests wait for a unit; p50 and p99 run from asking to answer, None before."""
-
-    version: str
-    state: str
-    units: tuple[UnitStatus, ...]
-    max_units: int | None
-    queued: int
-    in_flight: int
-    served: int
-    p50_seconds: float | None
-    p99_seconds: float | None
-
-
-@dataclass(order=True)
-class _Request:
-    """Ordered by number, so that one which comes back is the next to be taken."""
-
-    number: int
-    wishes: dict[str, Any] = field(compare=False)
-    image: bytes = field(compare=False)
-    answer: "asyncio.Future[list[Found]]" = field(compare=False)
-    tries: int = field(default=0, compare=False)
-
-
-@dataclass(eq=False)
-class _Slot:
-    """The place of one unit.
-
-    failures: ends and failed starts in a row without an answer between; how long to wait before the next unit
-    failed_starts: in a row; only these say that the version cannot be kept running
-    """
-
-    unit: Unit | None = None
-    busy: bool = False
-    served: int = 0
-    failures: int = 0
-    failed_starts: int = 0
+LOOK_SECONDS = 1.0  # between two looks at the number of units
 
 
 def backoff_seconds(failures: int) -> float:
@@ -102,19 +48,29 @@ def backoff_seconds(failures: int) -> float:
 
 
 class Version:
-    """A version from its start to its end; not used again afterwards."""
+    """A version from its start to its end; not used again afterwards.
+
+    on_failed(reason): it could not be kept running     on_idle(): nobody has asked for as long as agreed
+    """
 
     def __init__(
-        self, name: str, folder: Path, units: int, max_units: int | None, on_failed: Callable[[str], None]
+        self,
+        name: str,
+        folder: Path,
+        terms: Terms,
+        on_failed: Callable[[str], None],
+        on_idle: Callable[[], None],
     ) -> None:
         self.state = STARTING
-        self._name, self._folder, self._max_units, self._on_failed = name, folder, max_units, on_failed
-        self._slots = [_Slot() for _ in range(units)]
-        self._queue: asyncio.PriorityQueue[_Request] = asyncio.PriorityQueue()
+        self._name, self._folder, self._terms = name, folder, terms
+        self._on_failed, self._on_idle = on_failed, on_idle
+        self._slots = [Slot() for _ in range(terms.units)]
+        self._queue: asyncio.PriorityQueue[Request] = asyncio.PriorityQueue()
         self._open: set[asyncio.Future[list[Found]]] = set()
         self._numbers = itertools.count()
-        self._seconds: collections.deque[float] = collections.deque(maxlen=LATENCIES)
+        self._traffic = Traffic(asyncio.get_running_loop().time())
         self._running: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
 
     async def start(self) -> None:
         """Bring all units up; raises StartFailed, and then, or when cancelled, nothing is left running."""
@@ -128,26 +84,44 @@ class Version:
             await self._end_units()
             raise
         self.state = RUNNING
+        self._traffic.asked_at = asyncio.get_running_loop().time()
         self._running = asyncio.create_task(self._run())
 
     async def detect(self, image: bytes, wishes: dict[str, Any]) -> list[Found]:
         """The labels of an image; waits some seconds for a unit while none is up."""
         if self.state not in (STARTING, RUNNING):
             raise NotServing(f"{self._name} is {self.state}")
-        if self._queue.qsize() >= QUEUE_PER_UNIT * len(self._slots):
-            raise Overloaded(f"all {len(self._slots)} units of {self._name} are busy and the queue is full")
         loop = asyncio.get_running_loop()
-        asked, answer = loop.time(), loop.create_future()
+        asked = self._traffic.asked_at = loop.time()
+        if self._queue.qsize() >= QUEUE_PER_UNIT * max(1, len(self._slots)):
+            self._traffic.refused += 1
+            raise Overloaded(f"all {len(self._slots)} units of {self._name} are busy and the queue is full")
+        answer = loop.create_future()
         self._open.add(answer)
         answer.add_done_callback(self._open.discard)
-        self._queue.put_nowait(_Request(next(self._numbers), wishes, image, answer))
+        self._queue.put_nowait(Request(next(self._numbers), wishes, image, answer))
+        if not self._slots:
+            self._woken.set()
         try:
             async with asyncio.timeout(REVIVAL_SECONDS if self._none_up() else None):
                 found: list[Found] = await answer
         except TimeoutError as error:
+            self._traffic.failed += 1
             raise NotServing(f"no unit of {self._name} came up within {REVIVAL_SECONDS:g} s") from error
-        self._seconds.append(loop.time() - asked)
+        except ServingError:
+            self._traffic.failed += 1
+            raise
+        self._traffic.answered(loop.time() - asked)
         return found
+
+    async def until_quiet(self, quiet_seconds: float, at_most: float) -> None:
+        """Go on answering until nobody has asked for a while."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while (now := loop.time()) < begun + at_most:
+            if now - max(begun, self._traffic.asked_at) >= quiet_seconds:
+                return
+            await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
         """Take no more requests, answer those that wait, then end the units."""
@@ -162,17 +136,23 @@ class Version:
 
     def status(self) -> VersionStatus:
         """How it stands now."""
-        p50, p99 = np.quantile(list(self._seconds), [0.5, 0.99]).tolist() if self._seconds else (None, None)
+        traffic = self._traffic
         return VersionStatus(
             version=self._name,
-            state=self.state,
-            units=tuple(_unit_status(slot) for slot in self._slots),
-            max_units=self._max_units,
+            state=self.state if self._slots else "ASLEEP",
+            units=tuple(slot.status() for slot in self._slots),
+            max_units=self._terms.max_units,
             queued=self._queue.qsize(),
             in_flight=sum(slot.busy for slot in self._slots),
-            served=sum(slot.served for slot in self._slots),
-            p50_seconds=p50,
-            p99_seconds=p99,
+            served=traffic.served,
+            p50_seconds=traffic.quantile(0.5),
+            p99_seconds=traffic.quantile(0.99),
+            refused=traffic.refused,
+            failed=traffic.failed,
+            idle_seconds=asyncio.get_running_loop().time() - traffic.asked_at,
+            stops_after_seconds=self._terms.idle_seconds,
+            buckets=tuple(traffic.buckets),
+            sum_seconds=traffic.sum_seconds,
         )
 
     async def _run(self) -> None:
@@ -180,7 +160,8 @@ class Version:
         try:
             async with asyncio.TaskGroup() as keepers:
                 for slot in self._slots:
-                    keepers.create_task(self._keep(slot))
+                    slot.keeper = keepers.create_task(self._keep(slot))
+                keepers.create_task(self._follow_traffic(keepers))
         except* Exception as failures:  # whatever it was: no request may wait for a version that nobody keeps
             reason = str(failures.exceptions[0])
             log.error("%s failed", self._name, exc_info=failures)
@@ -189,7 +170,35 @@ class Version:
             self._on_failed(reason)
             await self._end_units()
 
-    async def _keep(self, slot: _Slot) -> None:
+    async def _follow_traffic(self, keepers: asyncio.TaskGroup) -> None:
+        """Add units or take some away, as the traffic asks for; tell while nobody has asked for too long."""
+        loop, cores, terms = asyncio.get_running_loop(), len(os.sched_getaffinity(0)), self._terms
+        while True:
+            self._woken.clear()
+            in_flight, idle = len(self._open), loop.time() - self._traffic.asked_at
+            wanted = wanted_units(self._traffic, terms, loop.time(), len(self._slots), in_flight, cores)
+            for _ in range(wanted - len(self._slots)):
+                slot = Slot()
+                slot.keeper = keepers.create_task(self._keep(slot))
+                self._slots.append(slot)
+            while len(self._slots) > wanted:
+                # A unit that is starting is left to come up, and the last one that is up to answer meanwhile.
+                up = [slot for slot in self._slots if slot.unit is not None]
+                free = next((slot for slot in up if not slot.busy), None)
+                if free is None or (wanted and len(up) == 1):
+                    break
+                await self._take_away(free)
+            if (
+                terms.idle_seconds is not None
+                and idle >= terms.idle_seconds
+                and not (terms.wake or in_flight)
+            ):
+                self._on_idle()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._woken.wait()
+
+    async def _keep(self, slot: Slot) -> None:
         while True:
             if slot.unit is not None:
                 await self._serve(slot, slot.unit)
@@ -207,7 +216,18 @@ class Version:
             else:
                 slot.failed_starts = 0
 
-    async def _fill_first(self, slot: _Slot) -> None:
+    async def _take_away(self, slot: Slot) -> None:
+        """End a unit that has nothing to do; a request that it was just given goes back to the queue."""
+        assert slot.keeper is not None
+        slot.keeper.cancel()
+        await asyncio.wait({slot.keeper})
+        if slot.unit is not None:
+            await slot.unit.end()
+        self._slots.remove(slot)  # last: a stop that comes meanwhile still knows of its unit
+        if self._open:
+            self._woken.set()
+
+    async def _fill_first(self, slot: Slot) -> None:
         """The first unit of a slot: one that is killed while it starts is replaced as later ones are."""
         for _ in range(FAILED_STARTS - 1):
             try:
@@ -216,13 +236,13 @@ class Version:
                 log.warning("a first unit of %s did not come up: %s", self._name, failure)
         await self._fill(slot)
 
-    async def _fill(self, slot: _Slot) -> None:
+    async def _fill(self, slot: Slot) -> None:
         slot.unit = await Unit.open(self._folder)
 
     def _none_up(self) -> bool:
         return all(slot.unit is None for slot in self._slots)
 
-    async def _serve(self, slot: _Slot, unit: Unit) -> None:
+    async def _serve(self, slot: Slot, unit: Unit) -> None:
         """Answer requests from one unit until it dies."""
         while (request := await self._next(unit)) is not None:
             if request.answer.done():  # whoever asked has gone
@@ -237,18 +257,20 @@ class Version:
             finally:
                 slot.busy = False
             slot.served += 1
+            self._traffic.served += 1
             slot.failures = 0
-            _settle(request.answer, said)
+            settle(request.answer, said)
         log.warning("unit %d of %s died while it was idle", unit.pid, self._name)
         slot.failures = min(slot.failures + 1, FAILED_STARTS - 1)  # wait before the next one
 
-    async def _next(self, unit: Unit) -> _Request | None:
+    async def _next(self, unit: Unit) -> Request | None:
         """The next request, or None when the unit is gone."""
         taking = asyncio.create_task(self._queue.get())
         try:
             await asyncio.wait({taking, unit.gone}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            taking.cancel()
+            if not taking.cancel():
+                self._queue.put_nowait(taking.result())
             raise
         if not taking.done():
             taking.cancel()
@@ -259,7 +281,7 @@ class Version:
         self._queue.put_nowait(request)
         return None
 
-    def _give_back(self, request: _Request, death: UnitDied) -> None:
+    def _give_back(self, request: Request, death: UnitDied) -> None:
         request.tries += 1
         if request.tries < TRIES:
             self._queue.put_nowait(request)
@@ -278,21 +300,3 @@ class Version:
         await asyncio.gather(*(unit.end() for unit in units))
         for slot in self._slots:
             slot.unit = None
-
-
-def _unit_status(slot: _Slot) -> UnitStatus:
-    if slot.unit is None:
-        return UnitStatus(None, "DOWN", slot.served)
-    return UnitStatus(slot.unit.pid, "BUSY" if slot.busy else "IDLE", slot.served)
-
-
-def _settle(answer: "asyncio.Future[list[Found]]", said: dict[str, Any]) -> None:
-    if answer.done():  # cancelled meanwhile
-        return
-    if "error" in said:
-        kind, text = said["error"]
-        answer.set_exception(REFUSALS.get(kind, DetectionFailed)(text))
-    else:
-        answer.set_result(
-            [Found(name, confidence, box and tuple(box)) for name, confidence, box in said["found"]]
-        )

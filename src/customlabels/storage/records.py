@@ -147,6 +147,7 @@ def _sqlite_engine(url: str, *, read_only: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=8 if read_only else 1,
         max_overflow=56 if read_only else 0,
+        pool_reset_on_return=None,  # each use is a transaction that ends by itself
         connect_args={"isolation_level": None, "check_same_thread": False},
     )
 
@@ -160,7 +161,8 @@ def _sqlite_engine(url: str, *, read_only: bool) -> Engine:
             connection.execute("PRAGMA synchronous = FULL")
 
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        # To the driver itself: a statement of SQLAlchemy's would cost more than the reading that follows.
+        connection.connection.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE").close()
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)

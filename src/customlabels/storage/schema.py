@@ -142,6 +142,36 @@ dropped_lines = Table(
     Column("code", Text, nullable=False),
 )
 
+# A newer version beside the one in service: SHADOW | WATCHING once it was promoted, then PROMOTED |
+# ROLLED_BACK | ENDED. Differences of a pair are few: old ones go.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_arn", Text, nullable=False, index=True),
+    Column("older_arn", Text, nullable=False),
+    Column("newer_arn", Text, nullable=False),
+    Column("live_arn", Text, nullable=False),  # the one of them that clients ask
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("rules", Text, nullable=False),  # JSON
+    Column("counts", Text, nullable=False),  # JSON
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+)
+
+disagreements = Table(
+    "disagreements",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("shadow_id", Integer, ForeignKey("shadows.id"), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("bucket", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("newer", Text, nullable=False),  # JSON, as it was answered
+    Column("older", Text, nullable=False),
+)
+
 entry_labels = Table(
     "entry_labels",
     metadata,

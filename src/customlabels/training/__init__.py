@@ -3,6 +3,7 @@
 Layer: above inference and datasets. torch is imported by the training process alone, never through this door.
 """
 
+from customlabels.training.estimating import Estimate, estimate
 from customlabels.training.hub import fetch, fetched
 from customlabels.training.launcher import train
 from customlabels.training.samples import SAMPLES, SampleError, write_sample
@@ -17,6 +18,7 @@ from customlabels.training.spec import (
 
 __all__ = [
     "SAMPLES",
+    "Estimate",
     "InvalidTrainingSpec",
     "Progress",
     "SampleError",
@@ -24,6 +26,7 @@ __all__ = [
     "TrainingFailed",
     "TrainingOutcome",
     "TrainingSpec",
+    "estimate",
     "fetch",
     "fetched",
     "train",

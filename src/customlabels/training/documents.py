@@ -21,6 +21,7 @@ Kind = Literal[
     "ManifestSummary",
     "TestingGroundTruth",
     "TestingManifestWithValidation",
+    "TrainingRecord",  # ours
     "TrainingGroundTruth",
     "TrainingManifestWithValidation",
 ]

@@ -75,7 +75,8 @@ class Material:
     """Both sets, ready. labels: sorted; the index of a label is its place here.
 
     kind: of model     training: pixels at the cached sides     testing: pixels as served
-    digest: of usable images, labels and boxes     leaked: test images with the bytes of a training image
+    digest: of usable images, labels and boxes     copies: images with the same bytes as another one
+    leaked: test images with the bytes of a training image
     """
 
     kind: str
@@ -86,6 +87,7 @@ class Material:
     notes: tuple[str, ...]
     digest: str
     leaked: tuple[str, ...]
+    copies: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass
@@ -136,13 +138,13 @@ def gathered(
         sets.notes.append(
             f"Left out of all figures: test labels that no training image has: {', '.join(sorted(unknown))}"
         )
-    if twins := _twins(readable, pictures):
+    twins = _twins("training", readable, pictures)
+    if twins:
         sets.notes.append(f"{len(twins)} training images are copies of another one: {_some(twins)}")
-    if leaked := _twins(tested, test_pictures, pictures):
-        sets.notes.append(
-            f"{len(leaked)} test images are copies of training images, so the figures flatter: "
-            f"{_some(leaked)}"
-        )
+    leaked = _twins("test", tested, test_pictures, dict(zip(pictures.digests, readable, strict=True)))
+    if leaked:
+        many = f"{len(leaked)} test images are copies of training images"
+        sets.notes.append(f"{many}, so the figures flatter: {_some(leaked)}")
     _judge(sets, documents, final=True)
 
     index = {label: number for number, label in enumerate(labels)}
@@ -155,7 +157,10 @@ def gathered(
         digest.update(part.carried.tobytes())
         for boxes in part.boxes:
             digest.update(boxes.labels.tobytes() + boxes.corners.tobytes())
-    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), tuple(leaked))
+    lost = tuple(each["Image"] for each in leaked)
+    return Material(
+        sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), lost, (*leaked, *twins)
+    )
 
 
 def _both_sets(spec: TrainingSpec, hub: HubBackbone | None) -> _Sets:
@@ -217,21 +222,24 @@ def _by_reference(lines: Sequence[Entry], pictures: Pictures) -> dict[str, str]:
     return {lines[row].source_ref: why for row, why in pictures.problems.items()}
 
 
-def _twins(lines: Sequence[Entry], pictures: Pictures, others: Pictures | None = None) -> list[str]:
-    """Addresses of images with the bytes of an earlier one, or of one among the others."""
-    seen = set() if others is None else set(others.digests)
+def _twins(
+    split: str, lines: Sequence[Entry], pictures: Pictures, others: Mapping[str, Entry] | None = None
+) -> list[dict[str, str]]:
+    """The images with the bytes of an earlier one, or of one among the others, which are training images."""
+    seen = dict(others or {})
     twins = []
     for line, digest in zip(lines, pictures.digests, strict=True):
         if digest and digest in seen:
-            twins.append(line.source_ref)
-        if others is None:
-            seen.add(digest)
+            of = {"Of": seen[digest].source_ref, "OfSplit": "training"}
+            twins.append({"Image": line.source_ref, "Split": split, **of})
+        elif others is None:
+            seen[digest] = line
     return twins
 
 
-def _some(references: Sequence[str]) -> str:
-    shown = ", ".join(references[:SHOWN])
-    return shown if len(references) <= SHOWN else f"{shown}, ..."
+def _some(twins: Sequence[Mapping[str, str]]) -> str:
+    shown = ", ".join(twin["Image"] for twin in twins[:SHOWN])
+    return shown if len(twins) <= SHOWN else f"{shown}, ..."
 
 
 def _part(

@@ -17,11 +17,11 @@ import torch
 from customlabels.training.learning import FROM_SCRATCH, Lesson, new_learner, take_step
 from customlabels.training.material import Material
 from customlabels.training.mirroring import MOST, mirror_is_harmless
-from customlabels.training.plan import Plan, batch_for, planned_steps
+from customlabels.training.plan import Plan, Size, batch_for, planned_steps
 from customlabels.training.spec import TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
-__all__ = ["Ready", "may_mirror", "planned", "timed"]
+__all__ = ["Ready", "may_mirror", "planned", "timed", "trial"]
 
 STEPS = 1000  # of the course that the trial steps pretend to be in
 TIMED = 2  # steps, of which the middle counts; one more goes before, while the libraries choose their ways
@@ -45,24 +45,29 @@ def planned(
     stored = spec.plan or read_json(folder.plan)
     if stored is not None:
         return Plan.from_json(stored)
-    trial = Plan(
-        seed=spec.seed,
-        size=material.size,
-        batch=batch_for(material.size, lesson.count),
-        steps=STEPS,
-        threads=spec.threads or os.cpu_count() or 1,
-        bfloat16=False,
-        mirror=mirror,
-        step_seconds=0.0,
-    )
-    fastest = timed(lesson, trial)
+    tried = trial(material.size, lesson.count, spec.seed, spec.threads, mirror)
+    fastest = timed(lesson, tried)
     budget = None if spec.budget_seconds is None else spec.budget_seconds - folder.seconds()
     steps = planned_steps(material.size, lesson.count, parts, budget, fastest.step_seconds)
-    if lesson.rate < FROM_SCRATCH and steps * trial.batch < lesson.count:
+    if lesson.rate < FROM_SCRATCH and steps * tried.batch < lesson.count:
         steps = 0  # less than one look at each image would bend what was pretrained for nothing
     plan = replace(fastest, steps=steps)
     write_json(folder.plan, plan.to_json())
     return plan
+
+
+def trial(size: Size, count: int, seed: int = 0, threads: int | None = None, mirror: bool = False) -> Plan:
+    """What is timed: the middle of a long course over `count` images."""
+    return Plan(
+        seed=seed,
+        size=size,
+        batch=batch_for(size, count),
+        steps=STEPS,
+        threads=threads or os.cpu_count() or 1,
+        bfloat16=False,
+        mirror=mirror,
+        step_seconds=0.0,
+    )
 
 
 def may_mirror(material: Material) -> bool:

@@ -42,6 +42,7 @@ from customlabels.training.documents import Documents
 from customlabels.training.learning import Said, Weights
 from customlabels.training.plan import Course
 from customlabels.training.planning import Ready
+from customlabels.training.record import training_record
 from customlabels.training.spec import TrainingFailed, TrainingOutcome
 from customlabels.training.workfolder import WorkFolder, write_json
 
@@ -70,6 +71,7 @@ class Settled:
     served: nn.Module
     weights: Weights
     thresholds: NDArray[np.floating[Any]]
+    held_out: Predictions | BoxPredictions
     validation: Evaluation
 
 
@@ -92,7 +94,7 @@ def release(
     figures = {"test": honest, "test_tuned": tuned, "validation": settled.validation}
     metrics = {name: _figures(evaluation) for name, evaluation in figures.items()}
     evidence = _evidence(ready, tested, folder)
-    _put_in_place(folder, replace(card, metrics={**metrics, "export_difference": difference}))
+    card = _put_in_place(folder, replace(card, metrics={**metrics, "export_difference": difference}))
 
     ended = now()
     documents.write_lines("TestingGroundTruth", lesson.lines(tested, testing, settled.thresholds, ended))
@@ -100,6 +102,8 @@ def release(
     evaluated = summary(honest, tuned, spec.version_arn, ended, len(training.entries))
     documents.write("Evidence", evidence)
     documents.write("EvaluationResultSummary", evaluated)
+    references = [training.entries[place].source_ref for place in _held_out(scored)]
+    documents.write("TrainingRecord", training_record(card, material, settled.held_out, references))
     outcome = TrainingOutcome(
         artefact_folder=folder.artefact,
         f1=honest.f1,
@@ -128,7 +132,7 @@ def _settled(ready: Ready, scored: Sequence[HeldOut], folder: WorkFolder) -> Set
     validation = evaluate(predictions, thresholds, OUT_OF_FOLD, ready.spec.seed)
     net, (state, _) = ready.lesson.net(), read_tensors(folder.weights)
     net.load_state_dict(state)
-    return Settled(ready.lesson.served(net, weights).eval(), weights, thresholds, validation)
+    return Settled(ready.lesson.served(net, weights).eval(), weights, thresholds, predictions, validation)
 
 
 def _held_out(scored: Sequence[HeldOut]) -> NDArray[np.int64]:
@@ -263,10 +267,11 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
     return {**figures, "f1_interval": asdict(evaluation.f1_interval)}
 
 
-def _put_in_place(folder: WorkFolder, card: ModelCard) -> None:
+def _put_in_place(folder: WorkFolder, card: ModelCard) -> ModelCard:
     """Complete the model folder and give it its name; a power cut leaves it as it was or complete."""
-    write_card(folder.unfinished, card)
+    card = write_card(folder.unfinished, card)
     sync(folder.unfinished)
     shutil.rmtree(folder.artefact, ignore_errors=True)  # of a run that was killed before it could answer
     folder.unfinished.rename(folder.artefact)
     sync(folder.path)
+    return card

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from customlabels.datasets import new_folder
 from customlabels.errors import InvalidInput
 from customlabels.training.plan import held_out_part
 
@@ -45,16 +44,12 @@ def write_sample(name: str, folder: Path, bucket: str, *, seed: int = 0) -> Mapp
     name: one of SAMPLES     bucket: the name in the manifests' s3:// references; register `folder` under it
     seed: of split and scenes
     Returns the number of images by set ("train", "test"). `folder` must not exist, or be empty: it appears
-    whole or not at all. Raises SampleError.
+    whole or not at all. Raises SampleError, or InvalidInput for the folder.
     """
     if name not in SAMPLES:
         raise SampleError(f"{name!r} is no sample; there are: {', '.join(SAMPLES)}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SampleError(f"{folder} is there already; name a new folder, or remove it first")
     counts = dict.fromkeys(SCENES, 0)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)  # of an earlier process with our number
-    try:
+    with new_folder(folder) as beside:
         for part in counts:
             lines = []
             for key, picture, attributes in SAMPLES[name](part, seed):
@@ -64,13 +59,6 @@ def write_sample(name: str, folder: Path, bucket: str, *, seed: int = 0) -> Mapp
                 lines.append(json.dumps({"source-ref": f"s3://{bucket}/{part}/{key}", **attributes}) + "\n")
             (beside / f"{part}.manifest").write_text("".join(lines), encoding="utf-8")
             counts[part] = len(lines)
-        if folder.exists():
-            folder.rmdir()
-        beside.rename(folder)
-    except OSError as error:
-        raise SampleError(f"{folder} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return counts
 
 

@@ -10,6 +10,7 @@ Layer: the ground. Bytes in, checked values out, and back; it opens no sockets a
 
 from customlabels.wire.checking import check_output, validate
 from customlabels.wire.checksums import ALGORITHMS
+from customlabels.wire.hosts import FOREIGN_HOST, has_own_host
 from customlabels.wire.http import Application, Invocation, Limits, WireApp, not_found
 from customlabels.wire.s3 import Body, S3App
 from customlabels.wire.s3_signatures import S3Signatures
@@ -19,6 +20,7 @@ from customlabels.wire.signatures import Caller, Key, Signatures, SignedRequest
 
 __all__ = [
     "ALGORITHMS",
+    "FOREIGN_HOST",
     "Application",
     "Body",
     "Caller",
@@ -35,6 +37,7 @@ __all__ = [
     "SignedRequest",
     "WireApp",
     "check_output",
+    "has_own_host",
     "load_services",
     "not_found",
     "serialise",

@@ -10,7 +10,7 @@ to the worker was lost, the task ends by its own timeout or heartbeat, as on AWS
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, select
 
@@ -19,13 +19,13 @@ from customlabels.errors import ServiceError
 from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import activities
 from customlabels.workflows import journal, tasks
-from customlabels.workflows.advancing import Advancing
+from customlabels.workflows.advancing import Advancing, machine_of
 from customlabels.workflows.bells import Bells
 from customlabels.workflows.dialects import Clock, insert_once
 from customlabels.workflows.machines import check_name
 from customlabels.workflows.tasks import TaskRow
 
-__all__ = ["Activities", "Activity"]
+__all__ = ["Activities", "Activity", "rules_for"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,16 @@ class Activities:
     ) -> TaskRow | None:
         """As `take`, waiting up to `seconds` for a task; costs no thread while it waits."""
         return await self._bells.until(lambda: self.take(arn, worker, keep), seconds)
+
+
+def rules_for(records: Records, rules: Rules, definition: str) -> Rules:
+    """`rules` with those activities of a definition that do not exist now."""
+    named = machine_of(definition).activities
+    if not named:
+        return rules
+    with records.read() as reading:
+        found = reading.execute(select(activities.c.arn).where(activities.c.arn.in_(named))).scalars()
+        return replace(rules, missing=named.difference(found))
 
 
 def _activity(reading: Reading, arn: str) -> Activity:

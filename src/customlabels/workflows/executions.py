@@ -16,6 +16,7 @@ from customlabels.asl import Abort, Event, Rules
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal
+from customlabels.workflows.activities import rules_for
 from customlabels.workflows.advancing import (
     Advancing,
     first_happening,
@@ -50,20 +51,28 @@ class Executions:
         text: str,
         details: dict[str, Any] | None = None,
         keep: Callable[[Transaction, Run], None] | None = None,
+        own_id: str = "",
+        only: str | None = None,
     ) -> Execution:
         """Begin an execution with the input `text` (JSON); the same start while it runs gives the same one.
 
-        target_arn: of a machine, version or alias    name: of an express execution `NAME:ID`, for names of
-        those may come again    keep: writes the caller's own answer in the transaction that begins it
+        target_arn: of a machine, version or alias    keep: writes the caller's own answer in the transaction
+        that begins it    own_id: stands behind the name of an express execution, which may come again
+        only: the type of machine that may
 
-        Raises ServiceError InvalidName, StateMachineDoesNotExist, InvalidExecutionInput, or
-        ExecutionAlreadyExists where the name was used with another input or its execution has ended.
+        Raises ServiceError InvalidName, StateMachineDoesNotExist, StateMachineTypeNotSupported,
+        InvalidExecutionInput, or ExecutionAlreadyExists where the name was used with another input or its
+        execution has ended.
         """
-        check_name(name.partition(":")[0])
+        check_name(name)
         with self._records.read() as reading:
             target = target_of(reading, target_arn, choice=name)
             machine = target.machine
-            kind = "express" if machine.type == "EXPRESS" else "execution"
+            if only not in (None, machine.type):
+                raise not_of_this_type()
+            kind = "execution"
+            if machine.type == "EXPRESS":
+                kind, name = "express", f"{name}:{own_id}"
             arn = f"{machine.arn.replace(':stateMachine:', f':{kind}:', 1)}:{name}"
             existing = journal.find(reading, arn)
         if existing is not None:
@@ -73,7 +82,7 @@ class Executions:
             raise _invalid_input(problem)
         now = self._clock()
         run = Run(arn, machine.arn, name, machine.definition, machine.role_arn, text, now)
-        advancing = Advancing(run, now, self._rules)
+        advancing = Advancing(run, now, rules_for(self._records, self._rules, run.definition))
         try:
             advancing.feed(first_happening(run))
         except InvalidInput as error:

@@ -112,6 +112,11 @@ class Advance:
     cancelled: list[str] = field(default_factory=list)  # tokens
     end: End | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the execution ends as it begins, and without a task: nobody waits for its end."""
+        return self.end is not None and self.run.state is None and not self.added
+
 
 # ---------------------------------------------------------------- writing
 
@@ -129,10 +134,14 @@ def begin(tx: Transaction, first: Advance, details: dict[str, Any]) -> Execution
 def apply(tx: Transaction, advances: list[Advance], now: float) -> list[Advance]:
     """Write those advances whose runs and tasks are still as they were read; the others must be redone."""
     # Together with their children: whose end is awaited cannot end unseen between here and the commit.
+    # First all executions, then all tasks that are to be written, in one order, lest two engines wait for
+    # each other.
     awaited = [new.awaits for advance in advances for _read, new in advance.changed if new.awaits]
-    arns = [advance.run.arn for advance in advances] + awaited
+    cancelled, older = _given_up(advances)
+    arns = [advance.run.arn for advance in advances] + awaited + tasks.awaited_by(tx, cancelled, older)
     current = {row.arn: row.seq for row in tx.execute(_LOCKED, {"arns": arns})}
-    kept = tasks.still_as_read(tx, (read for advance in advances for read, _new in advance.changed))
+    read = (read for advance in advances for read, _new in advance.changed)
+    kept = tasks.still_as_read(tx, read, cancelled, older)
     good = [
         advance
         for advance in advances
@@ -181,23 +190,25 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
         tx.execute(insert(events), happened)
     tasks.add(tx, [row for advance in advances for row in advance.added])
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
-    cancelled = [token for advance in advances for token in advance.cancelled]
-    ended = [advance.run.arn for advance in advances if advance.end]
-    # One that ends in its first advance can have no tasks but those of this very advance, and no one waits.
-    older = [
-        advance.run.arn
-        for advance in advances
-        if advance.end and (advance.run.state is not None or advance.added)
-    ]
+    cancelled, older = _given_up(advances)
     stop(tx, tasks.awaited_by(tx, cancelled, older))
     tasks.cancel(tx, cancelled)
     tasks.cancel_all(tx, older)
     tasks.end_awaiting(tx, older)
     if any(row.status == "OFFERED" for advance in advances for row in advance.added):
         tx.notify(OFFERS)
-    if ended:
+    # Whoever began one that is over with its first advance knows it; of a map run's children it does not.
+    noticed = [advance for advance in advances if not advance.is_whole or "/" in advance.run.machine_arn]
+    if any(advance.end for advance in noticed):
         tx.notify(ENDS)
-    tx.notify(TOPIC)
+    if noticed:
+        tx.notify(TOPIC)
+
+
+def _given_up(advances: list[Advance]) -> tuple[list[str], list[str]]:
+    """Tokens of the tasks, and executions all of whose tasks, nobody wants any more."""
+    cancelled = [token for advance in advances for token in advance.cancelled]
+    return cancelled, [advance.run.arn for advance in advances if advance.end and not advance.is_whole]
 
 
 def stop(tx: Transaction, arns: list[str]) -> None:

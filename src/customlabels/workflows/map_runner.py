@@ -15,6 +15,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -22,6 +23,7 @@ from customlabels.asl import MAP_RUN, Execution, Failure, Rules, batched, child_
 from customlabels.errors import InvalidInput
 from customlabels.storage import Objects, Records, StorageError, Transaction
 from customlabels.workflows import item_sources, journal, map_runs, result_writers, tasks
+from customlabels.workflows.activities import rules_for
 from customlabels.workflows.advancing import Advancing, first_happening
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.journal import Listed, Run
@@ -115,7 +117,7 @@ class MapRuns:
         """Stage the children of a task's map run, and let it run. Raises TaskFailure."""
         plan = dict(task.parameters)
         items = plan.pop("Items")
-        with self._records.write() as tx:
+        with self._reading(task) as tx:
             limits = plan["MaxConcurrency"], plan["ToleratedCount"], plan["ToleratedPercentage"]
             new = MapRun(
                 plan["Arn"], task.execution_arn, task.token, plan, map_runs.READING, *limits, self._clock()
@@ -130,13 +132,26 @@ class MapRuns:
             self._stage(run, task, found)
         except (Failure, InvalidInput, StorageError) as error:
             name = error.error if isinstance(error, Failure) else "States.ItemReaderFailed"
-            with self._records.write() as tx:
+            with self._reading(task) as tx:
                 map_runs.change(tx, run.arn, map_runs.READING, status="FAILED", stopped_at=self._clock())
             cause = error.cause if isinstance(error, Failure) else str(error)
             raise TaskFailure(name or "States.Runtime", cause or "") from error
-        with self._records.write() as tx:
+        with self._reading(task) as tx:
             map_runs.change(tx, run.arn, map_runs.READING, status=map_runs.RUNNING)
         return Submitted(None)
+
+    @contextmanager
+    def _reading(self, task: TaskRequest) -> Iterator[Transaction]:
+        """A transaction of whoever reads the items; TaskFailure for a server that was silent for too long.
+
+        Its lease is out, and another one stages the same children from the first one on.
+        """
+        with self._records.write() as tx:
+            if not tasks.is_held(tx, task):
+                raise TaskFailure(
+                    "States.TaskFailed", "the items are read by another server, or not any more"
+                )
+            yield tx
 
     def _require_buckets(self, plan: dict[str, Any], account: str) -> None:
         for role, error in (("Reader", "States.ItemReaderFailed"), ("Writer", "States.ResultWriterFailed")):
@@ -155,7 +170,7 @@ class MapRuns:
             children = [
                 (n, text, f"{machine_arn}:{name}") for (n, text), name in zip(part, names, strict=True)
             ]
-            with self._records.write() as tx:
+            with self._reading(task) as tx:
                 map_runs.stage(tx, run.arn, first, children)
             first += len(part)
 
@@ -228,7 +243,7 @@ class MapRuns:
         name, machine = child.execution_arn.rpartition(":")[2], run.plan["MachineArn"]
         definition = run.plan["Definition"]
         started = Run(child.execution_arn, machine, name, definition, parent.role_arn, child.input, now)
-        advancing = Advancing(started, now, self._rules)
+        advancing = Advancing(started, now, rules_for(self._records, self._rules, definition))
         advancing.feed(first_happening(started))
         return advancing.result()
 

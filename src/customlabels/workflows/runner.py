@@ -32,6 +32,7 @@ from customlabels.asl import (
 )
 from customlabels.storage import Reading, Records
 from customlabels.workflows import journal, tasks
+from customlabels.workflows.activities import rules_for
 from customlabels.workflows.advancing import Advancing, broken_off
 from customlabels.workflows.dialects import Clock, lease_time
 from customlabels.workflows.housekeeping import sweep
@@ -45,6 +46,8 @@ __all__ = ["Engine", "EnginePace"]
 log = logging.getLogger(__name__)
 
 ANSWERED_LATER = (".sync", ".sync:2", ".waitForTaskToken")  # the ends of such resources
+# Calls that wait for others, maybe for tasks of this very engine: so many of them take none of its places.
+WAITS, MOST_WAITS = ("getActivityTask", "startSyncExecution"), 256
 SWEEP_SECONDS = 3600.0
 SHARES = 4  # batches in the stretch of the queue that engines on one database choose from
 
@@ -233,7 +236,7 @@ class Engine:
     def _advance(self, run: Run, work: _Work, now: float, begin: Begin) -> Advance:
         """Decide, outside of any transaction."""
         try:
-            advancing = Advancing(run, now, self._rules)
+            advancing = Advancing(run, now, rules_for(self._records, self._rules, run.definition))
             if run.stopping is not None:
                 advancing.feed(Abort(**json.loads(run.stopping)))
             if work.due:
@@ -275,7 +278,9 @@ class Engine:
     # ------------------------------------------------------------ tasks
 
     def _free_places(self) -> int:
-        return 0 if self._closing.is_set() else self._pace.task_threads - len(self._running)
+        waits = sum(task.resource.rpartition(":")[2] in WAITS for task in self._running.values())
+        busy = len(self._running) - min(waits, MOST_WAITS)
+        return 0 if self._closing.is_set() else self._pace.task_threads - busy
 
     def _launch(self, task: TaskRow) -> None:
         def run() -> None:
@@ -299,7 +304,7 @@ class Engine:
         taken: list[TaskRow] = []
         if left or is_time:
             with self._records.write() as tx:
-                kept = tasks.still_as_read(tx, left)
+                kept = tasks.still_as_read(tx, left, self._running)  # all at once, in the order of all
                 taken = [
                     replace(task, attempt=task.attempt + 1, owner=self._owner, lease_until=until)
                     for task in left

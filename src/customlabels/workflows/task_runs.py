@@ -30,6 +30,7 @@ class TaskRequest:
     region: str
     timeout: float | None  # seconds; the engine stops waiting by itself, this is for the runner's own calls
     execution_arn: str = ""
+    attempt: int = 0  # of several runs of one task only the last one may write
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,8 +75,10 @@ class TaskRow:
     def request(self) -> TaskRequest:
         """What the runner is asked."""
         _arn, _aws, _states, region, account, *_names = self.execution_arn.split(":")
-        parameters, arn = json.loads(self.parameters), self.execution_arn
-        return TaskRequest(self.resource, parameters, self.token, account, region, self.timeout_seconds, arn)
+        parameters, timeout = json.loads(self.parameters), self.timeout_seconds
+        return TaskRequest(
+            self.resource, parameters, self.token, account, region, timeout, self.execution_arn, self.attempt
+        )
 
 
 def token_of(execution_arn: str, task_id: int) -> str:
@@ -117,12 +119,8 @@ _NEXT_DUE = select(
 )
 _BY_TOKEN = select(tasks).where(_OF_TOKENS)
 _FENCE = ("status", "attempt", "answer")
-_LOCKED = (
-    select(tasks.c.token, *(tasks.c[name] for name in _FENCE))
-    .where(_OF_TOKENS)
-    .order_by(tasks.c.token)
-    .with_for_update()
-)
+_FENCED = select(tasks.c.token, *(tasks.c[name] for name in _FENCE)).order_by(tasks.c.token).with_for_update()
+_LOCKED = _FENCED.where(_OF_TOKENS)
 _CHANGE = update(tasks).where(tasks.c.token == bindparam("of_token"))
 _CHANGING = ("status", "attempt", "owner", "lease_until", "timeout_at", "heartbeat_due", "awaits")
 _ENDED_CHILD = exists().where(executions.c.arn == tasks.c.awaits, executions.c.status != "RUNNING")
@@ -138,6 +136,13 @@ _CANCEL_ALL = update(tasks).where(_OF_EXECUTIONS, tasks.c.status.in_(OPEN)).valu
 _WAITING = tasks.c.status == "WAITING"
 _AWAITED = select(tasks.c.awaits).where(
     or_(_OF_TOKENS, _OF_EXECUTIONS), _WAITING, tasks.c.awaits.is_not(None)
+)
+_LOCKED_WITH_ENDS = _FENCED.where(
+    or_(
+        _OF_TOKENS,
+        _OF_EXECUTIONS & tasks.c.status.in_(OPEN),
+        tasks.c.awaits.in_(bindparam("arns", expanding=True)) & _WAITING,
+    )
 )
 _END_AWAITING = (
     update(tasks)
@@ -185,13 +190,27 @@ def next_due(reading: Reading) -> float | None:
     return min((due for due in reading.execute(_NEXT_DUE).one() if due is not None), default=None)
 
 
-def still_as_read(tx: Transaction, rows: Iterable[TaskRow]) -> set[str]:
-    """The tokens among `rows` whose status, attempt and answer are as read; locked until the commit."""
+def still_as_read(
+    tx: Transaction, rows: Iterable[TaskRow], others: Iterable[str] = (), ending: Sequence[str] = ()
+) -> set[str]:
+    """The tokens among `rows` whose status, attempt and answer are as read; locked until the commit.
+
+    others: tokens of tasks to be locked besides    ending: executions whose open tasks are, with those that
+    await them
+    """
     expected = {row.token: tuple(getattr(row, name) for name in _FENCE) for row in rows}
-    if not expected:
+    tokens = [*expected, *others]
+    if not tokens and not ending:
         return set()
-    found = tx.execute(_LOCKED, {"tokens": list(expected)})
-    return {token for token, *fence in found if expected[token] == tuple(fence)}
+    locked = _LOCKED_WITH_ENDS if ending and tx.dialect != "sqlite" else _LOCKED  # SQLite has one writer
+    found = tx.execute(locked, {"tokens": tokens, "arns": ending})
+    return {token for token, *fence in found if expected.get(token) == tuple(fence)}
+
+
+def is_held(tx: Transaction, request: TaskRequest) -> bool:
+    """Whether this run of the task is still its only one; if so, nobody takes it over until the commit."""
+    this = and_(tasks.c.token == request.token, tasks.c.attempt == request.attempt, _STARTED)
+    return tx.execute(select(tasks.c.token).where(this).with_for_update()).first() is not None
 
 
 def add(tx: Transaction, rows: list[TaskRow]) -> None:

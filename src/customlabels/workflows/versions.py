@@ -145,19 +145,16 @@ class Versions:
             rows = reading.execute(chosen.order_by(machine_versions.c.number.desc()).limit(limit))
             return [_read_version(row) for row in rows]
 
-    def delete(self, arn: str) -> None:
+    def delete(self, tx: Transaction, arn: str) -> None:
         """Remove a version; none there is no error. Raises ServiceError ConflictException for an alias's."""
-        with self._records.write() as tx:
-            users = [
-                alias.name for alias in _aliases(tx, cut_machine_arn(arn)[0]) if arn in dict(alias.routes)
-            ]
-            if users:
-                raise ServiceError(
-                    "ConflictException",
-                    "Version to be deleted must not be referenced by an alias. "
-                    f"Current list of aliases referencing this version: [{', '.join(users)}]",
-                )
-            tx.execute(delete(machine_versions).where(machine_versions.c.arn == arn))
+        users = [alias.name for alias in _aliases(tx, cut_machine_arn(arn)[0]) if arn in dict(alias.routes)]
+        if users:
+            raise ServiceError(
+                "ConflictException",
+                "Version to be deleted must not be referenced by an alias. "
+                f"Current list of aliases referencing this version: [{', '.join(users)}]",
+            )
+        tx.execute(delete(machine_versions).where(machine_versions.c.arn == arn))
 
     def find(self, arn: str) -> Target:
         """What the ARN of a machine, version or alias names; ServiceError StateMachineDoesNotExist."""
@@ -216,11 +213,10 @@ class Versions:
             tx.execute(update(machine_aliases).where(machine_aliases.c.arn == arn).values(changes))
             return _alias(tx, arn)
 
-    def delete_alias(self, arn: str) -> None:
+    def delete_alias(self, tx: Transaction, arn: str) -> None:
         """Remove the alias; ServiceError ResourceNotFound."""
-        with self._records.write() as tx:
-            _known_alias(tx, arn)
-            tx.execute(delete(machine_aliases).where(machine_aliases.c.arn == arn))
+        _known_alias(tx, arn)
+        tx.execute(delete(machine_aliases).where(machine_aliases.c.arn == arn))
 
 
 def _chosen(alias: Alias, choice: str) -> str:

@@ -1,0 +1,84 @@
+"""`customlabels dataset ...`: the arguments of its commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from customlabels.cli.options import Json
+
+__all__ = ["dataset"]
+
+dataset = typer.Typer(
+    no_args_is_help=True,
+    help="Labelled images in any format: convert, divide, compare.",
+    rich_markup_mode=None,
+)
+
+Source = Annotated[
+    str, typer.Argument(metavar="SRC", help="A folder per label, a manifest, COCO, YOLO, Pascal VOC or CSV.")
+]
+Folder = Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to make.")]
+LeaveOut = Annotated[bool, typer.Option("--leave-out", help="Go on without what cannot be used.")]
+
+
+@dataset.command("import")
+def import_(
+    source: Source,
+    to: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="A project's name, or a folder to make (./DIR).")
+    ],
+    leave_out: LeaveOut = False,
+    as_json: Json = False,
+) -> None:
+    """Read labelled images of any format into a manifest, or into a dataset of the server."""
+    from customlabels.cli.dataset_files import import_source
+
+    raise typer.Exit(import_source(source, to, leave_out=leave_out, as_json=as_json))
+
+
+@dataset.command("export")
+def export(
+    source: Source,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="manifest, coco, yolo, voc, csv or folders.")
+    ],
+    to: Folder,
+    leave_out: LeaveOut = False,
+    as_json: Json = False,
+) -> None:
+    """Write labelled images in another format."""
+    from customlabels.cli.dataset_files import write_as
+
+    raise typer.Exit(write_as(source, form, to, leave_out=leave_out, as_json=as_json))
+
+
+@dataset.command()
+def split(
+    source: Source,
+    to: Folder,
+    test: Annotated[float, typer.Option(min=0.01, max=0.9, metavar="SHARE", help="Of each label.")] = 0.2,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="The same seed divides the same way.")
+    ] = 0,
+    leave_out: LeaveOut = False,
+    as_json: Json = False,
+) -> None:
+    """Divide images into training and test; copies of an image stay on one side."""
+    from customlabels.cli.dataset_files import divide
+
+    raise typer.Exit(divide(source, test, seed, to, leave_out=leave_out, as_json=as_json))
+
+
+@dataset.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="The data before, in any format.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The data after.")],
+    as_json: Json = False,
+) -> None:
+    """What was added, removed and labelled otherwise; an image is known by its bytes."""
+    from customlabels.cli.dataset_files import compare
+
+    raise typer.Exit(compare(before, after, as_json=as_json))

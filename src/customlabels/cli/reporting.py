@@ -1,0 +1,121 @@
+"""`report`: why a run was decided as it was, as one HTML file or as JSON; here, or of a run on AWS.
+
+Layer: cli. The home's server composes the report of its own runs; that of a run elsewhere is composed here,
+by the same code, from the objects in its output bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+
+from customlabels.cli.data import OUTPUT_BUCKET
+from customlabels.cli.exits import Exit, UsageError
+from customlabels.cli.places import Elsewhere, Place, Reached
+from customlabels.cli.printing import say, show
+from customlabels.pipeline import place_of, report_text
+
+__all__ = ["show_report", "written_report"]
+
+
+def show_report(run: str, place: Place, to: Path | None, *, open_it: bool, as_json: bool) -> Exit:
+    """Write the report and say where it is; as JSON it goes to stdout, unless a file is named."""
+    reached = place.reach()
+    text, beside = _composed(reached, reached.execution_arn(run), as_json=as_json)
+    if as_json and to is None:
+        show(text)
+        return Exit.DONE
+    file = _written(text, to or beside or Path(f"report-{run.rpartition(':')[2].replace('/', '-')}.html"))
+    show(str(file))
+    if open_it:
+        import webbrowser
+
+        if not webbrowser.open(file.as_uri()):
+            say(f"no browser can be opened here; open {file.as_uri()}")
+    return Exit.DONE
+
+
+def written_report(reached: Reached, arn: str) -> str:
+    """The address of a run's report that was written beside its results; empty, and said why, where not.
+
+    Of a run elsewhere nothing is read nor written unasked.
+    """
+    if isinstance(reached, Elsewhere):
+        return ""
+    try:
+        text, beside = _composed(reached, arn, as_json=False)
+        return "" if beside is None else _written(text, beside).as_uri()
+    except (
+        ClientError,
+        BotoCoreError,
+        UsageError,
+    ) as error:  # the run has ended well or ill: a page about it is an extra
+        say(f"no report: {error}")
+        return ""
+
+
+def _composed(reached: Reached, arn: str, *, as_json: bool) -> tuple[str, Path | None]:
+    """The text, and the file among the results on this machine."""
+    if isinstance(reached, Elsewhere):
+        place = place_of(lambda *call: _asked(reached, *call), arn)
+        return report_text(place, Objects(reached.s3), as_json=as_json), None
+    member = "ExecutionArn" if ":execution:" in arn else "ProjectVersionArn"
+    told = reached.customlabels.get_report(**{member: arn, "Format": "JSON" if as_json else "HTML"})
+    ours = told["Bucket"] == OUTPUT_BUCKET
+    return told["Text"], reached.settings.output_folder / told["Key"] if ours else None
+
+
+def _written(text: str, file: Path) -> Path:
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}; name another file with --to"
+        ) from error
+    return file.absolute()
+
+
+def _asked(reached: Elsewhere, service: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    client = reached.states if service == "stepfunctions" else reached.rekognition
+    answer: Mapping[str, Any] = getattr(client, xform_name(operation))(**params)
+    return answer
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Objects behind boto3's client of S3, read as the report wants them."""
+
+    client: Any
+
+    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
+        """All bytes; refused, unread, above the limit."""
+        body, size = self._opened(bucket, key)
+        if limit is not None and size > limit:
+            raise _unreadable(bucket, key, f"it has {size} bytes; at most {limit} are read here")
+        data: bytes = body.read()
+        return data
+
+    def lines(self, bucket: str, key: str) -> Iterator[bytes]:
+        """Line by line."""
+        body, _size = self._opened(bucket, key)
+        yield from body.iter_lines()
+
+    def _opened(self, bucket: str, key: str) -> tuple[Any, int]:
+        try:
+            answer = self.client.get_object(Bucket=bucket, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            raise _unreadable(bucket, key, str(error)) from error
+        return answer["Body"], int(answer["ContentLength"])
+
+
+def _unreadable(bucket: str, key: str, why: str) -> Exception:
+    from customlabels.storage import ObjectAccessError
+
+    return ObjectAccessError(f"s3://{bucket}/{key} cannot be read: {why}")

@@ -1,0 +1,48 @@
+// An image of one's own: shown on a canvas, so that the policy of the page needs no exception for it.
+import { made, send } from "./console.js";
+
+customElements.define("try-desk", class extends HTMLElement {
+  connectedCallback() {
+    const [file, confidence] = this.querySelectorAll("input"), drop = this.querySelector(".drop");
+    file.onchange = () => this.ask(file.files[0]);
+    confidence.onchange = () => this.file && this.ask(this.file);
+    drop.ondragover = (event) => { event.preventDefault(); drop.classList.add("over"); };
+    drop.ondragleave = () => drop.classList.remove("over");
+    drop.ondrop = (event) => { event.preventDefault(); drop.classList.remove("over"); this.ask(event.dataTransfer.files[0]); };
+  }
+
+  async ask(file) {
+    if (!file) return;
+    this.file = file;
+    const said = this.querySelector(".said"), confidence = this.querySelector("[name=confidence]").value;
+    said.textContent = "asking…";
+    try {
+      const [image, answer] = await Promise.all([
+        createImageBitmap(file, { imageOrientation: "from-image" }),
+        send(this.getAttribute("src") + (confidence ? `?confidence=${confidence}` : ""), file, "application/octet-stream"),
+      ]);
+      const { labels, milliseconds } = await answer.json();
+      said.textContent = `${labels.length} label${labels.length === 1 ? "" : "s"} in ${milliseconds} ms`;
+      this.draw(image, labels);
+    } catch (error) {
+      said.textContent = error.message;
+      this.querySelector(".canvas").replaceChildren();
+      this.querySelector(".found").replaceChildren();
+    }
+  }
+
+  draw(image, labels) {
+    const canvas = made("canvas", { width: image.width, height: image.height, role: "img", "aria-label": this.file.name });
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    const over = made("svg", { viewBox: `0 0 ${image.width} ${image.height}`, "aria-hidden": "true" });
+    for (const { Geometry } of labels) {
+      if (!Geometry) continue;
+      const { Left, Top, Width, Height } = Geometry.BoundingBox;
+      over.append(made("rect", { class: "found", x: Left * image.width, y: Top * image.height, width: Width * image.width, height: Height * image.height }));
+    }
+    this.querySelector(".canvas").replaceChildren(canvas, over);
+    const rows = labels.map(({ Name, Confidence }) => made("tr", {}, made("th", { scope: "row" }, Name), made("td", { class: "number" }, `${Confidence.toFixed(1)} %`)));
+    const head = made("thead", {}, made("tr", {}, made("th", { scope: "col" }, "Label"), made("th", { scope: "col", class: "number" }, "Confidence")));
+    this.querySelector(".found").replaceChildren(labels.length ? made("table", {}, head, made("tbody", {}, ...rows)) : made("p", {}, "No label is above its threshold."));
+  }
+});

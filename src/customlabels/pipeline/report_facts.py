@@ -1,0 +1,399 @@
+"""A run's report as one JSON object: the verdict and why, every figure with its split and its interval.
+
+Pure: evidence in, facts out. The HTML page is made of these facts and of pictures, of nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from customlabels.evaluation import (
+    NOTHING,
+    Boxes,
+    BoxPredictions,
+    Counts,
+    Evaluation,
+    Predictions,
+    Recorded,
+    curve,
+    suspects,
+)
+from customlabels.pipeline.report_evidence import Evidence
+from customlabels.pipeline.report_mistakes import Mistake, confusions, mistakes, repairs
+
+__all__ = ["facts"]
+
+WORST, PAIRS, SUSPECTS, PAIR_IMAGES, CURVE_POINTS, MOST_BOXES = 12, 150, 24, 12, 60, 50
+EARLY_IMAGES = 4.0  # times as many: more than this are not asked for
+NEEDS = 12
+WEAK = 0.5  # mean F1 on held-out images: who knows less should not doubt others
+VERSION = 1
+
+
+def facts(found: Evidence) -> dict[str, Any]:
+    """The report. What is not known is absent."""
+    tested = found.tested
+    evaluation = tested.evaluation() if tested is not None and len(tested.source_refs) else None
+    told: dict[str, Any] = {"Version": VERSION, "Run": _run(found), "Verdict": _verdict(found, evaluation)}
+    if tested is not None and evaluation is not None:
+        wrong, doubts = mistakes(tested), _suspects(found.training)
+        told |= {
+            "Figures": _figures(found, evaluation),
+            "Labels": list(_labels(found, evaluation)),
+            "Curves": list(_curves(tested, evaluation, found.measured.get("Curves", {}))),
+            "Confusions": _confusions(tested, evaluation, wrong),
+            "Mistakes": _worst(tested, wrong),
+            "WaysToPass": _ways(found, evaluation, wrong, doubts),
+            "Digests": {"test set": tested.digest},
+        }
+        if doubts:
+            told["LabelErrors"] = doubts
+        elif found.training:
+            found.notes.append(
+                "No label is called doubtful: this model knows too little of its training images."
+            )
+    elif found.summary:
+        told["Figures"] = _summary_figures(found)
+    told |= _training(found, told.pop("Digests", {}))
+    told["Notes"] = [*found.training.get("Training", {}).get("notes", []), *found.notes]
+    return told
+
+
+def _run(found: Evidence) -> dict[str, Any]:
+    place, decision = found.place, found.decision
+    told = {
+        "Project": place.project,
+        "Version": place.version,
+        "ProjectVersionArn": place.version_arn or decision.get("ProjectVersionArn", ""),
+        "ExecutionArn": place.execution_arn or decision.get("Execution", ""),
+        "RecordedAt": decision.get("RecordedAt", ""),
+        "Results": "s3://{}/{}".format(*place.beside("")),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+LONG_NUMBER = re.compile(r"\d+\.\d{5,}")  # as a state machine writes figures
+HEADLINES = {
+    "DEPLOYED": "The model is good enough and was put into service.",
+    "REJECTED": "The model was not put into service.",
+    "UNDECIDED": "The model may be good enough, but its test set is too small to be sure.",
+    "FAILED": "The run failed before there was a verdict.",
+    "NOT JUDGED": "This version was trained outside a run of the pipeline: no gate has judged it.",
+}
+
+
+def _verdict(found: Evidence, evaluation: Evaluation | None) -> dict[str, Any]:
+    decision = str(found.decision.get("Decision", "NOT JUDGED"))
+    said = found.decision.get("Reasons", [])
+    reasons = [LONG_NUMBER.sub(lambda long: f"{float(long[0]):.4f}", each) for each in said]
+    if decision == "FAILED":
+        reasons = ["{}: {}".format(*(found.decision.get(name, "unknown") for name in ("Error", "Cause")))]
+    told = {"Decision": decision, "Headline": HEADLINES.get(decision, ""), "Reasons": reasons}
+    rules = found.judgement.get("Rules") or _one_rule(found, evaluation)
+    return (
+        told
+        | {"Rules": rules}
+        | _given(found.judgement, "Warnings", "MoreTestImages", "Comparison", "ComparedWith", "TestSet")
+    )
+
+
+def _one_rule(found: Evidence, evaluation: Evaluation | None) -> list[dict[str, Any]]:
+    value, bound = found.decision.get("F1Score"), found.decision.get("F1Threshold")
+    if value is None or bound is None:
+        return []
+    rule = {
+        "Rule": "F1Threshold",
+        "Value": value,
+        "Bound": bound,
+        "Margin": value - bound,
+        "Outcome": "PASSES" if value > bound else "FAILS",
+    }
+    if evaluation is not None:
+        rule |= {
+            "Interval": [evaluation.f1_interval.low, evaluation.f1_interval.high],
+            "Split": evaluation.split,
+        }
+    return [rule]
+
+
+def _figures(found: Evidence, evaluation: Evaluation) -> dict[str, Any]:
+    told = {
+        "Split": evaluation.split,
+        "Protocol": evaluation.protocol,
+        "Images": evaluation.images,
+        "F1Score": evaluation.f1,
+        "F1Interval": [evaluation.f1_interval.low, evaluation.f1_interval.high],
+        "Precision": evaluation.precision,
+        "Recall": evaluation.recall,
+        "PooledF1Score": evaluation.pooled_f1,
+        "AveragePrecision": evaluation.average_precision,
+        "AverageRecall": evaluation.average_recall,
+    }
+    said = _summary_figures(found).get("F1Score")
+    if said is not None and abs(said - evaluation.f1) > 1e-6:
+        found.notes.append(
+            f"The summary says F1 {said:.4f}; counted from its own predictions it is {evaluation.f1:.4f}. "
+            "The rule was applied to the first, the tables and pictures here follow the second."
+        )
+    ours = found.summary.get("CustomLabels", {})
+    if "TestTuned" in ours:
+        told["TestTuned"] = {
+            name: ours["TestTuned"][name] for name in ("F1Score", "F1ScoreInterval", "Split")
+        }
+    if validation := found.training.get("Metrics", {}).get("validation"):
+        told["HeldOut"] = {
+            "Split": found.training["OutOfFold"]["Split"],
+            "Images": validation["images"],
+            "F1Score": validation["f1"],
+            "F1Interval": [validation["f1_interval"]["low"], validation["f1_interval"]["high"]],
+        }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _summary_figures(found: Evidence) -> dict[str, Any]:
+    told = _given(found.summary.get("AggregatedEvaluationResults", {}), "F1Score", "Precision", "Recall")
+    return told | {
+        "Split": "test",
+        "Images": found.summary.get("EvaluationDetails", {}).get("NumberOfTestingImages", 0),
+    }
+
+
+def _labels(found: Evidence, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    """Weakest first."""
+    for each in sorted(evaluation.by_label, key=lambda each: each.f1):
+        yield {
+            "Label": each.label,
+            "TrainingImages": found.training_images.get(each.label),
+            "TestImages": each.images,
+            "Right": each.true_positives,
+            "Wrong": each.false_positives,
+            "Missed": each.false_negatives,
+            "Precision": each.precision,
+            "PrecisionInterval": [each.precision_interval.low, each.precision_interval.high],
+            "Recall": each.recall,
+            "RecallInterval": [each.recall_interval.low, each.recall_interval.high],
+            "F1Score": each.f1,
+            "F1Interval": [each.f1_interval.low, each.f1_interval.high],
+            "AveragePrecision": each.average_precision,
+            "Threshold": each.threshold,
+        }
+
+
+def _curves(
+    tested: Recorded, evaluation: Evaluation, measured: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Precision over recall of each label, thinned, in the order of the labels.
+
+    measured: whole curves of boxes, kept beside the summary; without them a curve of boxes ends at its
+    threshold, for the boxes below it that find nothing are not on record
+    """
+    boxes = isinstance(tested.predictions, BoxPredictions)
+    for candidates, figures in zip(tested.predictions.candidates, evaluation.by_label, strict=True):
+        told = curve(candidates)
+        recall, precision, last = told.recall, told.precision, len(told.cuts)
+        if whole := measured.get(figures.label):
+            recall, precision = (np.array(whole[name], dtype=np.float64) for name in ("Recall", "Precision"))
+        elif boxes:
+            last = int(np.searchsorted(-told.cuts, -figures.threshold, side="right"))
+        yield {
+            "Label": figures.label,
+            "Points": _thinned(recall[:last], precision[:last]),
+            "At": [figures.recall, figures.precision],
+        }
+
+
+def _thinned(recall: Any, precision: Any) -> list[list[float]]:
+    """[recall, precision] where recall changes, before and after; evenly chosen if there are many."""
+    ends = np.flatnonzero(np.diff(recall, prepend=-1.0, append=2.0))
+    corners = np.unique(np.concatenate([ends[:-1], ends[1:] - 1]))
+    kept = corners[np.unique(np.linspace(0, len(corners) - 1, min(len(corners), CURVE_POINTS)).astype(int))]
+    return [[round(float(recall[at]), 4), round(float(precision[at]), 4)] for at in kept]
+
+
+def _counts(evaluation: Evaluation) -> Counts:
+    names = ("true_positives", "false_positives", "false_negatives")
+    return Counts(*(np.array([getattr(each, name) for each in evaluation.by_label]) for name in names))
+
+
+def _confusions(tested: Recorded, evaluation: Evaluation, wrong: Sequence[Mistake]) -> dict[str, Any]:
+    told, labels = confusions(_counts(evaluation), wrong), evaluation.labels
+    pairs = sorted(told.wrong.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    return {
+        "Right": dict(zip(labels, told.right, strict=True)),
+        "Wanted": dict(zip(labels, told.wanted, strict=True)),
+        "Pairs": [
+            {"Truth": _name(labels, truth), "Found": _name(labels, found), "Count": len(images)}
+            | {"Images": [tested.source_refs[image] for image in dict.fromkeys(images)][:PAIR_IMAGES]}
+            for (truth, found), images in pairs[:PAIRS]
+        ],
+        "MorePairs": max(0, len(pairs) - PAIRS),
+    }
+
+
+def _worst(tested: Recorded, wrong: Sequence[Mistake]) -> dict[str, dict[str, Any]]:
+    kinds = {"Wrong": False, "Missed": True}
+    found = {name: [each for each in wrong if each.missed == missed] for name, missed in kinds.items()}
+    return {
+        name: {"Count": len(each), "Worst": [_mistake(tested, one) for one in _one_an_image(each)[:WORST]]}
+        for name, each in found.items()
+    }
+
+
+def _one_an_image(wrong: Sequence[Mistake]) -> list[Mistake]:
+    worst = {each.image: each for each in reversed(wrong)}
+    return [each for each in wrong if worst[each.image] is each]
+
+
+def _mistake(tested: Recorded, each: Mistake) -> dict[str, Any]:
+    labels, said = tested.predictions.labels, tested.predictions
+    told: dict[str, Any] = {
+        "Image": tested.source_refs[each.image],
+        "Label": labels[each.label],
+        "Score": round(each.score, 4),
+        "Threshold": round(float(tested.thresholds[each.label]), 4),
+        "Instead": _name(labels, each.instead),
+    }
+    if isinstance(said, BoxPredictions):
+        kept = said.found[each.image].scores >= tested.thresholds[said.found[each.image].labels]
+        told["Box"] = [round(side, 4) for side in each.corners]
+        told["TrueBoxes"] = _boxes(said.truth[each.image], np.ones(len(said.truth[each.image]), dtype=bool))
+        told["FoundBoxes"] = _boxes(said.found[each.image], kept)
+    else:
+        found = said.scores[each.image] >= tested.thresholds
+        told["Truth"] = [labels[at] for at in np.flatnonzero(said.truth[each.image]).tolist()]
+        told["Found"] = [labels[at] for at in np.flatnonzero(found).tolist()]
+    return told
+
+
+def _boxes(boxes: Boxes, kept: Any) -> list[list[float]]:
+    return [[round(float(side), 4) for side in corners] for corners in boxes.corners[kept][:MOST_BOXES]]
+
+
+def _name(labels: Sequence[str], at: int) -> str | None:
+    return None if at == NOTHING else labels[at]
+
+
+def _suspects(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Probable label errors among the training images that were held out; empty where nobody can tell."""
+    if not training or training["Metrics"]["validation"]["f1"] < WEAK:
+        return {}
+    labels, kept = training["Labels"], training["OutOfFold"]["Kept"]
+    said: Predictions | BoxPredictions
+    if training["Kind"] == "boxes":
+        found, true = ([_read_boxes(each[side]) for each in kept] for side in ("Found", "Truth"))
+        said = BoxPredictions(labels, found, true)
+    else:
+        truth = np.zeros((len(kept), len(labels)), dtype=bool)
+        for row, each in enumerate(kept):
+            truth[row, each["Truth"]] = True
+        scores = np.array([each["Scores"] for each in kept], dtype=np.float64).reshape(-1, len(labels))
+        said = Predictions(labels, scores, truth)
+    doubted = suspects(said, single=training["Kind"] == "single-label")
+    by_label = Counter(_name(labels, each.given) or _name(labels, each.likely) for each in doubted)
+    return {
+        "Split": training["OutOfFold"]["Split"],
+        "Examined": len(kept),
+        "Of": training["Training"]["training_images"],
+        "Count": len(doubted),
+        "ByLabel": dict(by_label),
+        "Suspects": [
+            {"Image": kept[each.image]["Image"], "Doubt": round(each.doubt, 4)}
+            | {"Given": _name(labels, each.given), "Likely": _name(labels, each.likely)}
+            | ({"Box": [round(side, 4) for side in each.corners]} if each.corners else {})
+            for each in doubted[:SUSPECTS]
+        ],
+    }
+
+
+def _read_boxes(told: Sequence[Sequence[float]]) -> Boxes:
+    rows = np.array(told, dtype=np.float64).reshape(-1, 6)
+    return Boxes(rows[:, 0].astype(np.int64), rows[:, 2:], rows[:, 1])
+
+
+def _ways(
+    found: Evidence, evaluation: Evaluation, wrong: Sequence[Mistake], doubts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What would have to be right for the F1 score to pass, and what each weak label lacks."""
+    bound = found.decision.get("F1Threshold")
+    if bound is None:
+        return {}
+    counts = _counts(evaluation)
+    chosen = repairs(counts, float(bound))
+    told: dict[str, Any] = {"Bound": bound, "Mistakes": len(wrong)}
+    if chosen is None:
+        return told | {"Repairs": None}
+    fixed = Counter(chosen)
+    labels, typical = evaluation.labels, _middle(found.training_images.values())
+    told["Repairs"] = len(chosen)
+    needs = []
+    for label in dict.fromkeys(at for at, _missed in chosen):
+        figures, name = evaluation.by_label[label], labels[label]
+        missed, surplus = fixed[label, True], fixed[label, False]
+        mine = found.training_images.get(name)
+        others = Counter(
+            _name(labels, each.instead) for each in wrong if each.label == label and each.instead != NOTHING
+        )
+        needs.append(
+            {
+                "Label": name,
+                "Missed": missed,
+                "Wrong": surplus,
+                "Lacks": "recall" if figures.recall <= figures.precision else "precision",
+                "ConfusedWith": [other for other, _ in others.most_common(3)],
+                "Suspects": doubts.get("ByLabel", {}).get(name, 0),
+                "TrainingImages": mine,
+                "Typical": typical,
+                "MoreImages": _more_images(
+                    mine, figures.false_negatives + figures.false_positives, missed + surplus
+                ),
+            }
+        )
+    return told | {"Needs": needs[:NEEDS], "MoreNeeds": max(0, len(needs) - NEEDS)}
+
+
+def _more_images(images: int | None, mistakes_now: int, repaired: int) -> int | None:
+    """Training images to add, if mistakes fall with the root of their number; None: will not do."""
+    left = mistakes_now - repaired
+    if not images or left <= 0 or (mistakes_now / left) ** 2 > EARLY_IMAGES:
+        return None
+    return int(np.ceil(images * ((mistakes_now / left) ** 2 - 1)))
+
+
+def _middle(numbers: Any) -> int:
+    return int(np.median(list(numbers))) if numbers else 0
+
+
+def _training(found: Evidence, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Data, curves, how the model was made."""
+    details, training = found.summary.get("EvaluationDetails", {}), found.training
+    statistics = found.manifests.get("statistics", {})
+    lines = {
+        split: _given(statistics.get(side, {}), "total_json_lines", "valid_json_lines", "invalid_json_lines")
+        for split, side in (("Training", "training"), ("Test", "testing"))
+    }
+    told: dict[str, Any] = {
+        "Data": {
+            "TrainingImages": details.get("NumberOfTrainingImages"),
+            "TestImages": details.get("NumberOfTestingImages"),
+            "Lines": {split: counts for split, counts in lines.items() if counts},
+        },
+        "Digests": dict(digests),
+    }
+    if found.measured:
+        told["Measured"] = _given(found.measured, "LatencyMilliseconds", "ModelMegabytes")
+    if training:
+        card = training["Training"]
+        told["Copies"] = training["Copies"]
+        told["Training"] = {"Curves": card["curves"], "Plan": card["plan"], "Kind": training["Kind"]}
+        told["Seed"], told["Environment"] = card["seed"], training["Environment"]
+        told["Digests"] |= {"data": card["data_digest"], **training["Digests"]}
+    return told
+
+
+def _given(told: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: told[name] for name in names if name in told}

@@ -1,0 +1,146 @@
+"""What a model got wrong on its test images, and what would have to be right instead.
+
+Pure: an evaluation's predictions in, mistakes out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from customlabels.evaluation import NOTHING, Boxes, BoxPredictions, Counts, Recorded, matches, overlaps
+
+__all__ = ["Confusions", "Mistake", "confusions", "mistakes", "repairs"]
+
+SAME_PLACE = 0.5  # overlap from which on a box of another label is around the same thing
+Corners = tuple[float, ...]
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A label that was found wrongly, or missed.
+
+    image: row of the predictions     label, instead: index; `instead` was true, or was found, in its place
+    score: of the label, 0..1     corners: of the box, shares of the image's sides; none of image labels
+    """
+
+    image: int
+    label: int
+    missed: bool
+    score: float
+    instead: int = NOTHING
+    corners: Corners = ()
+
+
+def mistakes(tested: Recorded) -> list[Mistake]:
+    """Every mistake, the worst first: those farthest on the wrong side of their label's threshold."""
+    said = tested.predictions
+    found = list(_of_boxes(tested) if isinstance(said, BoxPredictions) else _of_labels(tested))
+    cuts = tested.thresholds
+    return sorted(found, key=lambda each: (-abs(each.score - cuts[each.label]), each.image))
+
+
+def _of_labels(tested: Recorded) -> Iterator[Mistake]:
+    said = tested.predictions
+    assert not isinstance(said, BoxPredictions)
+    found = said.scores >= tested.thresholds
+    for image, label in np.argwhere(found != said.truth):
+        missed = bool(said.truth[image, label])
+        # What was taken for what: the surest wrong answer, or the truth that was missed.
+        others = np.where(found[image] & ~said.truth[image], said.scores[image], -1.0)
+        if not missed:
+            others = np.where(said.truth[image] & ~found[image], 1 - said.scores[image], -1.0)
+        instead = int(others.argmax()) if others.max(initial=-1.0) >= 0 else NOTHING
+        yield Mistake(int(image), int(label), missed, float(said.scores[image, label]), instead)
+
+
+def _of_boxes(tested: Recorded) -> Iterator[Mistake]:
+    said = tested.predictions
+    assert isinstance(said, BoxPredictions)
+    for image, (found, truth) in enumerate(zip(said.found, said.truth, strict=True)):
+        matched, kept = matches(found, truth), found.scores >= tested.thresholds[found.labels]
+        hit = matched[kept & (matched >= 0)]
+        wrong, unseen = np.flatnonzero(kept & (matched < 0)), np.setdiff1d(np.arange(len(truth)), hit)
+        near = overlaps(found.corners[wrong], truth.corners[unseen])
+        for row, at in enumerate(wrong.tolist()):
+            instead = _nearest(near[row], truth.labels[unseen])
+            yield Mistake(image, *_box(found, at), instead, _corners(found, at))
+        for column, at in enumerate(unseen.tolist()):
+            score = float(found.scores[matched == at].max(initial=0.0))
+            instead = _nearest(near[:, column], found.labels[wrong])
+            yield Mistake(image, int(truth.labels[at]), True, score, instead, _corners(truth, at))
+
+
+def _box(boxes: Boxes, at: int) -> tuple[int, bool, float]:
+    return int(boxes.labels[at]), False, float(boxes.scores[at])
+
+
+def _corners(boxes: Boxes, at: int) -> Corners:
+    return tuple(boxes.corners[at].tolist())
+
+
+def _nearest(near: Floats, labels: NDArray[np.int64]) -> int:
+    return int(labels[near.argmax()]) if near.max(initial=0.0) >= SAME_PLACE else NOTHING
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """right: of each label     wanted: how many there are of each label
+    wrong: (truth, found) -> the mistakes' images, the worst first; NOTHING for "none" on either side
+    """
+
+    right: Sequence[int]
+    wanted: Sequence[int]
+    wrong: dict[tuple[int, int], list[int]]
+
+
+def confusions(counts: Counts, found: Sequence[Mistake]) -> Confusions:
+    """What was taken for what. found: all mistakes; a missed label is left to the wrong one in its place."""
+    replaced = Counter((each.image, each.instead) for each in found if not each.missed)
+    wrong: dict[tuple[int, int], list[int]] = {}
+    for each in found:
+        if each.missed and replaced[each.image, each.label] > 0:
+            replaced[each.image, each.label] -= 1
+            continue
+        pair = (each.label, NOTHING) if each.missed else (each.instead, each.label)
+        wrong.setdefault(pair, []).append(each.image)
+    wanted = counts.true_positives + counts.false_negatives
+    return Confusions(counts.true_positives.tolist(), wanted.tolist(), wrong)
+
+
+def repairs(counts: Counts, bound: float) -> list[tuple[int, bool]] | None:
+    """The fewest mistakes, chosen one by one, whose repair lifts the mean F1 above the bound.
+
+    counts: arrays (labels,)     returns (label, whether it was missed) in the order of their gain; None where
+    even a faultless model would not be above the bound
+    """
+    hits, wrong, missed = (each.astype(np.float64) for each in counts.arrays)
+    chosen: list[tuple[int, bool]] = []
+    while float(_f1(hits, wrong, missed).mean()) <= bound:
+        now = _f1(hits, wrong, missed)
+        gains = np.stack(
+            [
+                np.where(missed > 0, _f1(hits + 1, wrong, missed - 1) - now, -1.0),
+                np.where(wrong > 0, _f1(hits, wrong - 1, missed) - now, -1.0),
+            ]
+        )
+        kind, label = divmod(int(gains.argmax()), len(hits))
+        if gains[kind, label] < 0:
+            return None
+        if kind == 0:
+            hits[label], missed[label] = hits[label] + 1, missed[label] - 1
+        else:
+            wrong[label] -= 1
+        chosen.append((label, kind == 0))
+    return chosen
+
+
+def _f1(hits: Floats, wrong: Floats, missed: Floats) -> Floats:
+    whole = 2 * hits + wrong + missed
+    return np.asarray(np.divide(2 * hits, whole, out=np.zeros_like(whole), where=whole > 0))

@@ -1,0 +1,77 @@
+"""What a training knows and the service's documents do not say: kept beside them, for the report.
+
+Layer: training; no torch. One JSON object, `TrainingRecord-<project>-<version>.json`: how the model was
+made, its curves, which images are copies of others, and what was said of images that were kept from it (each
+by a net that had not learned from it). It is bounded: of a large set, evenly chosen images stand for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from customlabels.evaluation import Boxes, BoxPredictions, Predictions
+from customlabels.inference import ModelCard
+from customlabels.training.material import Material
+
+__all__ = ["training_record"]
+
+MOST_SCORES = 200_000  # numbers; about 1.4 MB
+MOST_BOXES = 10_000  # found boxes; about 1 MB
+LEAST_SCORE = 0.05  # of a found box that is kept
+MOST_COPIES = 200
+DIGITS = 4
+
+
+def training_record(
+    card: ModelCard, material: Material, held_out: Predictions | BoxPredictions, references: Sequence[str]
+) -> dict[str, Any]:
+    """The object. references: addresses of the held-out images, as they follow in `held_out`"""
+    if isinstance(held_out, Predictions):
+        chosen = _evenly(len(references), MOST_SCORES // len(held_out.labels))
+        images = [
+            {"Image": references[at], "Truth": np.flatnonzero(held_out.truth[at]).tolist()}
+            | {"Scores": held_out.scores[at].round(DIGITS).tolist()}
+            for at in chosen
+        ]
+    else:
+        kept = [np.flatnonzero(boxes.scores >= LEAST_SCORE) for boxes in held_out.found]
+        mean = max(1.0, sum(map(len, kept)) / max(1, len(kept)))
+        chosen = _evenly(len(references), int(MOST_BOXES / mean))
+        images = [
+            {"Image": references[at], "Truth": _told(held_out.truth[at], None)}
+            | {"Found": _told(held_out.found[at], kept[at].tolist())}
+            for at in chosen
+        ]
+    return {
+        "Version": 1,
+        "Kind": card.kind,
+        "Labels": list(card.labels),
+        "Thresholds": list(card.thresholds),
+        "Environment": dict(card.environment),
+        "Digests": dict(card.digests),
+        "Metrics": dict(card.metrics),
+        "Training": dict(card.card),
+        "TrainingImages": dict(zip(card.labels, material.training.carried.sum(axis=0).tolist(), strict=True)),
+        "Copies": list(material.copies[:MOST_COPIES]),
+        "OutOfFold": {"Split": held_out.split, "Images": len(references), "Kept": images},
+    }
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """At most so many places of 0 .. count - 1, at equal distances."""
+    return sorted(set(np.linspace(0, count - 1, min(count, max(most, 1))).astype(int).tolist()))
+
+
+def _told(boxes: Boxes, places: Sequence[int] | None) -> list[list[float]]:
+    """label, score, left, top, right, bottom of each box; sides as shares of the image's."""
+    return [
+        [
+            int(boxes.labels[at]),
+            round(float(boxes.scores[at]), DIGITS),
+            *boxes.corners[at].round(DIGITS).tolist(),
+        ]
+        for at in (range(len(boxes)) if places is None else places)
+    ]

@@ -1,0 +1,78 @@
+"""Near duplicates: copies are found through crops, brightness and compression; other pictures are not."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from customlabels.images import alike, fingerprint
+
+WIDTH, HEIGHT = 240, 180
+
+
+def _pictures(count: int, seed: int = 1) -> list[Image.Image]:
+    """Pictures of coarse random spots, each unlike the others."""
+    random = np.random.default_rng(seed)
+    coarse = [Image.fromarray(random.integers(0, 255, (9, 12, 3), dtype=np.uint8)) for _ in range(count)]
+    return [image.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC) for image in coarse]
+
+
+def _stored(image: Image.Image, quality: int) -> Image.Image:
+    out = BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return Image.open(out).convert("RGB")
+
+
+CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "cropped": lambda image: image.crop((10, 20, 220, 175)),
+    "cropped at one side": lambda image: image.crop((40, 0, WIDTH, HEIGHT)),
+    "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.6),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.3),
+    "stored anew": lambda image: _stored(image.resize((140, 105)), 30),
+    "all of it": lambda image: _stored(
+        ImageEnhance.Brightness(image.crop((8, 8, 230, 170))).enhance(0.8), 40
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_found_and_nothing_else(change: str) -> None:
+    pictures = _pictures(40)
+
+    found = alike(np.stack([fingerprint(image) for image in (*pictures, CHANGES[change](pictures[7]))]))
+
+    assert [(pair.first, pair.second) for pair in found] == [(7, 40)]
+    assert 0.9 < found[0].likeness <= 1.0001
+
+
+def test_the_order_of_original_and_crop_does_not_matter() -> None:
+    pictures = _pictures(20)
+    prints = [fingerprint(image) for image in (CHANGES["cropped"](pictures[3]), *pictures)]
+
+    assert [(pair.first, pair.second) for pair in alike(np.stack(prints))] == [(0, 4)]
+
+
+def test_pictures_of_one_colour_are_not_copies_of_each_other() -> None:
+    random = np.random.default_rng(1)
+    plain = [np.full((64, 64, 3), shade) + random.integers(0, 2, (64, 64, 1)) for shade in (40, 90, 200)]
+
+    assert alike(np.stack([fingerprint(Image.fromarray(each.astype(np.uint8))) for each in plain])) == []
+
+
+def test_the_same_picture_in_other_colours_is_another_one() -> None:
+    picture = _pictures(1)[0].convert("L")
+    tinted = [
+        Image.merge(
+            "RGB", [picture if at == keep else picture.point(lambda value: value // 4) for at in range(3)]
+        )
+        for keep in (0, 2)
+    ]
+
+    assert alike(np.stack([fingerprint(image) for image in tinted])) == []
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_pictures_have_no_copies(count: int) -> None:
+    assert alike(np.zeros((count, 1056), dtype=np.uint8)) == []
