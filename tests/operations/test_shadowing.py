@@ -147,6 +147,10 @@ def test_a_promotion_on_request_is_taken_back_where_the_newer_version_fails(pair
     assert "3 of 3 calls failed" in pair.listed()["Reason"]
     pair.world.until(lambda: pair.current()["ProjectVersionArn"] == pair.older)
     assert pair.status(pair.older) == "RUNNING"
+    told = pair.world.customlabels("ListServiceHistory", ProjectName="animals")["Entries"]
+    turns = [(each["ProjectVersionArn"], each["Reason"]) for each in told if "Reason" in each]
+    assert (pair.newer, "promoted on request") in turns
+    assert any(arn == pair.older and "3 of 3 calls failed" in reason for arn, reason in turns)
 
 
 def test_a_shadow_can_be_promoted_by_a_person(pair: Pair) -> None:

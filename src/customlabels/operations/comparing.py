@@ -23,6 +23,7 @@ from customlabels.inference import Found
 from customlabels.operations.arns import Arn
 from customlabels.operations.detection import described
 from customlabels.operations.hosting import ask_units
+from customlabels.operations.ledger import SERVING, note
 from customlabels.operations.parts import Parts
 from customlabels.pipeline import current_key
 from customlabels.serving import PROMOTE, Counts, Pair, Rules, Shadow
@@ -67,6 +68,7 @@ def go_live(tx: Transaction, row: Row[Any], reason: str) -> None:
     fresh = orjson.dumps(asdict(Counts())).decode()
     change = {"status": "WATCHING", "live_arn": row.newer_arn, "reason": reason, "counts": fresh}
     tx.execute(update(shadows).where(shadows.c.id == row.id).values(change))
+    note(tx, row.newer_arn, SERVING, reason=reason)
 
 
 def end_pair(tx: Transaction, row: Row[Any], status: str, reason: str, now: float) -> None:
@@ -150,6 +152,8 @@ class _Keeping:
                 end_pair(tx, row, "PROMOTED" if what == PROMOTE else "ROLLED_BACK", why, now)
             loser = row.older_arn if what == PROMOTE else row.newer_arn
             if watching:
+                if what != PROMOTE:
+                    note(tx, row.older_arn, SERVING, reason=why)
                 running = (versions.c.arn == loser, versions.c.status == "RUNNING")
                 if tx.execute(select(versions.c.arn).where(*running)).first():
                     ask_units(tx, parts.jobs, "stop", loser)

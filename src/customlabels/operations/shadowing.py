@@ -12,6 +12,7 @@ from sqlalchemy import Row, insert, select
 
 from customlabels.operations.comparing import OPEN, current_place, end_pair, go_live, watch, write_current
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.ledger import SERVING, note
 from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, not_found
 from customlabels.operations.rows import version_row
@@ -21,6 +22,7 @@ from customlabels.storage import Reading, StorageError, Transaction, schema
 __all__: list[str] = []
 
 LISTED = 100
+ON_REQUEST = "promoted on request"
 MEMBERS = {  # of requests and answers, by the name of the rule
     "sample": "SampleShare",
     "answering": "AnswerShare",
@@ -58,11 +60,12 @@ def promote_version(call: Call) -> Response:
         newer = _running(tx, call, arn)
         row = _open(tx, newer.project_arn)
         if row is not None and row.newer_arn == arn:
-            go_live(tx, row, "promoted on request")
+            go_live(tx, row, ON_REQUEST)
             return {"ProjectVersionArn": arn, "OlderVersionArn": row.older_arn}
         older = _in_service(tx, call.parts, newer)
         if older is None:
             return {"ProjectVersionArn": arn}
+        note(tx, arn, SERVING, reason=ON_REQUEST)
         return _begin(tx, call, newer, older, Rules(), "WATCHING")
 
     answer = _followed(call, effect)
