@@ -1,6 +1,7 @@
 """Mirroring: the data says whether left and right may be swapped."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from customlabels.training.mirroring import LEAST_IMAGES, mirror_is_harmless, share_at_home
@@ -41,6 +42,17 @@ def test_discs_anywhere_are_mirrored() -> None:
 
     assert 0.35 < share_at_home(images, truth) < 0.65
     assert mirror_is_harmless(images, truth)
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (90, 60), (61, 47)])
+def test_images_need_not_be_square(shape: tuple[int, int]) -> None:
+    def stretched(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return images[:, np.arange(shape[0]) * 60 // shape[0]][:, :, np.arange(shape[1]) * 60 // shape[1]]
+
+    heads = stretched(np.concatenate([arrows(30, True, 0), arrows(30, False, 1)]))
+
+    assert share_at_home(heads, np.repeat([0, 1], 30)) < 0.05
+    assert mirror_is_harmless(stretched(blobs(120, 0)), np.zeros(120, dtype=np.int64))
 
 
 def test_too_few_images_are_not_mirrored_whatever_they_show() -> None:

@@ -20,7 +20,7 @@ LEAST_IMAGES = 30  # below, the share says little, and not swapping is the safe 
 
 
 def mirror_is_harmless(images: NDArray[np.uint8], truth: NDArray[np.int64]) -> bool:
-    """images: (n, side, side, 3) uint8, n at most about MOST     truth: (n,) index of the label
+    """images: (n, height, width, 3) uint8, n at most about MOST     truth: (n,) index of the label
 
     Never for fewer than LEAST_IMAGES images.
     """
@@ -46,12 +46,13 @@ def share_at_home(images: NDArray[np.uint8], truth: NDArray[np.int64]) -> float:
 
 def _small(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(n, features) float: block means, centred and scaled image by image."""
-    count, side = len(images), images.shape[1] // SIDE * SIDE
-    start = (images.shape[1] - side) // 2  # centred, so that the mirror image is cut alike
-    cut = images[:, start : start + side, start : start + side].astype(np.float32)
-    blocks = (
-        cut.reshape(count, SIDE, side // SIDE, SIDE, side // SIDE, 3).mean(axis=(2, 4)).reshape(count, -1)
-    )
+    count = len(images)
+    rows, columns = (side // SIDE * SIDE for side in images.shape[1:3])
+    # Centred, so that the mirror image is cut alike.
+    top, left = (images.shape[1] - rows) // 2, (images.shape[2] - columns) // 2
+    cut = images[:, top : top + rows, left : left + columns].astype(np.float32)
+    blocks = cut.reshape(count, SIDE, rows // SIDE, SIDE, columns // SIDE, 3).mean(axis=(2, 4))
+    blocks = blocks.reshape(count, -1)
     blocks -= blocks.mean(axis=1, keepdims=True)
     small: NDArray[np.float32] = blocks / (np.linalg.norm(blocks, axis=1, keepdims=True) + 1e-6)
     return small
