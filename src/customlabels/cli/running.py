@@ -143,7 +143,7 @@ def redrive_run(name: str, place: Place, *, detach: bool, as_json: bool) -> Exit
         reached.states.redrive_execution(executionArn=arn)
         say(f"{run['name']} goes on where it stood")
         return _begun(reached, arn, name, place.flags, detach=detach, as_json=as_json)
-    # It has cleared up and would only fail again: docs/decisions/0010-redrive-and-the-failure-path.md.
+    # It has cleared up and would only fail again: docs/decisions/0007-redrive-and-the-failure-path.md.
     if run["error"] in ("TrainingFailed", "InvalidInput"):
         raise UsageError(
             f"{name} ended as {run['error']}: nothing to go on with; start another `customlabels run`"
