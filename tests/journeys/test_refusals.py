@@ -69,7 +69,7 @@ def no_folder(data: Path) -> None:
         (thirty_megapixels, DATA, ["poster.png", "6000 x 5000", "--leave-out"]),
         (other_labels, DATA, ["test", "0 of 3 training labels"]),
         (no_images, DATA, ["test", "no images"]),
-        (nothing_readable, DATA, ["30 of 30", "blue/00.png", "more: `customlabels check` lists all"]),
+        (nothing_readable, DATA, ["30 of 30", "blue/00.png", "more: `customlabels check --json` lists all"]),
         (line_that_is_no_json, DATA, ["train:2", "not a JSON object"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

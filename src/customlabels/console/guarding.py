@@ -90,6 +90,8 @@ class Guard:
             gone.delete_cookie(name)
             return gone
         if request.state.caller is None and not path.startswith(OPEN):
+            if "text/html" not in request.headers.get("accept", ""):  # a program, or a picture in a page
+                return PlainTextResponse("log in at /login, or sign the request", 403)
             asked = quote(f"{path}?{request.url.query}".rstrip("?"), safe="/")
             return RedirectResponse(f"/login?next={asked}", 303)
         return None
