@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.journeys.conftest import Deployed
@@ -66,25 +68,32 @@ def test_an_input_without_datasets_fails_at_once_and_says_what_is_needed(deploye
     assert "TrainingDatasetArn" in ended["cause"]
 
 
-def damage(home: Home, version: str) -> None:
-    """Overwrite the network of a version, whose folder the records name."""
+@contextmanager
+def damaged(home: Home, version: str) -> Iterator[None]:
+    """Overwrite the network of a version, whose folder the records name, and put it back."""
     records = sqlite3.connect(home.path / "records.db")
     [(folder,)] = records.execute("SELECT folder FROM versions WHERE arn = ?", (version,))
     records.close()
-    (home.path / folder / "model.onnx").write_bytes(b"no network")
+    network = home.path / folder / "model.onnx"
+    whole = network.read_bytes()
+    network.write_bytes(b"no network")
+    try:
+        yield
+    finally:
+        network.write_bytes(whole)
 
 
 def test_a_model_that_does_not_start_fails_the_run_and_leaves_nothing_running(
     deployed: Deployed, rejected: Finished
 ) -> None:
-    damage(deployed.home, rejected.json["ProjectVersionArn"])
     version = rejected.json["ProjectVersionArn"].split("/")[3]
 
-    ended = failed(
-        deployed.home,
-        "damaged",
-        sources(deployed) | {"ProjectName": "colours", "VersionName": version, "F1Threshold": 0.1},
-    )
+    with damaged(deployed.home, rejected.json["ProjectVersionArn"]):
+        ended = failed(
+            deployed.home,
+            "damaged",
+            sources(deployed) | {"ProjectName": "colours", "VersionName": version, "F1Threshold": 0.1},
+        )
 
     assert (ended["status"], ended["error"]) == ("FAILED", "HostingFailed")
     assert "model.onnx" in ended["cause"]

@@ -29,7 +29,7 @@ def asked(two: tuple[Deployed, str], model: str = "colours") -> Any:
 def test_an_export_answers_the_whole_test_set_as_the_service_does(
     two: tuple[Deployed, str], tmp_path: Path
 ) -> None:
-    done = two[0].home.typed("export", "colours", "--to", tmp_path / "taken", "--json")
+    done = two[0].home.typed("export", two[0].version, "--to", tmp_path / "taken", "--json")
 
     assert done.code == 0, done.err
     assert done.json["Good"] is True
@@ -37,7 +37,7 @@ def test_an_export_answers_the_whole_test_set_as_the_service_does(
     assert done.json["LargestDifference"] < 1
     names = ["comparison.json", "labels.txt", "model.json", "model.onnx", "server.py"]
     assert sorted(file.name for file in (tmp_path / "taken").iterdir()) == names
-    again = two[0].home.typed("export", "colours", "--to", tmp_path / "taken")
+    again = two[0].home.typed("export", two[0].version, "--to", tmp_path / "taken")
     assert (again.code, "is there already" in again.err) == (2, True)
 
 
@@ -45,7 +45,7 @@ def test_the_exported_server_runs_where_this_program_is_not(
     two: tuple[Deployed, str], tmp_path: Path
 ) -> None:
     home, place = two[0].home, tmp_path / "taken"
-    assert home.typed("export", "colours", "--to", place).code == 0
+    assert home.typed("export", two[0].version, "--to", place).code == 0
     image = (two[0].test / "blue" / "00.png").read_bytes()
     program = (
         "import sys; sys.modules['customlabels'] = None\n"
