@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +43,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 KEPT = 100  # differences of one pair; older ones go, with their images
-ONE_AT_A_TIME = threading.Lock()  # an image that goes must not be the one that just came again
+# One thread: in the order in which they came, and an image that goes is never the one that just came again.
+IN_TURN = ThreadPoolExecutor(1, "comparing")
 OPEN = ("SHADOW", "WATCHING")
 versions, shadows, disagreements = schema.versions, schema.shadows, schema.disagreements
 
@@ -82,12 +83,11 @@ def _aside(work: Callable[..., None], *arguments: Any) -> None:
 
     def attempt() -> None:
         try:
-            with ONE_AT_A_TIME:
-                work(*arguments)
+            work(*arguments)
         except Exception:
             log.exception("a comparison of versions could not be recorded")
 
-    asyncio.get_running_loop().run_in_executor(None, attempt)
+    asyncio.get_running_loop().run_in_executor(IN_TURN, attempt)
 
 
 @dataclass(frozen=True)
