@@ -23,9 +23,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: $(VENV)/.ready  ## Train on handwritten digits, judge, serve, ask; ends what it started.
 	BIN=$(BIN) DEMO=$(DEMO) bash examples/demo.sh
 
-# By whole files: the tests of one share a server or a model. Much of the time is waiting and training by one thread.
 test: $(VENV)/.ready  ## The test suite.
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 clients:  ## The AWS CLI and the SDK for JavaScript, with which some tests ask too.
 	$(PYTHON) -m venv $(CLIENTS)/awscli
