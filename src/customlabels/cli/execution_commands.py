@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from customlabels.cli.options import Json, Profile, Region, Url
+from customlabels.cli.options import Json, at_an_endpoint
+from customlabels.cli.places import Place
 
 __all__ = ["execution", "verify"]
 
@@ -21,85 +22,74 @@ Execution = Annotated[str, typer.Argument(help="An ARN, MACHINE:NAME, or a run's
 
 
 @execution.command("start")
+@at_an_endpoint
 def execution_start(
     machine: Annotated[str, typer.Argument(help="A machine's ARN, or its name here; NAME#CASE is mocked.")],
     text: Annotated[str, typer.Option("--input", help="The input as JSON, or @FILE.")] = "{}",
     name: Annotated[str, typer.Option(help="The execution's name.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Return once it has ended.")] = False,
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Start an execution."""
     from customlabels.cli.executions import start_execution
-    from customlabels.cli.places import Place
 
-    place = Place(endpoint_url, profile, region)
     raise typer.Exit(start_execution(place, machine, text, name, wait=wait, as_json=as_json))
 
 
 @execution.command("describe")
-def execution_describe(
-    name: Execution, endpoint_url: Url = "", profile: Profile = "", region: Region = "", as_json: Json = False
-) -> None:
+@at_an_endpoint
+def execution_describe(name: Execution, *, place: Place, as_json: Json = False) -> None:
     """Status, and output or error."""
     from customlabels.cli.executions import describe_execution
-    from customlabels.cli.places import Place
 
-    raise typer.Exit(describe_execution(Place(endpoint_url, profile, region), name, as_json=as_json))
+    raise typer.Exit(describe_execution(place, name, as_json=as_json))
 
 
 @execution.command("history")
-def execution_history(
-    name: Execution, endpoint_url: Url = "", profile: Profile = "", region: Region = "", as_json: Json = False
-) -> None:
+@at_an_endpoint
+def execution_history(name: Execution, *, place: Place, as_json: Json = False) -> None:
     """Every event."""
     from customlabels.cli.executions import show_history
-    from customlabels.cli.places import Place
 
-    raise typer.Exit(show_history(Place(endpoint_url, profile, region), name, as_json=as_json))
+    raise typer.Exit(show_history(place, name, as_json=as_json))
 
 
 @execution.command("stop")
+@at_an_endpoint
 def execution_stop(
     name: Execution,
     error: Annotated[str, typer.Option(help="The error to end with.")] = "",
     cause: Annotated[str, typer.Option(help="The cause to end with.")] = "",
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """End an execution as ABORTED."""
     from customlabels.cli.executions import stop_execution
-    from customlabels.cli.places import Place
 
-    place = Place(endpoint_url, profile, region)
     raise typer.Exit(stop_execution(place, name, error, cause, as_json=as_json))
 
 
 @execution.command("redrive")
-def execution_redrive(
-    name: Execution, endpoint_url: Url = "", profile: Profile = "", region: Region = "", as_json: Json = False
-) -> None:
+@at_an_endpoint
+def execution_redrive(name: Execution, *, place: Place, as_json: Json = False) -> None:
     """Go on with a failed execution where it failed."""
     from customlabels.cli.executions import redrive_execution
-    from customlabels.cli.places import Place
 
-    raise typer.Exit(redrive_execution(Place(endpoint_url, profile, region), name, as_json=as_json))
+    raise typer.Exit(redrive_execution(place, name, as_json=as_json))
 
 
+@at_an_endpoint
 def verify(
     name: Execution,
     history: Annotated[Path, typer.Argument(help="What `aws stepfunctions get-execution-history` printed.")],
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Compare an execution's history with one from AWS."""
     from customlabels.cli.executions import verify_execution
-    from customlabels.cli.places import Place
 
-    raise typer.Exit(verify_execution(Place(endpoint_url, profile, region), name, history, as_json=as_json))
+    raise typer.Exit(verify_execution(place, name, history, as_json=as_json))

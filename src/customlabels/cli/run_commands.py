@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from customlabels.cli.durations import seconds_of
 from customlabels.cli.exits import UsageError
-from customlabels.cli.options import Json, Machine, Profile, Region, Run, Stack, Url
+from customlabels.cli.options import Json, Run, anywhere
+from customlabels.cli.places import Place
 
 __all__ = ["approve", "follow", "plan", "redrive", "refuse", "report", "run", "status", "stop"]
 
@@ -23,6 +25,7 @@ def _amount(help_text: str, metavar: str = "NUMBER") -> Any:
     return typer.Option(min=0, metavar=metavar, help=help_text)
 
 
+@anywhere
 def run(
     train: Annotated[
         str,
@@ -76,16 +79,11 @@ def run(
     ] = "auto",
     leave_out: Annotated[bool, typer.Option("--leave-out", help="Train without unusable images.")] = False,
     detach: Detach = False,
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
-    stack_name: Stack = "",
-    state_machine_arn: Machine = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Train, judge, and put into service if good enough."""
-    from customlabels.cli.durations import seconds_of
-    from customlabels.cli.places import Place
     from customlabels.cli.running import RunRequest, run_elsewhere, run_pipeline
 
     rules: dict[str, Any] = {
@@ -107,7 +105,6 @@ def run(
         "max_inference_units": max_units or None,
     }
     request = RunRequest(train, test, project, name, budget, seed, leave_out, backbone, rules)
-    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     if place.is_home:
         raise typer.Exit(run_pipeline(request, detach=detach, as_json=as_json))
     raise typer.Exit(run_elsewhere(request, place, detach=detach, as_json=as_json))
@@ -125,96 +122,77 @@ def plan(
     raise typer.Exit(plan_run(sources or [], budget, aws=aws, as_json=as_json))
 
 
+@anywhere
 def follow(
     name: Run,
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
-    stack_name: Stack = "",
-    state_machine_arn: Machine = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Watch a run until it ends, or waits for a person."""
-    from customlabels.cli.places import Place
     from customlabels.cli.running import follow_run
 
-    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(follow_run(name, place, as_json=as_json))
 
 
+@anywhere
 def status(
     name: Annotated[str, typer.Argument(help="A run; all when left out.")] = "",
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
-    stack_name: Stack = "",
-    state_machine_arn: Machine = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Runs and running models, newest first."""
     from customlabels.cli.looking import show_status
-    from customlabels.cli.places import Place
 
-    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(show_status(name, place, as_json=as_json))
 
 
+@anywhere
 def report(
     run: Annotated[str, typer.Argument(help="A run's name, or the ARN of an execution or a version.")],
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     to: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it (default: among the results).")
     ] = None,
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
-    stack_name: Stack = "",
-    state_machine_arn: Machine = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Why a run was decided as it was: one HTML file with figures, curves and pictures."""
-    from customlabels.cli.places import Place
     from customlabels.cli.reporting import show_report
 
-    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(show_report(run, place, to, open_it=open_it, as_json=as_json))
 
 
+@anywhere
 def stop(
     target: Annotated[str, typer.Argument(help="A run, a project, PROJECT/VERSION or an ARN.")],
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
-    stack_name: Stack = "",
-    state_machine_arn: Machine = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Stop a run, or take a model out of service."""
     from customlabels.cli.looking import stop_target
-    from customlabels.cli.places import Place
 
-    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(stop_target(target, place, as_json=as_json))
 
 
+@anywhere
 def redrive(
     name: Run,
     detach: Detach = False,
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
-    stack_name: Stack = "",
-    state_machine_arn: Machine = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that failed, timed out or was stopped."""
-    from customlabels.cli.places import Place
     from customlabels.cli.running import redrive_run
 
-    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(redrive_run(name, place, detach=detach, as_json=as_json))
 
 
+@anywhere
 def approve(
     name: Run,
     comment: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
@@ -222,40 +200,31 @@ def approve(
         bool, typer.Option("--override", help="Against a verdict of REJECTED or UNDECIDED; here only.")
     ] = False,
     reason: Annotated[str, typer.Option(help="Of --override: why; kept in the ledger.")] = "",
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
-    stack_name: Stack = "",
-    state_machine_arn: Machine = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """Let a run that waits for approval put its version into service; or one that the gate has ended."""
     if override or reason:
         from customlabels.cli.ledger import override_run
 
-        if endpoint_url or profile or region or stack_name or state_machine_arn:
+        if not place.is_home:
             raise UsageError("--override is for runs of this machine: there is no ledger on AWS")
         raise typer.Exit(override_run(name, reason, override=override, as_json=as_json))
     from customlabels.cli.approving import answer_run
-    from customlabels.cli.places import Place
 
-    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(answer_run(name, place, comment, approve=True, as_json=as_json))
 
 
+@anywhere
 def refuse(
     name: Run,
     reason: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
-    endpoint_url: Url = "",
-    profile: Profile = "",
-    region: Region = "",
-    stack_name: Stack = "",
-    state_machine_arn: Machine = "",
+    *,
+    place: Place,
     as_json: Json = False,
 ) -> None:
     """End a run that waits for approval as REJECTED."""
     from customlabels.cli.approving import answer_run
-    from customlabels.cli.places import Place
 
-    place = Place(endpoint_url, profile, region, stack_name, state_machine_arn)
     raise typer.Exit(answer_run(name, place, reason, approve=False, as_json=as_json))
