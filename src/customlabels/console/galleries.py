@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 
 from customlabels.console.guarding import form_of
 from customlabels.console.lines import entry_of, new_line, relabelled, shown
-from customlabels.console.pictures import LARGEST
+from customlabels.console.pictures import body_of
 from customlabels.console.site import Ask, Site, every
 from customlabels.datasets import Entry, split_ref
 from customlabels.errors import ServiceError
@@ -118,7 +118,7 @@ async def add_images(site: Site, request: Request) -> Response:
         async with site.turns[arn]:
             await _update(ask, arn, [new_line(ref, labels, _now()) for ref in given["refs"]])
         return Response(status_code=204)
-    body = await _body(request)
+    body = await body_of(request)
     try:
         await asyncio.to_thread(decode, body)
     except ImageError as error:
@@ -228,21 +228,12 @@ async def _place_for(ask: Ask, arn: str, name: str, body: bytes) -> dict[str, st
 
 async def _json(request: Request) -> dict[str, Any]:
     try:
-        given = json.loads(await _body(request))
+        given = json.loads(await body_of(request))
     except ValueError as error:
         raise ServiceError("ValidationException", f"this is no JSON: {error}") from error
     if not isinstance(given, dict):
         raise ServiceError("ValidationException", "a JSON object is needed")
     return given
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST:
-            raise ServiceError("ImageTooLargeException", f"at most {LARGEST:,} bytes")
-    return body
 
 
 def _plain(box: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from customlabels.console.judging import Judged, confusions, curve
-from customlabels.console.pictures import LARGEST
+from customlabels.console.pictures import body_of
 from customlabels.console.site import Ask, Site, every, named
 from customlabels.drawing import Axis, Cell, Line, bare, line_chart, matrix_chart
 from customlabels.errors import ServiceError
@@ -90,12 +90,8 @@ async def try_page(site: Site, request: Request) -> Response:
 
 async def detect(site: Site, request: Request) -> Response:
     """What the model says of the image that was sent."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST:
-            raise ServiceError("ImageTooLargeException", f"an image has at most {LARGEST:,} bytes")
-    members: dict[str, Any] = {"ProjectVersionArn": request.path_params["arn"], "Image": {"Bytes": body}}
+    image = {"Bytes": await body_of(request)}
+    members: dict[str, Any] = {"ProjectVersionArn": request.path_params["arn"], "Image": image}
     if "confidence" in request.query_params:
         members["MinConfidence"] = _number(request.query_params["confidence"])
     began = time.perf_counter()

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from customlabels.errors import ServiceError
 from customlabels.images import ImageError, ImageLimits, check_header, thumbnail
 
-__all__ = ["LARGEST", "Thumbnails", "image_bytes"]
+__all__ = ["Thumbnails", "body_of", "image_bytes"]
 
 LARGEST = 15 * 2**20  # bytes of an image
 SIZES = (240, 480)  # pixels of the longer side
@@ -24,6 +24,16 @@ KEPT_BYTES = 64 * 2**20  # about 10,000 of the smaller ones
 AT_ONCE = 2  # decoded, each in a thread
 FRESH_SECONDS = 600  # that a browser shows what it has without asking
 ANY_SIDE = ImageLimits(min_side=1, max_aspect=4096)  # to look at an image that cannot be trained on
+
+
+async def body_of(request: Request) -> bytes:
+    """What was sent, at most LARGEST bytes; raises ServiceError."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LARGEST:
+            raise ServiceError("ImageTooLargeException", f"at most {LARGEST:,} bytes")
+    return body
 
 
 async def image_bytes(ask: Callable[..., Awaitable[Mapping[str, Any]]], place: dict[str, str]) -> bytes:
