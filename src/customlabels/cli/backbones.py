@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 from customlabels.cli.exits import UsageError
+from customlabels.cli.options import Json
+from customlabels.cli.printing import print_json, say
+from customlabels.settings import Settings
 
 __all__ = ["backbone", "chosen_backbone"]
-
-OWN_WEIGHTS = "weights.safetensors"
 
 backbone = typer.Typer(
     no_args_is_help=True, help="Pretrained weights of the Hugging Face hub.", rich_markup_mode=None
 )
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @backbone.command("fetch")
@@ -25,8 +25,6 @@ def backbone_fetch(
     as_json: Json = False,
 ) -> None:
     """Download weights once; `run` then uses them by itself."""
-    from customlabels.cli.printing import print_json, say
-    from customlabels.settings import Settings
     from customlabels.training import fetch
 
     say(f"fetching {name}")
@@ -41,8 +39,6 @@ def backbone_fetch(
 @backbone.command("list")
 def backbone_list(as_json: Json = False) -> None:
     """What was fetched; the first is what `--backbone auto` uses."""
-    from customlabels.cli.printing import print_json, say
-    from customlabels.settings import Settings
     from customlabels.training import fetched
 
     found = fetched(Settings.from_environment().backbones)
@@ -61,7 +57,7 @@ def chosen_backbone(text: str, backbones: Path) -> str | None:
     text: auto (what was fetched last, else none), none, the name of one that was fetched, or a folder of one
         or of an earlier model of ours
     """
-    from customlabels.training import fetched
+    from customlabels.training import fetched, holds_weights
 
     if text in ("none", ""):
         return None
@@ -69,10 +65,11 @@ def chosen_backbone(text: str, backbones: Path) -> str | None:
     if text == "auto":
         return str(next(iter(found.values()))) if found else None
     folder = found.get(text, Path(text).expanduser().absolute())
-    if not any((folder / name).is_file() for name in (OWN_WEIGHTS, "config.json")):
+    if not holds_weights(folder):
         known = f"; fetched are: {', '.join(found)}" if found else ""
         raise UsageError(
-            f"--backbone {text}: neither a folder of weights (no {OWN_WEIGHTS} or config.json is in it) "
+            f"--backbone {text}: neither a folder of weights "
+            "(no weights.safetensors or config.json is in it) "
             f"nor fetched (customlabels backbone fetch OWNER/NAME){known}"
         )
     return str(folder)

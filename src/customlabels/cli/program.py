@@ -11,6 +11,7 @@ import typer
 from customlabels import __version__
 from customlabels.cli.backbones import backbone as backbones
 from customlabels.cli.dataset_commands import dataset
+from customlabels.cli.durations import seconds_of
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
 from customlabels.cli.ledger_commands import history, rollback
@@ -18,6 +19,7 @@ from customlabels.cli.options import Json, Target
 from customlabels.cli.run_commands import approve, follow, plan, redrive, refuse, report, run, status, stop
 from customlabels.cli.serving_commands import export, promote, shadow, start
 from customlabels.errors import CustomLabelsError, InvalidInput
+from customlabels.settings import Settings
 
 __all__ = ["main"]
 
@@ -173,8 +175,6 @@ def serve(
 ) -> None:
     """Serve the API and the console in the foreground."""
     from customlabels.app import serve_home
-    from customlabels.cli.durations import seconds_of
-    from customlabels.settings import Settings
 
     settings = Settings.from_environment(
         host=host,

@@ -4,7 +4,7 @@ Layer: above inference and datasets. torch is imported by the training process a
 """
 
 from customlabels.training.estimating import Estimate, estimate
-from customlabels.training.hub import fetch, fetched
+from customlabels.training.hub import fetch, fetched, holds_weights
 from customlabels.training.launcher import train
 from customlabels.training.samples import SAMPLES, SampleError, write_sample
 from customlabels.training.spec import (
@@ -29,6 +29,7 @@ __all__ = [
     "estimate",
     "fetch",
     "fetched",
+    "holds_weights",
     "train",
     "write_sample",
 ]

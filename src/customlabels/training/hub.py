@@ -12,14 +12,15 @@ import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from customlabels.errors import InvalidInput
+from customlabels.inference import WEIGHTS as OWN_WEIGHTS
 from customlabels.training.plan import Size
 
-__all__ = ["HubBackbone", "InvalidBackbone", "fetch", "fetched", "folder_of"]
+__all__ = ["HubBackbone", "InvalidBackbone", "fetch", "fetched", "folder_of", "holds_weights", "is_own_model"]
 
 CONFIG, PROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "*.safetensors"
 USUAL_SIDE = 224  # pixels, where a folder does not say
@@ -83,6 +84,16 @@ class HubBackbone:
         return Size(self.side, self.side, ((1.0, 1.0),), EPOCHS, BATCH, step=self.side, margin=MARGIN)
 
 
+def is_own_model(folder: Path) -> bool:
+    """Whether these are the weights of an earlier model of ours."""
+    return (folder / OWN_WEIGHTS).is_file()
+
+
+def holds_weights(folder: Path) -> bool:
+    """Whether a training can start from what is in this folder, by the names of its files."""
+    return is_own_model(folder) or (folder / CONFIG).is_file()
+
+
 def folder_of(backbones: Path, identifier: str) -> Path:
     """Where a fetched backbone lies. Raises InvalidBackbone for what cannot be a repository's name."""
     parts = identifier.split("/")
@@ -126,12 +137,12 @@ def fetch(identifier: str, backbones: Path) -> HubBackbone:
         raise InvalidBackbone(f"the hub refuses {identifier}: {str(error).splitlines()[0]}") from error
     except OSError as error:
         raise InvalidBackbone(f"{identifier} was not fetched whole: {error}; fetch it again") from error
-    HubBackbone.read(unfinished)
+    found = HubBackbone.read(unfinished)
     (unfinished / CONFIG).touch()
     shutil.rmtree(unfinished / ".cache", ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     unfinished.rename(target)
-    return HubBackbone.read(target)
+    return replace(found, folder=target)
 
 
 def _trouble(address: str) -> str | None:

@@ -142,9 +142,9 @@ def extracted(net: Features, images: Images, count: int, side: int, folder: Path
 
 def ridge_head(features: Tensor, carried: NDArray[np.bool_], strength: float) -> tuple[Tensor, Tensor]:
     """Weight (features, labels) and bias (labels,) of the linear answer, near 0.5 for a label, else -0.5."""
-    mean, deviation = features.mean(0), features.std(0).clamp_min(1e-6)
-    rows, targets = ((features - mean) / deviation).double(), torch.from_numpy(carried).double() - 0.5
-    left, values, right = torch.linalg.svd(rows, full_matrices=False)
+    mean, deviation = _moments(features)
+    left, values, right = _decomposed(features)
+    targets = torch.from_numpy(carried).double() - 0.5
     shrunk = values / (values.square() + strength)
     weight = (right.T * shrunk) @ (left.T @ (targets - targets.mean(0)))
     weight = (weight / deviation.double()[:, None]).float()
@@ -153,15 +153,14 @@ def ridge_head(features: Tensor, carried: NDArray[np.bool_], strength: float) ->
 
 def said_when_left_out(features: Tensor, carried: NDArray[np.bool_]) -> tuple[float, Tensor]:
     """The strength with the least error on left-out images, and what is said of each: (n, labels)."""
-    rows = ((features - features.mean(0)) / features.std(0).clamp_min(1e-6)).double()
+    left, values, _ = _decomposed(features)
     targets = torch.from_numpy(carried).double() - 0.5
-    left, values, _ = torch.linalg.svd(rows, full_matrices=False)
     centred = targets - targets.mean(0)
     best: tuple[float, float, Tensor] | None = None
     for strength in STRENGTHS:
         kept = values.square() / (values.square() + strength)
         fitted = (left * kept) @ (left.T @ centred)
-        leverage = ((left.square() * kept).sum(1) + 1 / len(rows)).clamp_max(1 - 1e-6)
+        leverage = ((left.square() * kept).sum(1) + 1 / len(features)).clamp_max(1 - 1e-6)
         missing = (centred - fitted) / (1 - leverage)[:, None]
         error = float(missing.square().mean())
         if best is None or error < best[0]:
@@ -174,6 +173,18 @@ def start_of(features: Tensor, carried: NDArray[np.bool_], strength: float) -> d
     """The weights of a head to learn from."""
     weight, bias = ridge_head(features, carried, strength)
     return {"head.weight": CONFIDENCE * weight.T.contiguous(), "head.bias": CONFIDENCE * bias}
+
+
+def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each feature."""
+    return features.mean(0), features.std(0).clamp_min(1e-6)
+
+
+def _decomposed(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The singular vectors and values of the features, each brought to mean 0 and deviation 1."""
+    mean, deviation = _moments(features)
+    left, values, right = torch.linalg.svd(((features - mean) / deviation).double(), full_matrices=False)
+    return left, values, right
 
 
 def _middles(images: NDArray[np.uint8], side: int) -> Tensor:

@@ -35,7 +35,7 @@ from customlabels.evaluation import (
     summary,
 )
 from customlabels.images import Preprocessing
-from customlabels.inference import BOXES, ModelCard, Predictor, write_card
+from customlabels.inference import BOXES, WEIGHTS, ModelCard, Predictor, write_card
 from customlabels.storage import sync
 from customlabels.training.checkpoints import read_tensors, write_tensors
 from customlabels.training.documents import Documents
@@ -174,7 +174,7 @@ def _exported(
     shutil.rmtree(folder.unfinished, ignore_errors=True)
     folder.unfinished.mkdir()
     told = {"labels": card.labels, "weights": settled.weights}
-    write_tensors(folder.unfinished / "weights.safetensors", read_tensors(folder.weights)[0], told)
+    write_tensors(folder.unfinished / WEIGHTS, read_tensors(folder.weights)[0], told)
     _export(settled.served, card, folder.unfinished / "model.onnx")
     write_card(folder.unfinished, card)
     predictor = Predictor.load(folder.unfinished, ready.plan.threads)

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
-from customlabels.inference import BOXES
+from customlabels.inference import BOXES, WEIGHTS
 from customlabels.storage import Objects
 from customlabels.training.boxes import BoxesInImages
 from customlabels.training.checkpoints import (
@@ -45,7 +45,7 @@ from customlabels.training.checkpoints import (
 )
 from customlabels.training.documents import Documents
 from customlabels.training.handcrafted import Handcrafted, fitted
-from customlabels.training.hub import HubBackbone, InvalidBackbone
+from customlabels.training.hub import HubBackbone, InvalidBackbone, is_own_model
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
@@ -58,7 +58,6 @@ from customlabels.training.workfolder import WorkFolder, read_json
 
 __all__ = ["run"]
 
-OWN_WEIGHTS = "weights.safetensors"  # of our own models
 Start = Callable[[Course], Mapping[str, Tensor]]  # weights that take the place of random ones
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
@@ -132,7 +131,7 @@ def _with_handcrafted(
 
 def _hub(folder: Path | None) -> HubBackbone | None:
     """The hub's backbone in a folder; None for one of our own models, and for none at all."""
-    if folder is None or (folder / OWN_WEIGHTS).exists():
+    if folder is None or is_own_model(folder):
         return None
     try:
         return HubBackbone.read(folder)
@@ -204,7 +203,7 @@ def _start(lesson: Lesson, folder: Path | None) -> Start:
     if folder is None:
         return lambda _course: {}
     try:
-        found, _told = read_tensors(folder / OWN_WEIGHTS)
+        found, _told = read_tensors(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise TrainingFailed("TRAINING_SETUP", f"the backbone in {folder} cannot be read: {error}") from error
     kept, own = (
