@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
+from tests.emulator import emulated_aws
 
 from customlabels.cli import following
 from customlabels.cli.program import main
-
-moto = pytest.importorskip("moto.server")
 
 REGION, ROLE = "eu-west-1", "arn:aws:iam::123456789012:role/pipeline"
 ARN = f"arn:aws:rekognition:{REGION}:123456789012:project/source/dataset/train/1"
@@ -40,23 +38,19 @@ def stack_of(machine_arn: str, output: str = "RekognitionStateMachineArn") -> st
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
     """The emulator's address; it runs what is started, and has three stacks."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    url = f"http://127.0.0.1:{port}"
-    settings = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
-    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/config", settings, method="POST")).close()
-    keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s"}
-    stacks = boto3.client("cloudformation", endpoint_url=url, region_name=REGION, **keys)
-    states = boto3.client("stepfunctions", endpoint_url=url, region_name=REGION, **keys)
-    for name, definition in (("quick", QUICK), ("slow", SLOW)):
-        made = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
-        stacks.create_stack(StackName=name, TemplateBody=stack_of(made["stateMachineArn"]))
-    stacks.create_stack(StackName="other", TemplateBody=stack_of("x", "Something"))
-    yield url
-    server.stop()
+    with emulated_aws() as url:
+        settings = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
+        urllib.request.urlopen(
+            urllib.request.Request(f"{url}/moto-api/config", settings, method="POST")
+        ).close()
+        keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s"}
+        stacks = boto3.client("cloudformation", endpoint_url=url, region_name=REGION, **keys)
+        states = boto3.client("stepfunctions", endpoint_url=url, region_name=REGION, **keys)
+        for name, definition in (("quick", QUICK), ("slow", SLOW)):
+            made = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
+            stacks.create_stack(StackName=name, TemplateBody=stack_of(made["stateMachineArn"]))
+        stacks.create_stack(StackName="other", TemplateBody=stack_of("x", "Something"))
+        yield url
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Tasks on services elsewhere, with an emulator of AWS as the endpoint."""
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,13 +8,12 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.emulator import emulated_aws
 from tests.operations.world import ACCOUNT, REGION, SERVICES, World
 
 from customlabels.operations import Remote, ServiceTasks
 from customlabels.operations.remote import client_name
 from customlabels.workflows import Submitted, TaskFailure, TaskRequest
-
-moto = pytest.importorskip("moto.server")
 
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:m:e"
 ITEM = {"id": {"S": "1"}, "data": {"S": "x"}}
@@ -24,13 +22,8 @@ ITEM = {"id": {"S": "1"}, "data": {"S": "x"}}
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """The address of the emulator."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
+    with emulated_aws() as url:
+        yield url
 
 
 @pytest.fixture

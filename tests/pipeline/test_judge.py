@@ -1,7 +1,6 @@
 """The judge: from documents in a bucket to a judgement in it, on folders and on S3."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import boto3
 import numpy as np
 import pytest
+from tests.emulator import emulated_aws
 from typer.main import get_command
 
 from customlabels.app.functions import OwnObjects, judge_function
@@ -197,22 +197,16 @@ def test_nobody_is_judged_by_anothers_bucket(tmp_path: Path) -> None:
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     """S3 as boto3 finds it in its environment: an emulator of it."""
-    moto = pytest.importorskip("moto.server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "k",
-        "AWS_SECRET_ACCESS_KEY": "s",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="results")
-    yield S3()
-    server.stop()
+    with emulated_aws() as url:
+        for name, value in {
+            "AWS_ENDPOINT_URL_S3": url,
+            "AWS_ACCESS_KEY_ID": "k",
+            "AWS_SECRET_ACCESS_KEY": "s",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="results")
+        yield S3()
 
 
 def test_the_function_of_lambda_judges_from_s3(s3: S3) -> None:
