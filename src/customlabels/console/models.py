@@ -46,7 +46,7 @@ async def model_page(site: Site, request: Request) -> Response:
             "chosen": chosen,
             "boxes": judged.finds_boxes,
             "curves": Markup(_curves(judged, thresholds, chosen)),  # noqa: S704 - our own drawing
-            "matrix": Markup(_matrix(cells, list(thresholds))) if cells else "",  # noqa: S704
+            "matrix": Markup(_matrix(cells, list(thresholds))) if cells else "",  # noqa: S704 - as above
             "cell": cell if "truth" in asked else None,
             "cell_images": cells.get(cell, [])[:CELL_IMAGES],
             "cell_count": len(cells.get(cell, [])),

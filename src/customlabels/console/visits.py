@@ -14,7 +14,7 @@ __all__ = ["Journal", "Visit", "details_of", "kind_of"]
 Event = Mapping[str, Any]
 FAILURES = ("Failed", "TimedOut")  # endings of the types of events that a Retry or a Catch may answer
 BAD_ENDS = ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted")
-WAITS_FOR_TOKEN = ".waitForTaskToken"  # noqa: S105
+WAITS_FOR_TOKEN = ".waitForTaskToken"  # noqa: S105 - a pattern of ASL
 
 
 @dataclass

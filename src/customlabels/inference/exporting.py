@@ -27,7 +27,7 @@ def exported_files(folder: Path) -> dict[str, bytes]:
     if how.fit != "stretch" or how.resample not in MODES:
         raise ArtefactError(folder / CARD, f"a graph cannot {how.fit} by {how.resample}")
     try:
-        import onnx  # noqa: F401
+        import onnx  # noqa: F401 - whether it is there: the graph is made with it
     except ImportError as error:
         raise ArtefactError(folder / GRAPH, "exporting needs: pip install 'customlabels[train]'") from error
     ends = {"input": "image: uint8 (height, width, 3), RGB", "outputs": _outputs(card)}

@@ -152,7 +152,7 @@ def _trouble(address: str) -> str | None:
     """
     question = urllib.request.Request(address, method="HEAD")  # noqa: S310 - the library's own setting
     try:
-        urllib.request.urlopen(question, timeout=CONNECT_SECONDS).close()  # noqa: S310
+        urllib.request.urlopen(question, timeout=CONNECT_SECONDS).close()  # noqa: S310 - as above
     except urllib.error.HTTPError as answer:
         answer.close()
     except (OSError, ValueError) as error:
