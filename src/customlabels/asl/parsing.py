@@ -10,7 +10,7 @@ from typing import Any
 
 from customlabels.asl import machines
 from customlabels.asl.choices import Condition, read_condition
-from customlabels.asl.definitions import read_json_definition
+from customlabels.asl.definitions import json_fault, read_json_definition
 from customlabels.asl.distribution import read_distributed
 from customlabels.asl.documents import MAX_DEPTH, Document, Json, compact, deeper_than, parse_time
 from customlabels.asl.expressions import Expression, Template
@@ -74,7 +74,8 @@ def _source(definition: str | dict[str, Json]) -> dict[str, Json]:
         try:
             definition = read_json_definition(definition)
         except InvalidInput as error:
-            raise InvalidDefinition([Problem(str(error), None, "INVALID_JSON_DESCRIPTION")]) from None
+            message, place = json_fault(str(definition)) or (str(error), None)
+            raise InvalidDefinition([Problem(message, place, "INVALID_JSON_DESCRIPTION")]) from None
     if not isinstance(definition, dict):
         raise InvalidDefinition([Problem("Definition must be a valid JSON object", None)])
     if deeper_than(definition, MAX_DEPTH):

@@ -105,7 +105,7 @@ def describe_state_machine_for_execution(call: Call) -> Response:
     }
     if call.params.get("includedData") == "METADATA_ONLY":
         answer |= {"definition": "{}", "variableReferences": None}
-    return answer | configuration(machine)
+    return answer | configuration(machine, run.definition)
 
 
 @operation("stepfunctions", "GetExecutionHistory")

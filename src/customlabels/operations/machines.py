@@ -24,6 +24,7 @@ ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 # Stored and shown; there is nothing here that logs or traces.
 KEPT = ("loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
 NOT_LOGGED = {"level": "OFF", "includeExecutionData": False}
+OF_2024 = re.compile(r'"(?:Assign|QueryLanguage)"\s*:')
 DEFAULTS: dict[str, Any] = {"loggingConfiguration": NOT_LOGGED, "tracingConfiguration": {"enabled": False}}
 
 
@@ -72,7 +73,7 @@ def describe_state_machine(call: Call) -> Response:
     }
     if call.params.get("includedData") == "METADATA_ONLY":
         answer |= {"definition": "{}", "variableReferences": None}
-    return answer | configuration(machine.details)
+    return answer | configuration(machine.details, machine.definition)
 
 
 @operation("stepfunctions", "ListStateMachines")
@@ -141,12 +142,14 @@ def own_machine(call: Call, arn: str) -> str:
     return own_arn(call, arn, "stateMachine", machine_missing(arn))
 
 
-def configuration(details: dict[str, Any]) -> Response:
+def configuration(details: dict[str, Any], definition: str) -> Response:
     """What is shown of how a machine logs, traces and encrypts.
 
-    Of encryption only what was given: most recorded answers are older than its default in all of them.
+    AWS tells how it encrypts since July 2024. Recorded answers do where a definition is in the language of
+    November 2024, and do not where they are of before; here too, unless it was given.
     """
-    shown = DEFAULTS | {name: details[name] for name in KEPT if name in details}
+    encrypted = {"encryptionConfiguration": {"type": "AWS_OWNED_KEY"}} if OF_2024.search(definition) else {}
+    shown = DEFAULTS | encrypted | {name: details[name] for name in KEPT if name in details}
     return shown | {"loggingConfiguration": NOT_LOGGED | shown["loggingConfiguration"]}
 
 
