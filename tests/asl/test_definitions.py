@@ -96,12 +96,12 @@ def test_aliases_that_multiply_are_refused() -> None:
     [
         ("not a definition", "Unrecognized token 'not': was expecting (JSON String, ", "line: 1, column: 4]"),
         (
-            '{\n "a": 1,}',
-            "Unexpected character ('}' (code 125)): was expecting double-quote",
-            "line: 2, column: 10]",
+            "{\n a: 1}",
+            "Unexpected character ('a' (code 97)): was expecting double-quote to start",
+            "line: 2, column: 3]",
         ),
         ('{"a" 1}', "Unexpected character ('1' (code 49)): was expecting a colon", "line: 1, column: 7]"),
-        ('{"a": "' + "x" * 600, "Unterminated string", "[truncated 107 chars]; line: 1, column: 8]"),
+        ('{"a": [' + " " * 600, "Unexpected end-of-input", "[truncated 107 chars]; line: 1, column: 608]"),
     ],
 )
 def test_a_definition_that_is_no_json_is_told_with_line_and_column(

@@ -198,12 +198,11 @@ def traces(events: list[Event]) -> Counter[tuple[str, ...]]:
 
 
 states: st.SearchStrategy[dict[str, Any]] = st.one_of(leaves, st.sampled_from([ASK, NESTED]))
-one_at_a_time = st.lists(
-    st.recursive(states, lambda inner: containers(inner, branches=1, at_a_time=1), max_leaves=6),
-    min_size=1,
-    max_size=4,
-).map(workflow)
-tame = st.sampled_from(
+alone: st.SearchStrategy[dict[str, Any]] = st.recursive(
+    states, lambda inner: containers(inner, branches=1, at_a_time=1), max_leaves=6
+)
+one_at_a_time = st.lists(alone, min_size=1, max_size=4).map(workflow)
+tame: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"Type": "Pass", "Parameters": {"was.$": "$"}, "ResultPath": "$.n"},
         {"Type": "Wait", "Seconds": 3},

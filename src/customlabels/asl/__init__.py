@@ -37,6 +37,7 @@ from customlabels.asl.happenings import (
 from customlabels.asl.interpreter import Decision, decide
 from customlabels.asl.intrinsics import FUNCTIONS as INTRINSICS
 from customlabels.asl.items import inventory, items_of
+from customlabels.asl.json_texts import json_problem
 from customlabels.asl.jsonata import OURS as QUERY_FUNCTIONS
 from customlabels.asl.machines import Machine, State
 from customlabels.asl.parsing import STATES as STATE_TYPES
@@ -84,6 +85,7 @@ __all__ = [
     "exceeds",
     "inventory",
     "items_of",
+    "json_problem",
     "next_wakeup",
     "parse",
     "parse_state",

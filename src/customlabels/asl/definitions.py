@@ -20,16 +20,6 @@ MAX_NODES = 200_000  # values after YAML's aliases are followed, so that a few l
 
 TOKEN = re.compile(r"\$\{([A-Za-z_]\w*)\}", re.ASCII)
 
-# What the service's parser says where Python's says something else, and how much of a text it shows.
-WORD = re.compile(r"[^\W\d][\w$]*|\$[\w$]*")
-VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
-EXPECTED = {
-    "Expecting value": f"expected a valid value {VALUES}",
-    "Expecting property name enclosed in double quotes": "was expecting double-quote to start field name",
-    "Expecting ':' delimiter": "was expecting a colon to separate field name and value",
-}
-MOST_SHOWN = 500
-
 
 def read_definition(text: str, substitutions: Mapping[str, str] | None = None) -> dict[str, Json]:
     """The definition as data, tokens substituted in all string values.
@@ -72,29 +62,6 @@ def read_json_definition(text: str) -> Json:
         text = "an escape such as \\ud83d is half a character without the other half"
         raise InvalidInput(f"definition: {text}") from None
     return value
-
-
-def json_fault(text: str) -> tuple[str, str] | None:
-    """Where a text stops being JSON, as the service tells it: what, and the place; None where it is JSON."""
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        word = WORD.match(text, error.pos) if error.msg == "Expecting value" else None
-        end = word.end() if word else error.pos + 1
-        if word:
-            what = f"Unrecognized token '{word[0]}': was expecting {VALUES}"
-        elif error.msg in EXPECTED and error.pos < len(text):
-            found = text[error.pos]
-            what = f"Unexpected character ('{found}' (code {ord(found)})): {EXPECTED[error.msg]}"
-        else:
-            what = error.msg
-        line, column = text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)
-        left = f"[truncated {len(text) - MOST_SHOWN} chars]" if len(text) > MOST_SHOWN else ""
-        place = f'[Source: (String)"{text[:MOST_SHOWN]}"{left}; line: {line}, column: {column}]'
-        return f"{what}\n at {place}", place
-    except (RecursionError, ValueError):
-        pass
-    return None
 
 
 def _check_size(text: str) -> None:
