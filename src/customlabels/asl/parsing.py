@@ -36,6 +36,10 @@ MAX_NAME = 80  # characters of a state's name
 
 LANGUAGES = ("JSONPath", "JSONata")
 DOWNGRADE = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"
+UNKNOWN_RESOURCE = (
+    "The resource provided {} is not recognized. The value is not a valid resource ARN, "
+    "or the resource is not available in this region."
+)
 MODES = ("INLINE", "DISTRIBUTED")
 
 
@@ -283,11 +287,7 @@ def _task(reader: Reader, _found: Found) -> machines.TaskBody:
     resource = Resource.of_arn(arn)
     if resource is None:
         if reader.has("Resource"):
-            reader.problem(
-                f"The resource provided {arn} is not recognized. The value is not a valid resource ARN, or "
-                "the resource is not available in this region.",
-                "Resource",
-            )
+            reader.problem(UNKNOWN_RESOURCE.format(arn), "Resource")
         resource = Resource(arn, "Task")
     timeout, heartbeat = _seconds(reader, "TimeoutSeconds"), _seconds(reader, "HeartbeatSeconds")
     if isinstance(timeout, int) and isinstance(heartbeat, int) and heartbeat >= timeout:

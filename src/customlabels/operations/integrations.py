@@ -166,12 +166,7 @@ INTEGRATIONS: Mapping[str, Integration] = {
     "lambda": Integration("lambda", "Lambda", "AWSLambda", "AWSLambdaException", None),
     "sqs": Integration("sqs", "SQS", "AmazonSQS", "AmazonSQSException", _headers(JSON), prepare=_at_its_host),
     "sns": Integration(
-        "sns",
-        "SNS",
-        "AmazonSNS",
-        "AmazonSNSException",
-        _headers("text/xml"),
-        body=_published,
+        "sns", "SNS", "AmazonSNS", "AmazonSNSException", _headers("text/xml"), body=_published
     ),
     "dynamodb": Integration(
         "dynamodb",

@@ -11,14 +11,9 @@ from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import own_arn
 from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
-from customlabels.workflows import (
-    StateMachine,
-    machine_missing,
-    problems_of,
-    variable_references,
-)
+from customlabels.workflows import StateMachine, machine_missing, problems_of, variable_references
 
-__all__ = ["configuration", "own_machine"]
+__all__ = ["own_machine", "shown_definition"]
 
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 # Stored and shown; there is nothing here that logs or traces.
@@ -63,17 +58,13 @@ def describe_state_machine(call: Call) -> Response:
         "stateMachineArn": version.arn if version else machine.arn,
         "name": machine.name,
         "status": machine.status,
-        "definition": machine.definition,
         "roleArn": machine.role_arn,
         "type": machine.type,
         "creationDate": version.created_at if version else machine.created_at,
         "revisionId": machine.revision_id or None,
         "description": version.description if version else None,
-        "variableReferences": variable_references(machine.definition) or None,
     }
-    if call.params.get("includedData") == "METADATA_ONLY":
-        answer |= {"definition": "{}", "variableReferences": None}
-    return answer | configuration(machine.details, machine.definition)
+    return answer | shown_definition(call, machine.definition, machine.details)
 
 
 @operation("stepfunctions", "ListStateMachines")
@@ -142,15 +133,18 @@ def own_machine(call: Call, arn: str) -> str:
     return own_arn(call, arn, "stateMachine", machine_missing(arn))
 
 
-def configuration(details: dict[str, Any], definition: str) -> Response:
-    """What is shown of how a machine logs, traces and encrypts.
+def shown_definition(call: Call, definition: str, details: dict[str, Any]) -> Response:
+    """A definition, unless the request wants none, and how its machine logs, traces and encrypts.
 
     AWS tells how it encrypts since July 2024. Recorded answers do where a definition is in the language of
     November 2024, and do not where they are of before; here too, unless it was given.
     """
     encrypted = {"encryptionConfiguration": {"type": "AWS_OWNED_KEY"}} if OF_2024.search(definition) else {}
     shown = DEFAULTS | encrypted | {name: details[name] for name in KEPT if name in details}
-    return shown | {"loggingConfiguration": NOT_LOGGED | shown["loggingConfiguration"]}
+    shown["loggingConfiguration"] = NOT_LOGGED | shown["loggingConfiguration"]
+    if call.params.get("includedData") == "METADATA_ONLY":
+        return shown | {"definition": "{}"}
+    return shown | {"definition": definition, "variableReferences": variable_references(definition) or None}
 
 
 def _published(call: Call, arn: str) -> Response:
