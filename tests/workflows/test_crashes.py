@@ -202,9 +202,10 @@ alone: st.SearchStrategy[dict[str, Any]] = st.recursive(
     states, lambda inner: containers(inner, branches=1, at_a_time=1), max_leaves=6
 )
 one_at_a_time = st.lists(alone, min_size=1, max_size=4).map(workflow)
+# Nothing here fails a branch: which of several fails first is chance, and what becomes of the others.
 tame: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
-        {"Type": "Pass", "Parameters": {"was.$": "$"}, "ResultPath": "$.n"},
+        {"Type": "Pass", "Parameters": {"was.$": "$"}},
         {"Type": "Wait", "Seconds": 3},
         {"Type": "Task", "Resource": task_arn("echo"), **CAUGHT},
         {"Type": "Task", "Resource": task_arn("fail"), **CAUGHT},
