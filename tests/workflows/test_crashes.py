@@ -27,8 +27,8 @@ from tests.workflows.stage import Answers, Stage, chain, task_arn
 
 from customlabels.asl import Event, Rules
 from customlabels.errors import ServiceError
-from customlabels.storage import Records, Transaction
-from customlabels.workflows import Engine, EnginePace, TaskFailure, TaskRequest
+from customlabels.storage import Objects, Records, Transaction
+from customlabels.workflows import Engine, EnginePace, MapRunner, MapRuns, TaskFailure, TaskRequest
 
 INPUT = '{"list": [1, [ 2 ], "three"]}'
 RULES = Rules(wait_scale=0.0, wait_floor_seconds=0.0, events_per_decision=7)
@@ -76,18 +76,28 @@ class Dying(Engine):
             super()._loop()
 
 
+class DyingMapRuns(MapRuns):
+    """Map runs whose thread ends without a word."""
+
+    def _loop(self) -> None:
+        with suppress(Killed):
+            super()._loop()
+
+
+class DyingRunner(MapRunner):
+    """A runner whose tasks end without an effect."""
+
+    def run(self, task: TaskRequest) -> Any:
+        with suppress(Killed):
+            return super().run(task)
+
+
 class Drawn(Answers):
     """Answers each token in its own way, the same in every run of its task; some of them later."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []
-
-    def run(self, task: TaskRequest) -> Any:
-        try:
-            return super().run(task)
-        except Killed:
-            return None
 
     def ask(self, task: TaskRequest) -> Any:
         self.asked.append(task.token)
@@ -161,18 +171,22 @@ def history(empty: Path, definition: dict[str, Any], name: str, lives: Sequence[
 
 
 def live(records: Mortal, answers: Drawn, stage: Stage, arn: str) -> None:
-    engine = Dying(records, answers, RULES, hastening, uuid.uuid4().hex, PACE)
+    maps = DyingMapRuns(records, Objects(lambda _name: None), RULES, hastening)
+    runner = DyingRunner(maps, answers)
+    engine = Dying(records, runner, RULES, hastening, uuid.uuid4().hex, PACE)
     try:
         engine.recover()
     except Killed:
         return
     engine.start()
+    maps.start()
     end = time.monotonic() + 30
     while records.left > 0 and stage.executions.describe(arn).status == "RUNNING":
         assert time.monotonic() < end, f"{stage.types(arn)[-5:]}"
         answers.answer(stage)
         time.sleep(0.002)
     engine.close()
+    maps.close()
 
 
 def untimed(event: Event) -> tuple[int, int, str, str]:
@@ -197,7 +211,15 @@ def traces(events: list[Event]) -> Counter[tuple[str, ...]]:
     return Counter(before.values())
 
 
-states: st.SearchStrategy[dict[str, Any]] = st.one_of(leaves, st.sampled_from([ASK, NESTED]))
+DISTRIBUTED = {
+    "Type": "Map",
+    "ItemsPath": "$$.Execution.Input.list",
+    "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        **chain(A={"Type": "Wait", "Seconds": 1}, B={"Type": "Task", "Resource": task_arn("echo")}),
+    },
+}
+states: st.SearchStrategy[dict[str, Any]] = st.one_of(leaves, st.sampled_from([ASK, NESTED, DISTRIBUTED]))
 alone: st.SearchStrategy[dict[str, Any]] = st.recursive(
     states, lambda inner: containers(inner, branches=1, at_a_time=1), max_leaves=6
 )
@@ -215,7 +237,7 @@ tame: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 side_by_side = st.lists(st.recursive(tame, containers, max_leaves=6), min_size=1, max_size=3).map(workflow)
 deaths = st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=6)
 
-few = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 many = settings(few, max_examples=400)
 
 
