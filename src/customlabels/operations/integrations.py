@@ -139,13 +139,14 @@ def _with_input(parameters: dict[str, Any], _task: TaskRequest) -> dict[str, Any
 def _at_its_host(parameters: dict[str, Any], _task: TaskRequest) -> dict[str, Any]:
     # The SDK for Java 1 asks the host that a queue's URL names. A name with dots is not looked up: it may be
     # AWS's own, in place of which the endpoint that is set answers.
-    host = urlsplit(as_text(parameters.get("QueueUrl"))).hostname or ""
-    if host and "." not in host:
-        try:
+    host = url = as_text(parameters.get("QueueUrl"))
+    try:
+        host = urlsplit(url).hostname or ""
+        if host and "." not in host:
             socket.getaddrinfo(host, None)
-        except OSError:
-            unknown = f"Unable to execute HTTP request: {host}: Name or service not known"
-            raise TaskFailure(f"SQS.{UNREACHED}", unknown) from None
+    except (OSError, ValueError):  # the latter: no URL, or no name that DNS could have
+        unknown = f"Unable to execute HTTP request: {host}: Name or service not known"
+        raise TaskFailure(f"SQS.{UNREACHED}", unknown) from None
     return parameters
 
 
