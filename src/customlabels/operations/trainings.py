@@ -21,7 +21,7 @@ from customlabels.datasets import (
     ManifestFileError,
     ManifestLimits,
     dropped_of,
-    every_entry,
+    every_line,
     file_lines,
 )
 from customlabels.errors import CustomLabelsError
@@ -177,8 +177,7 @@ class Training:
         if file.exists():
             return  # by an earlier run of this job: what the training began with
         if revision is not None:
-            entries = every_entry(self._parts.records, revision)
-            write_whole(file, (f"{entry.line}\n".encode() for entry in entries))
+            write_whole(file, (f"{line}\n".encode() for line in every_line(self._parts.records, revision)))
             return
         assert given is not None
         place = given["Assets"][0]["GroundTruthManifest"]["S3Object"]
