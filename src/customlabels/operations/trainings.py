@@ -134,11 +134,13 @@ class Training:
         if has_test:
             self._write_manifest(test, row.test_revision_id, details.get("TestingData"))
         options = details.get("Options", {})
+        buckets, foreign = bucket_folders(self._parts, Arn.parse(row.arn).account)
         return TrainingSpec(
             work_folder=work,
             train_manifest=train,
             test_manifest=test if has_test else None,
-            buckets=bucket_folders(self._parts, Arn.parse(row.arn).account),
+            buckets=buckets,
+            foreign_buckets=foreign,
             output_bucket=details["OutputConfig"]["S3Bucket"],
             output_prefix=details["OutputConfig"].get("S3KeyPrefix", ""),
             project_name=Arn.parse(row.arn).project,
