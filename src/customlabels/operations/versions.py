@@ -15,6 +15,7 @@ from customlabels.operations.hosting import ask_units
 from customlabels.operations.options import take_options
 from customlabels.operations.pages import newest_of_project
 from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
+from customlabels.operations.results import document_key
 from customlabels.operations.rows import locked, project_row, version_row
 from customlabels.operations.statuses import MESSAGES, PASSING, STARTABLE, USABLE
 from customlabels.operations.sweeping import sweep_folders, sweep_revision
@@ -205,6 +206,7 @@ def require_output_bucket(call: Call, output: dict[str, Any]) -> None:
             raise invalid_parameter(f"account {call.caller.account} may not use bucket {bucket}")
     try:
         next(call.parts.objects.list(output["S3Bucket"], output.get("S3KeyPrefix", "")), None)
+        call.parts.objects.path(output["S3Bucket"], document_key(output, "ManifestSummary", "p", "v"))
     except StorageError as error:
         raise invalid_parameter(f"OutputConfig: {error}") from error
 
