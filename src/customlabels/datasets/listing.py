@@ -7,7 +7,6 @@ for by the position after which it begins, and no long snapshot is needed to rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -23,6 +22,9 @@ from customlabels.storage.schema import dropped_lines, entries, entry_labels, re
 __all__ = ["Filters", "LabelCount", "dropped_of", "every_line", "labels_of", "rows_of", "stats_of"]
 
 BLOCKS_AT_ONCE = 16
+MOST_KEPT = 8  # revisions
+# The blocks of the revisions that were searched last, which never change: at most 2 MB each.
+_kept: dict[tuple[object, str], Sequence[Row[Any]]] = {}
 SHOWN = (entries.c.position, entries.c.line, entries.c.is_labeled, entries.c.errors)
 
 
@@ -184,6 +186,12 @@ def _by_block(
 
 def _blocks_with(reading: Reading, begin: _Begin, text: str) -> Iterator[Row[Any]]:
     """The blocks that may have the text, from where the page begins."""
-    here = ref_grams.c.revision_id == begin.revision_id, ref_grams.c.last > begin.after_position
-    with closing(reading.execute(select(ref_grams).where(*here).order_by(ref_grams.c.first))) as blocks:
-        yield from (block for block in blocks if may_contain(block.grams, text))
+    key = reading.database, begin.revision_id
+    blocks = _kept.get(key)
+    if blocks is None:
+        here = select(ref_grams).where(ref_grams.c.revision_id == begin.revision_id)
+        blocks = reading.execute(here.order_by(ref_grams.c.first)).all()
+        for oldest in list(_kept)[: len(_kept) - MOST_KEPT + 1]:
+            _kept.pop(oldest, None)
+        _kept[key] = blocks
+    return (each for each in blocks if each.last > begin.after_position and may_contain(each.grams, text))
