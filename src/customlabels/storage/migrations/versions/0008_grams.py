@@ -28,3 +28,7 @@ def upgrade() -> None:
     )
     rows = sa.select(*(blocks.c[name] for name in KEPT), sa.literal(ANYTHING, sa.LargeBinary()))
     op.execute(grams.insert().from_select([*KEPT, "grams"], rows))
+    if op.get_bind().dialect.name == "postgresql":
+        # What is compressed takes three times as long to read (72 and 23 ms for 750 kB, measured).
+        for table, column in (("ref_blocks", "refs"), ("ref_grams", "grams")):
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE EXTERNAL")
