@@ -23,8 +23,8 @@ __all__ = [
     "OUTPUT_BUCKET",
     "SourceData",
     "add_bucket",
-    "check_sources",
     "existing",
+    "is_remote",
     "list_buckets",
     "own_bucket",
     "register_alone",
@@ -88,7 +88,7 @@ def source_datasets(train: str, test: str, project: str, *, leave_out: bool) -> 
 
     leave_out: train without the images and lines that cannot be used, rather than refuse them.
     """
-    places = {side: existing(side) for side in (train, test) if not _is_remote(side)}
+    places = {side: existing(side) for side in (train, test) if not is_remote(side)}
     findings = check(list(places.values()))
     for line in told_by_rule(findings.warnings):
         say(line)
@@ -103,7 +103,7 @@ def _is_arn(side: str) -> bool:
     return side.startswith("arn:")
 
 
-def _is_remote(side: str) -> bool:
+def is_remote(side: str) -> bool:
     """Whether the server has the data: it checks them itself."""
     return side.startswith(("arn:", "s3://"))
 
@@ -223,26 +223,6 @@ def _wait_complete(endpoint: Endpoint, arns: Sequence[str]) -> None:
             if described["Status"] == "CREATE_FAILED":
                 raise DataInvalid(f"{arn}: {described['StatusMessage']}")
             time.sleep(POLL_SECONDS)
-
-
-def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
-    """Print every finding; data with an error is exit code 5."""
-    findings = check([existing(source) for source in sources])
-    if as_json:
-        print_json(findings.as_json())
-    else:
-        for line in told_by_rule([*findings.errors, *findings.unusable, *findings.warnings]):
-            show(line.removeprefix("  "))
-        for split in findings.summary:
-            say(
-                f"{split.source}: {split.usable} of {split.lines} images usable, "
-                f"{len(split.images_by_label)} labels"
-            )
-    if findings.errors or findings.unusable:
-        if not findings.errors:
-            say("`run` refuses these; with --leave-out it trains without what is unusable")
-        return Exit.DATA_INVALID
-    return Exit.DONE
 
 
 def write_sample(name: str, to: Path, *, as_json: bool) -> Exit:
