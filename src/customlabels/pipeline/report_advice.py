@@ -55,18 +55,15 @@ def doubtful(training: Mapping[str, Any]) -> dict[str, Any]:
     if not training or training["Metrics"]["validation"]["f1"] < WEAK:
         return {}
     images, doubted = suspected(training)
-
-    def name(at: int) -> str | None:
-        return None if at == NOTHING else training["Labels"][at]
-
+    names = [*training["Labels"], None]  # NOTHING is the last one
     return {
         "Examined": len(images),
         "Of": training["Training"]["training_images"],
         "Count": len(doubted),
-        "ByLabel": dict(Counter(name(each.given) or name(each.likely) for each in doubted)),
+        "ByLabel": dict(Counter(names[each.given] or names[each.likely] for each in doubted)),
         "Suspects": [
             {"Image": images[each.image], "Doubt": round(each.doubt, 4)}
-            | {"Given": name(each.given), "Likely": name(each.likely)}
+            | {"Given": names[each.given], "Likely": names[each.likely]}
             | ({"Box": [round(side, 4) for side in each.corners]} if each.corners else {})
             for each in doubted[:SUSPECTS]
         ],

@@ -11,15 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from customlabels.evaluation import (
-    NOTHING,
-    Boxes,
-    BoxPredictions,
-    Evaluation,
-    Interval,
-    Recorded,
-    curve,
-)
+from customlabels.evaluation import Boxes, BoxPredictions, Evaluation, Interval, Recorded, curve
 from customlabels.pipeline.report_advice import doubtful, ways_to_pass
 from customlabels.pipeline.report_evidence import Evidence
 from customlabels.pipeline.report_mistakes import Mistake, confusions, mistakes
@@ -109,10 +101,7 @@ def _one_rule(found: Evidence, evaluation: Evaluation | None) -> list[dict[str, 
         "Outcome": "PASSES" if value > bound else "FAILS",
     }
     if evaluation is not None:
-        rule |= {
-            "Interval": _ends(evaluation.f1_interval),
-            "Split": evaluation.split,
-        }
+        rule |= {"Interval": _ends(evaluation.f1_interval), "Split": evaluation.split}
     return [rule]
 
 
@@ -137,9 +126,7 @@ def _figures(found: Evidence, evaluation: Evaluation) -> dict[str, Any]:
         )
     ours = found.summary.get("CustomLabels", {})
     if "TestTuned" in ours:
-        told["TestTuned"] = {
-            name: ours["TestTuned"][name] for name in ("F1Score", "F1ScoreInterval", "Split")
-        }
+        told["TestTuned"] = _given(ours["TestTuned"], "F1Score", "F1ScoreInterval", "Split")
     if validation := found.training.get("Metrics", {}).get("validation"):
         told["HeldOut"] = {
             "Split": found.training["OutOfFold"]["Split"],
@@ -222,12 +209,13 @@ def _thinned(recall: Any, precision: Any) -> list[list[float]]:
 
 def _confusions(tested: Recorded, evaluation: Evaluation, wrong: Sequence[Mistake]) -> dict[str, Any]:
     told, labels = confusions(evaluation.counts, wrong), evaluation.labels
+    names = [*labels, None]  # NOTHING is the last one
     pairs = sorted(told.wrong.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return {
         "Right": dict(zip(labels, told.right, strict=True)),
         "Wanted": dict(zip(labels, told.wanted, strict=True)),
         "Pairs": [
-            {"Truth": _name(labels, truth), "Found": _name(labels, found), "Count": len(images)}
+            {"Truth": names[truth], "Found": names[found], "Count": len(images)}
             | {"Images": [tested.source_refs[image] for image in dict.fromkeys(images)][:PAIR_IMAGES]}
             for (truth, found), images in pairs[:PAIRS]
         ],
@@ -256,12 +244,12 @@ def _mistake(tested: Recorded, each: Mistake) -> dict[str, Any]:
         "Label": labels[each.label],
         "Score": round(each.score, 4),
         "Threshold": round(float(tested.thresholds[each.label]), 4),
-        "Instead": _name(labels, each.instead),
+        "Instead": [*labels, None][each.instead],  # NOTHING is the last one
     }
     if isinstance(said, BoxPredictions):
         kept = said.found[each.image].scores >= tested.thresholds[said.found[each.image].labels]
         told["Box"] = [round(side, 4) for side in each.corners]
-        told["TrueBoxes"] = _boxes(said.truth[each.image], np.ones(len(said.truth[each.image]), dtype=bool))
+        told["TrueBoxes"] = _boxes(said.truth[each.image], slice(None))
         told["FoundBoxes"] = _boxes(said.found[each.image], kept)
     else:
         found = said.scores[each.image] >= tested.thresholds
@@ -272,10 +260,6 @@ def _mistake(tested: Recorded, each: Mistake) -> dict[str, Any]:
 
 def _boxes(boxes: Boxes, kept: Any) -> list[list[float]]:
     return [[round(float(side), 4) for side in corners] for corners in boxes.corners[kept][:MOST_BOXES]]
-
-
-def _name(labels: Sequence[str], at: int) -> str | None:
-    return None if at == NOTHING else labels[at]
 
 
 def _training(found: Evidence, digests: Mapping[str, str]) -> dict[str, Any]:
