@@ -89,7 +89,7 @@ def _said(rule: str) -> str:
 
 
 def _file_name(reference: str) -> str:
-    return reference.rsplit("/", 1)[-1]
+    return "/".join(reference.split("/")[3:][-2:])  # folders are labels, or parts, mostly
 
 
 def _charts(facts: Mapping[str, Any]) -> dict[str, Markup]:
@@ -200,7 +200,7 @@ def _loss(facts: Mapping[str, Any]) -> str:
         return ""
     most = max(loss for line in lines for _step, loss in line.points)
     return line_chart(
-        "Loss while learning", lines, _steps(lines), Axis("loss (training images)", 0, max(most, 1e-6))
+        "Loss while learning", lines, _steps(lines), Axis("loss (training images)", 0, max(1.05 * most, 1e-6))
     )
 
 
