@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from customlabels.cli.data import existing, is_remote, told_by_rule
+from customlabels.cli.data import existing, fetched, is_remote, told_by_rule
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import Exit
 from customlabels.cli.printing import print_json, say, show
 from customlabels.cli.reporting import Objects
-from customlabels.datasets import Findings, check, split_ref
+from customlabels.datasets import Findings, check
 from customlabels.settings import Settings
 
 __all__ = ["check_sources"]
@@ -47,34 +47,30 @@ def _findings(sources: Sequence[str]) -> Findings:
         return check([existing(source) for source in sources])
     endpoint = connect(Settings.from_environment())
     with TemporaryDirectory() as folder:
-        named = {
-            _fetched(endpoint, source, Path(folder) / f"{number}.manifest")
+        files = [
+            _lines_of(endpoint, source, Path(folder) / f"{number}.manifest")
             if is_remote(source)
-            else existing(source): source
+            else existing(source)
             for number, source in enumerate(sources)
-        }
-        found = check(list(named), Objects(endpoint.s3))
-    told = {str(path): source for path, source in named.items()}
+        ]
+        found = check(files, Objects(endpoint.s3))
 
-    def as_named(text: str) -> str:
-        for path, source in told.items():
-            text = text.replace(path, source)
+    def named(text: str) -> str:  # as the user knows the source
+        for file, source in zip(files, sources, strict=True):
+            text = text.replace(str(file), source)
         return text
 
+    problems = (replace(each, file=named(each.file), message=named(each.message)) for each in found.problems)
     return Findings(
-        tuple(
-            replace(each, file=as_named(each.file), message=as_named(each.message)) for each in found.problems
-        ),
-        tuple(replace(each, source=as_named(each.source)) for each in found.summary),
+        tuple(problems), tuple(replace(each, source=named(each.source)) for each in found.summary)
     )
 
 
-def _fetched(endpoint: Endpoint, source: str, file: Path) -> Path:
+def _lines_of(endpoint: Endpoint, source: str, file: Path) -> Path:
     """The lines of a manifest at s3://, or of a dataset by its ARN, as a file."""
     if source.startswith("s3://"):
-        bucket, key = split_ref(source)
-        file.write_bytes(endpoint.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-        return file
-    pages = endpoint.rekognition.get_paginator("list_dataset_entries").paginate(DatasetArn=source)
-    file.write_text("".join(f"{line}\n" for page in pages for line in page["DatasetEntries"]))
+        file.write_bytes(fetched(endpoint, source))
+    else:
+        pages = endpoint.rekognition.get_paginator("list_dataset_entries").paginate(DatasetArn=source)
+        file.write_text("".join(f"{line}\n" for page in pages for line in page["DatasetEntries"]))
     return file

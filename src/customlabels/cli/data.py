@@ -24,6 +24,7 @@ __all__ = [
     "SourceData",
     "add_bucket",
     "existing",
+    "fetched",
     "is_remote",
     "list_buckets",
     "own_bucket",
@@ -59,7 +60,7 @@ class SourceData:
         sources = {kind: side for kind, side in sides.items() if kind not in arns}
         if sources:
             manifests = {
-                kind: _fetch_manifest(endpoint, side)
+                kind: _keep_manifest(endpoint, fetched(endpoint, side))
                 if isinstance(side, str)
                 else _put_manifest(endpoint, side)
                 for kind, side in sources.items()
@@ -150,10 +151,11 @@ def _project_name(train: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_.\-]+", "-", name).strip("-.")[:200] or "images"
 
 
-def _fetch_manifest(endpoint: Endpoint, address: str) -> str:
-    """Copy the manifest at s3://BUCKET/KEY into our own bucket, as it is now; returns its key there."""
+def fetched(endpoint: Endpoint, address: str) -> bytes:
+    """The manifest at s3://BUCKET/KEY as it is now."""
     bucket, key = split_ref(address)
-    return _keep_manifest(endpoint, endpoint.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    text: bytes = endpoint.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return text
 
 
 def _put_manifest(endpoint: Endpoint, source: Source) -> str:
