@@ -135,7 +135,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Every problem of the data at once, before anything costs time."""
-    from customlabels.cli.data import check_sources
+    from customlabels.cli.checking import check_sources
 
     raise typer.Exit(check_sources(sources, as_json=as_json))
 
