@@ -148,6 +148,7 @@ async def _values(site: Site, request: Request) -> dict[str, Any]:
         "following": urlencode(asked | {"page": token}) if token else "",
         "siblings": siblings["ProjectDescriptions"][0].get("Datasets", []),
         "few": FEW,
+        "size": PAGE,
         "cli": _cli(arn, asked, str(request.base_url).rstrip("/")),
     }
 
