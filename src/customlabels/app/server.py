@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import logging
 import os
@@ -32,6 +33,7 @@ __all__ = ["PortTaken", "serve_home"]
 BACKLOG = 2048  # requests that wait while the server starts
 IDLE_LOOK_SECONDS = 1.0
 DRAIN_SECONDS = 5
+END_SECONDS = 15.0  # then whatever holds is written down and left: as a kill, which is harmless
 
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
@@ -119,6 +121,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
         # Without an address: who comes now waits until the home is free, and starts the next server.
         lock.publish(Served(os.getpid(), "", detached))
         app.closing.set()
+        faulthandler.dump_traceback_later(END_SECONDS, exit=True)
         server.end()
 
     for ending in (signal.SIGINT, signal.SIGTERM):
