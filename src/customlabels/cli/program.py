@@ -190,7 +190,7 @@ def serve(
 @app.command()
 def down(as_json: Json = False) -> None:
     """End the server of this home, and say what it stopped."""
-    from customlabels.cli.looking import take_down
+    from customlabels.cli.stopping import take_down
 
     raise typer.Exit(take_down(as_json=as_json))
 
