@@ -80,7 +80,7 @@ def test_a_sample_is_trained_on_and_its_model_answers_in_its_own_way(sampled: Sa
 @pytest.mark.parametrize("sampled", ["boxes"], indirect=True)
 def test_boxes_that_are_suggested_are_dashed_and_each_is_taken_or_refused(sampled: Sampled) -> None:
     rekognition = sampled.home.client("rekognition")
-    [project] = rekognition.describe_projects()["ProjectDescriptions"]
+    [project] = rekognition.describe_projects(ProjectNames=["shapes"])["ProjectDescriptions"]
     [dataset] = [each["DatasetArn"] for each in project["Datasets"] if each["DatasetType"] == "TEST"]
     rekognition.close()
     with browser_at(sampled.home.server.url) as browser:
@@ -121,7 +121,7 @@ def test_boxes_that_are_suggested_are_dashed_and_each_is_taken_or_refused(sample
 @pytest.mark.parametrize("sampled", ["boxes"], indirect=True)
 def test_the_matrix_of_boxes_has_every_true_box_and_opens_its_images(sampled: Sampled) -> None:
     arn, truth = sampled.run.json["ProjectVersionArn"], (sampled.folder / "test.manifest").read_text()
-    boxes = sum(len(json.loads(line)["bounding-box"]["annotations"]) for line in truth.splitlines())
+    boxes = sum(len(json.loads(line)["shapes"]["annotations"]) for line in truth.splitlines())
     with browser_at(sampled.home.server.url) as browser:
         browser.open(f"/models/{arn}")
 
