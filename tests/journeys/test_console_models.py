@@ -1,8 +1,10 @@
 """The console in a browser: how a model was judged, and what it says of an image."""
 
+from functools import partial
 from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 from tests.journeys.browser import Browser
 from tests.journeys.conftest import Deployed
@@ -71,6 +73,10 @@ def test_an_image_of_one_s_own_is_asked_about(answering: Deployed, browser: Brow
     assert browser.text(".found tbody").split()[0] == labels[0]["Name"]
 
 
+def is_copied(button: WebElement) -> bool:
+    return button.text == "Copied"
+
+
 def test_a_command_is_copied_by_its_button(answering: Deployed, browser: Browser, clean: None) -> None:
     browser.open(f"/try/{answering.version}")
     browser.chrome.execute_cdp_cmd(
@@ -80,7 +86,7 @@ def test_a_command_is_copied_by_its_button(answering: Deployed, browser: Browser
         command = browser.run("return arguments[0].parentElement.querySelector('code').textContent", button)
         button.click()
 
-        assert browser.sees(lambda each=button: each.text == "Copied")
+        assert browser.sees(partial(is_copied, button))
         pasted = "navigator.clipboard.readText().then(arguments[arguments.length - 1])"
         assert browser.chrome.execute_async_script(pasted) == command
 

@@ -86,22 +86,14 @@ def _newest_runs(endpoint: Reached) -> Iterator[dict[str, Any]]:
 
 
 def detect_images(
-    model: str,
-    images: list[Path],
-    min_confidence: float | None,
-    max_results: int | None,
-    *,
-    as_json: bool,
+    model: str, images: list[Path], min_confidence: float | None, max_results: int | None, *, as_json: bool
 ) -> Exit:
     """Labels of each image by a model in service."""
     contents = [(image, _image(image)) for image in images]
     endpoint = connect(Settings.from_environment())
     arn = _version_in_service(endpoint, model)
-    options: dict[str, Any] = {}
-    if min_confidence is not None:
-        options["MinConfidence"] = min_confidence
-    if max_results is not None:
-        options["MaxResults"] = max_results
+    wishes = {"MinConfidence": min_confidence, "MaxResults": max_results}
+    options: dict[str, Any] = {name: value for name, value in wishes.items() if value is not None}
     answers = []
     for image, content in contents:
         try:

@@ -66,8 +66,5 @@ def _send(link: socket.socket, message: dict[str, Any]) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main(*sys.argv[1:]))
-    except (
-        BrokenPipeError,
-        ConnectionResetError,
-    ):  # the server died while we answered
+    except (BrokenPipeError, ConnectionResetError):  # the server died while we answered
         sys.exit(0)

@@ -206,7 +206,7 @@ class Version:
                 slot.unit = None
             await asyncio.sleep(backoff_seconds(slot.failures))
             try:
-                await self._fill(slot)
+                slot.unit = await Unit.open(self._folder)
             except StartFailed as failure:
                 log.warning("a new unit of %s did not come up: %s", self._name, failure)
                 slot.failures = min(slot.failures + 1, FAILED_STARTS)
@@ -229,15 +229,14 @@ class Version:
 
     async def _fill_first(self, slot: Slot) -> None:
         """The first unit of a slot: one that is killed while it starts is replaced as later ones are."""
-        for _ in range(FAILED_STARTS - 1):
+        for left in reversed(range(FAILED_STARTS)):
             try:
-                return await self._fill(slot)
+                slot.unit = await Unit.open(self._folder)
+                return
             except StartKilled as failure:
                 log.warning("a first unit of %s did not come up: %s", self._name, failure)
-        await self._fill(slot)
-
-    async def _fill(self, slot: Slot) -> None:
-        slot.unit = await Unit.open(self._folder)
+                if not left:
+                    raise
 
     def _none_up(self) -> bool:
         return all(slot.unit is None for slot in self._slots)
