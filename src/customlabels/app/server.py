@@ -34,6 +34,7 @@ BACKLOG = 2048  # requests that wait while the server starts
 IDLE_LOOK_SECONDS = 1.0
 FIRST_REQUEST_SECONDS = 60.0
 DRAIN_SECONDS = 5
+KEPT_SECONDS = 75  # an idle connection; a client that pauses shorter never writes into a closed one
 END_SECONDS = 15.0  # then whatever holds is written down and left: as a kill, which is harmless
 
 Scope = MutableMapping[str, Any]
@@ -115,6 +116,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=KEPT_SECONDS,
         )
     )
 

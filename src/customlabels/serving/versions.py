@@ -173,6 +173,7 @@ class Version:
     async def _follow_traffic(self, keepers: asyncio.TaskGroup) -> None:
         """Add units or take some away, as the traffic asks for; tell while nobody has asked for too long."""
         loop, cores, terms = asyncio.get_running_loop(), len(os.sched_getaffinity(0)), self._terms
+        most_idle = terms.idle_seconds
         while True:
             self._woken.clear()
             in_flight, idle = len(self._open), loop.time() - self._traffic.asked_at
@@ -188,15 +189,10 @@ class Version:
                 if free is None or (wanted and len(up) == 1):
                     break
                 await self._take_away(free)
-            if (
-                terms.idle_seconds is not None
-                and idle >= terms.idle_seconds
-                and not (terms.wake or in_flight)
-            ):
+            if most_idle is not None and idle >= most_idle and not (terms.wake or in_flight):
                 self._on_idle()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._woken.wait()
+                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
 
     async def _keep(self, slot: Slot) -> None:
         while True:
@@ -229,13 +225,13 @@ class Version:
 
     async def _fill_first(self, slot: Slot) -> None:
         """The first unit of a slot: one that is killed while it starts is replaced as later ones are."""
-        for left in reversed(range(FAILED_STARTS)):
+        failed = 0
+        while slot.unit is None:
             try:
                 slot.unit = await Unit.open(self._folder)
-                return
             except StartKilled as failure:
                 log.warning("a first unit of %s did not come up: %s", self._name, failure)
-                if not left:
+                if (failed := failed + 1) == FAILED_STARTS:
                     raise
 
     def _none_up(self) -> bool:
@@ -299,7 +295,6 @@ class Version:
                 answer.set_exception(refusal)
 
     async def _end_units(self) -> None:
-        units = [slot.unit for slot in self._slots if slot.unit is not None]
-        await asyncio.gather(*(unit.end() for unit in units))
+        await asyncio.gather(*(slot.unit.end() for slot in self._slots if slot.unit is not None))
         for slot in self._slots:
             slot.unit = None
