@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "probabilities", "surprise", "temperature_for"]
+__all__ = ["blended", "probabilities", "surprise", "temperature_for", "weight_for"]
 
 # Without a bound, images that are all right would ask for scores of only 0 and 1.
 COLDEST, HOTTEST = 0.3, 5.0  # of a net's logits
 LARGEST_WEIGHT = 40.0  # of what the handcrafted features say, which is between 0 and 1
 GRID, TEMPERATURES = 24, 400  # values of each weight, and of a temperature, that are tried
 ENOUGH = 1000  # images, evenly taken: a number or two need no more
+WEIGHTS = np.geomspace(1.0, LARGEST_WEIGHT, GRID)
 WORTHWHILE = 0.01  # of surprise, that a second voice must save
 
 Floats = NDArray[np.floating[Any]]
@@ -55,6 +56,16 @@ def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool 
     return float(1 / inverses[int(np.argmin(told))])
 
 
+def weight_for(other: Floats, carried: NDArray[np.bool_], *, single: bool = True) -> float:
+    """What `blended` multiplies the voice that needs no net with where it speaks alone; 1 without images."""
+    other, carried = _some(other), _some(carried)
+
+    def told(weight: float) -> float:
+        return surprise(probabilities(weight * other, single=single), carried, single=single)
+
+    return float(min(WEIGHTS, key=told)) if len(carried) else 1.0
+
+
 def blended(
     net: Floats, other: Floats, carried: NDArray[np.bool_], *, single: bool = True, together: bool = True
 ) -> tuple[float, float]:
@@ -67,17 +78,17 @@ def blended(
         return 1.0, 0.0
     net, other, carried = _some(net), _some(other), _some(carried)
     alone = 1 / temperature_for(net, carried, single=single), 0.0
-    weights, shares = np.geomspace(1.0, LARGEST_WEIGHT, GRID), np.geomspace(0.05, 1 / COLDEST, GRID)
+    shares = np.geomspace(0.05, 1 / COLDEST, GRID)
 
     def told(pair: tuple[float, float]) -> float:
         scores = probabilities(pair[0] * net + pair[1] * other, single=single)
         return surprise(scores, carried, single=single)
 
-    without = min(((0.0, float(weight)) for weight in weights), key=told)
+    without = 0.0, weight_for(other, carried, single=single)
     better = min(alone, without, key=told)
     if not together:
         return better
-    both = min(((float(share), float(weight)) for share in shares for weight in weights), key=told)
+    both = min(((float(share), float(weight)) for share in shares for weight in WEIGHTS), key=told)
     return both if told(both) < told(better) - WORTHWHILE else better
 
 
