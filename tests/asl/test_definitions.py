@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from customlabels.asl import read_definition
+from customlabels.asl import InvalidDefinition, parse, read_definition
 from customlabels.errors import InvalidInput
 
 YAML = """
@@ -89,3 +89,29 @@ def test_aliases_that_multiply_are_refused() -> None:
 
     with pytest.raises(InvalidInput, match="too large"):
         read_definition("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "place"),
+    [
+        ("not a definition", "Unrecognized token 'not': was expecting (JSON String, ", "line: 1, column: 4]"),
+        (
+            "{\n a: 1}",
+            "Unexpected character ('a' (code 97)): was expecting double-quote to start",
+            "line: 2, column: 3]",
+        ),
+        ('{"a" 1}', "Unexpected character ('1' (code 49)): was expecting a colon", "line: 1, column: 7]"),
+        ('{"a": [' + " " * 600, "Unexpected end-of-input", "[truncated 107 chars]; line: 1, column: 608]"),
+    ],
+)
+def test_a_definition_that_is_no_json_is_told_with_line_and_column(
+    text: str, message: str, place: str
+) -> None:
+    with pytest.raises(InvalidDefinition) as error:
+        parse(text)
+
+    (problem,) = error.value.problems
+    assert problem.code == "INVALID_JSON_DESCRIPTION"
+    assert problem.message.startswith(message)
+    assert str(problem.location).startswith(f'[Source: (String)"{text[:500]}"')
+    assert str(problem.location).endswith(place)

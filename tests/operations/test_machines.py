@@ -79,6 +79,18 @@ def test_machines_that_cannot_be_are_refused(world: World, change: dict[str, obj
     assert world.refusal("CreateStateMachine", "stepfunctions", **request) == code
 
 
+def test_how_a_machine_is_encrypted_is_told_where_its_language_is_as_young(world: World) -> None:
+    young = json.dumps(json.loads(PASS) | {"QueryLanguage": "JSONata"})
+
+    shown = [
+        world.states("DescribeStateMachine", stateMachineArn=machine(world, definition, name))
+        for name, definition in (("old", PASS), ("young", young))
+    ]
+
+    assert "encryptionConfiguration" not in shown[0]
+    assert shown[1]["encryptionConfiguration"] == {"type": "AWS_OWNED_KEY"}
+
+
 def test_an_update_must_change_something(world: World) -> None:
     refused = world.refusal("UpdateStateMachine", "stepfunctions", stateMachineArn=machine(world))
 

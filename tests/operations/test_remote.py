@@ -142,6 +142,7 @@ def test_buckets_that_are_not_ours_are_asked_where_s3_is(linked: World, endpoint
     assert failed.cause.startswith(
         "The specified key does not exist. (Service: S3, Status Code: 404, Request ID: "
     )
+    assert "Extended Request ID: " in failed.cause
 
 
 @pytest.mark.parametrize(
@@ -161,9 +162,15 @@ def test_buckets_that_are_not_ours_are_asked_where_s3_is(linked: World, endpoint
         ),
         (
             "sqs:sendMessage",
-            {"QueueUrl": "http://x/1/q", "MessageBody": None},
+            {"QueueUrl": "http://sqs.example/1/q", "MessageBody": None},
             "SQS.AmazonSQSException",
             "The request must contain the parameter MessageBody. (Service: AmazonSQS; Status Code: 400; ",
+        ),
+        (
+            "sqs:sendMessage",
+            {"QueueUrl": "http://no-such-queue", "MessageBody": "m"},
+            "SQS.SdkClientException",
+            "Unable to execute HTTP request: no-such-queue: Name or service not known",
         ),
         (
             "aws-sdk:secretsmanager:getSecretValue",

@@ -130,8 +130,9 @@ def test_a_stopped_execution_is_aborted_at_once_and_stays_so(stage: Stage) -> No
 
 
 def test_a_failing_branch_cancels_the_tasks_of_the_others(stage: Stage) -> None:
-    branches = [chain(T=BLOCK), chain(W={"Type": "Wait", "Seconds": 1}, F={"Type": "Fail", "Error": "Bad"})]
-    arn = stage.begin(chain(Both={"Type": "Parallel", "Branches": branches}))
+    failing = chain(W={"Type": "Wait", "Seconds": 1}, F={"Type": "Fail", "Error": "Bad"})
+    branches = [chain(T=BLOCK), chain(T=BLOCK), failing]
+    arn = stage.begin(chain(All={"Type": "Parallel", "Branches": branches}))
 
     execution = stage.finish(arn)
     stage.answers.go_on.set()

@@ -15,7 +15,7 @@ from customlabels.asl.distributed import MAP_RUN, batched, child_inputs, exceeds
 from customlabels.asl.documents import read_json
 from customlabels.asl.execution import Execution, next_wakeup
 from customlabels.asl.failures import Failure
-from customlabels.asl.fields import InvalidDefinition
+from customlabels.asl.fields import InvalidDefinition, Problem
 from customlabels.asl.happenings import (
     Abort,
     CancelTask,
@@ -37,10 +37,11 @@ from customlabels.asl.happenings import (
 from customlabels.asl.interpreter import Decision, decide
 from customlabels.asl.intrinsics import FUNCTIONS as INTRINSICS
 from customlabels.asl.items import inventory, items_of
+from customlabels.asl.json_texts import json_problem
 from customlabels.asl.jsonata import OURS as QUERY_FUNCTIONS
 from customlabels.asl.machines import Machine, State
 from customlabels.asl.parsing import STATES as STATE_TYPES
-from customlabels.asl.parsing import parse, parse_state
+from customlabels.asl.parsing import UNKNOWN_RESOURCE, parse, parse_state
 from customlabels.asl.single_states import NAME as TESTED_STATE
 from customlabels.asl.single_states import Report, StateTest
 from customlabels.asl.watching import Surroundings
@@ -51,6 +52,7 @@ __all__ = [
     "QUERY_FUNCTIONS",
     "STATE_TYPES",
     "TESTED_STATE",
+    "UNKNOWN_RESOURCE",
     "Abort",
     "CancelTask",
     "Continue",
@@ -64,6 +66,7 @@ __all__ = [
     "Happening",
     "InvalidDefinition",
     "Machine",
+    "Problem",
     "Report",
     "Rules",
     "ScheduleTask",
@@ -84,6 +87,7 @@ __all__ = [
     "exceeds",
     "inventory",
     "items_of",
+    "json_problem",
     "next_wakeup",
     "parse",
     "parse_state",

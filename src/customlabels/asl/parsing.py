@@ -15,6 +15,7 @@ from customlabels.asl.distribution import read_distributed
 from customlabels.asl.documents import MAX_DEPTH, Document, Json, compact, deeper_than, parse_time
 from customlabels.asl.expressions import Expression, Template
 from customlabels.asl.fields import InvalidDefinition, Problem, Reader
+from customlabels.asl.json_texts import json_fault
 from customlabels.asl.jsonata import Query, QueryFlow
 from customlabels.asl.machines import (
     MAX_SECONDS,
@@ -35,6 +36,10 @@ MAX_NAME = 80  # characters of a state's name
 
 LANGUAGES = ("JSONPath", "JSONata")
 DOWNGRADE = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"
+UNKNOWN_RESOURCE = (
+    "The resource provided {} is not recognized. The value is not a valid resource ARN, "
+    "or the resource is not available in this region."
+)
 MODES = ("INLINE", "DISTRIBUTED")
 
 
@@ -74,7 +79,8 @@ def _source(definition: str | dict[str, Json]) -> dict[str, Json]:
         try:
             definition = read_json_definition(definition)
         except InvalidInput as error:
-            raise InvalidDefinition([Problem(str(error), None, "INVALID_JSON_DESCRIPTION")]) from None
+            message, place = json_fault(str(definition)) or (str(error), None)
+            raise InvalidDefinition([Problem(message, place, "INVALID_JSON_DESCRIPTION")]) from None
     if not isinstance(definition, dict):
         raise InvalidDefinition([Problem("Definition must be a valid JSON object", None)])
     if deeper_than(definition, MAX_DEPTH):
@@ -281,11 +287,7 @@ def _task(reader: Reader, _found: Found) -> machines.TaskBody:
     resource = Resource.of_arn(arn)
     if resource is None:
         if reader.has("Resource"):
-            reader.problem(
-                f"The resource provided {arn} is not recognized. The value is not a valid resource ARN, or "
-                "the resource is not available in this region.",
-                "Resource",
-            )
+            reader.problem(UNKNOWN_RESOURCE.format(arn), "Resource")
         resource = Resource(arn, "Task")
     timeout, heartbeat = _seconds(reader, "TimeoutSeconds"), _seconds(reader, "HeartbeatSeconds")
     if isinstance(timeout, int) and isinstance(heartbeat, int) and heartbeat >= timeout:

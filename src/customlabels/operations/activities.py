@@ -36,12 +36,7 @@ def create_activity(call: Call) -> Response:
 def describe_activity(call: Call) -> Response:
     """An activity's name and time."""
     activity = call.parts.activities.describe(_own(call))
-    return {
-        "activityArn": activity.arn,
-        "name": activity.name,
-        "creationDate": activity.created_at,
-        "encryptionConfiguration": {"type": "AWS_OWNED_KEY"},
-    }
+    return _shown(activity) | {"encryptionConfiguration": {"type": "AWS_OWNED_KEY"}}
 
 
 @operation("stepfunctions", "ListActivities")
@@ -53,7 +48,7 @@ def list_activities(call: Call) -> Response:
         STATES,
         "activities",
         lambda size, after: activities.list(caller.account, caller.region, size, after),
-        lambda each: {"activityArn": each.arn, "name": each.name, "creationDate": each.created_at},
+        _shown,
         lambda each: each.arn,
     )
 
@@ -78,6 +73,10 @@ async def get_activity_task(call: Call) -> Response:
 
     task = await call.parts.activities.poll(arn, call.params.get("workerName"), keep, POLL_SECONDS)
     return {} if task is None else _handed_out(task)
+
+
+def _shown(activity: Activity) -> Response:
+    return {"activityArn": activity.arn, "name": activity.name, "creationDate": activity.created_at}
 
 
 def _handed_out(task: TaskRow) -> Response:

@@ -9,18 +9,12 @@ from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.machines import configuration, own_machine
+from customlabels.operations.machines import own_machine, shown_definition
 from customlabels.operations.map_runs import children_of_map_run
 from customlabels.operations.mocking import mock_details
 from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import own_arn
-from customlabels.workflows import (
-    Execution,
-    Listed,
-    Run,
-    redrive_status,
-    variable_references,
-)
+from customlabels.workflows import Execution, Listed, Run, redrive_status
 
 __all__: list[str] = []
 
@@ -69,24 +63,13 @@ def describe_execution(call: Call) -> Response:
     run = call.parts.executions.describe(_own_execution(call))
     status, reason = redrive_status(run, call.now)
     answer = {
-        "executionArn": run.arn,
-        "stateMachineArn": run.machine_arn,
-        "stateMachineVersionArn": run.details.get("version"),
-        "stateMachineAliasArn": run.details.get("alias"),
-        "name": run.name,
-        "status": run.status,
-        "startDate": run.started_at,
-        "stopDate": run.stopped_at,
         "error": run.error,
         "cause": run.cause,
         "traceHeader": run.details.get("traceHeader"),
-        "mapRunArn": run.details.get("mapRunArn"),
-        "redriveCount": run.redrive_count,
-        "redriveDate": run.redriven_at,
         "redriveStatus": status,
         "redriveStatusReason": reason,
     }
-    return answer | _data(run, call)
+    return _about(run) | answer | _data(run, call)
 
 
 @operation("stepfunctions", "DescribeStateMachineForExecution")
@@ -97,15 +80,11 @@ def describe_state_machine_for_execution(call: Call) -> Response:
     answer = {
         "stateMachineArn": run.machine_arn,
         "name": run.machine_arn.rpartition(":")[2],
-        "definition": run.definition,
         "roleArn": run.role_arn,
         "updateDate": machine.get("updatedAt") or run.started_at,
         "revisionId": machine.get("revisionId"),
-        "variableReferences": variable_references(run.definition) or None,
     }
-    if call.params.get("includedData") == "METADATA_ONLY":
-        answer |= {"definition": "{}", "variableReferences": None}
-    return answer | configuration(machine)
+    return answer | shown_definition(call, run.definition, machine)
 
 
 @operation("stepfunctions", "GetExecutionHistory")
@@ -189,7 +168,11 @@ def _place(run: Listed) -> list[Any]:
 
 
 def _listed(run: Listed) -> Response:
-    shown = {
+    return {name: value for name, value in _about(run).items() if value is not None}
+
+
+def _about(run: Execution | Listed) -> Response:
+    return {
         "executionArn": run.arn,
         "stateMachineArn": run.machine_arn,
         "stateMachineVersionArn": run.details.get("version"),
@@ -202,7 +185,6 @@ def _listed(run: Listed) -> Response:
         "redriveCount": run.redrive_count,
         "redriveDate": run.redriven_at,
     }
-    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _data(run: Execution, call: Call) -> Response:

@@ -8,12 +8,15 @@ the service itself whoever answers here: an execution must not depend on the emu
 from __future__ import annotations
 
 import json
+import socket
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import urlsplit
 
+from customlabels.operations.sdk_shapes import as_text
 from customlabels.operations.service_calls import UNREACHED, Answered, Refused
 from customlabels.workflows import TaskFailure, TaskRequest
 
@@ -133,6 +136,20 @@ def _with_input(parameters: dict[str, Any], _task: TaskRequest) -> dict[str, Any
     return parameters if parameters.get("Input") is not None else {**parameters, "Input": "{}"}
 
 
+def _at_its_host(parameters: dict[str, Any], _task: TaskRequest) -> dict[str, Any]:
+    # The SDK for Java 1 asks the host that a queue's URL names. A name with dots is not looked up: it may be
+    # AWS's own, in place of which the endpoint that is set answers.
+    host = url = as_text(parameters.get("QueueUrl"))
+    try:
+        host = urlsplit(url).hostname or ""
+        if host and "." not in host:
+            socket.getaddrinfo(host, None)
+    except (OSError, ValueError):  # the latter: no URL, or no name that DNS could have
+        unknown = f"Unable to execute HTTP request: {host}: Name or service not known"
+        raise TaskFailure(f"SQS.{UNREACHED}", unknown) from None
+    return parameters
+
+
 def _failed_entry(value: dict[str, Any]) -> str | None:
     return "EventBridge.FailedEntry" if value.get("FailedEntryCount") else None
 
@@ -148,14 +165,9 @@ INTEGRATIONS: Mapping[str, Integration] = {
         prepare=_with_input,
     ),
     "lambda": Integration("lambda", "Lambda", "AWSLambda", "AWSLambdaException", None),
-    "sqs": Integration("sqs", "SQS", "AmazonSQS", "AmazonSQSException", _headers(JSON)),
+    "sqs": Integration("sqs", "SQS", "AmazonSQS", "AmazonSQSException", _headers(JSON), prepare=_at_its_host),
     "sns": Integration(
-        "sns",
-        "SNS",
-        "AmazonSNS",
-        "AmazonSNSException",
-        _headers("text/xml"),
-        body=_published,
+        "sns", "SNS", "AmazonSNS", "AmazonSNSException", _headers("text/xml"), body=_published
     ),
     "dynamodb": Integration(
         "dynamodb",

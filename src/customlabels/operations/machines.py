@@ -11,19 +11,15 @@ from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import own_arn
 from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
-from customlabels.workflows import (
-    StateMachine,
-    machine_missing,
-    problems_of,
-    variable_references,
-)
+from customlabels.workflows import StateMachine, machine_missing, problems_of, variable_references
 
-__all__ = ["configuration", "own_machine"]
+__all__ = ["own_machine", "shown_definition"]
 
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 # Stored and shown; there is nothing here that logs or traces.
 KEPT = ("loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
 NOT_LOGGED = {"level": "OFF", "includeExecutionData": False}
+OF_2024 = re.compile(r'"(?:Assign|QueryLanguage)"\s*:')
 DEFAULTS: dict[str, Any] = {"loggingConfiguration": NOT_LOGGED, "tracingConfiguration": {"enabled": False}}
 
 
@@ -62,17 +58,13 @@ def describe_state_machine(call: Call) -> Response:
         "stateMachineArn": version.arn if version else machine.arn,
         "name": machine.name,
         "status": machine.status,
-        "definition": machine.definition,
         "roleArn": machine.role_arn,
         "type": machine.type,
         "creationDate": version.created_at if version else machine.created_at,
         "revisionId": machine.revision_id or None,
         "description": version.description if version else None,
-        "variableReferences": variable_references(machine.definition) or None,
     }
-    if call.params.get("includedData") == "METADATA_ONLY":
-        answer |= {"definition": "{}", "variableReferences": None}
-    return answer | configuration(machine.details)
+    return answer | shown_definition(call, machine.definition, machine.details)
 
 
 @operation("stepfunctions", "ListStateMachines")
@@ -141,13 +133,18 @@ def own_machine(call: Call, arn: str) -> str:
     return own_arn(call, arn, "stateMachine", machine_missing(arn))
 
 
-def configuration(details: dict[str, Any]) -> Response:
-    """What is shown of how a machine logs, traces and encrypts.
+def shown_definition(call: Call, definition: str, details: dict[str, Any]) -> Response:
+    """A definition, unless the request wants none, and how its machine logs, traces and encrypts.
 
-    Of encryption only what was given: most recorded answers are older than its default in all of them.
+    AWS tells how it encrypts since July 2024. Recorded answers do where a definition is in the language of
+    November 2024, and do not where they are of before; here too, unless it was given.
     """
-    shown = DEFAULTS | {name: details[name] for name in KEPT if name in details}
-    return shown | {"loggingConfiguration": NOT_LOGGED | shown["loggingConfiguration"]}
+    encrypted = {"encryptionConfiguration": {"type": "AWS_OWNED_KEY"}} if OF_2024.search(definition) else {}
+    shown = DEFAULTS | encrypted | {name: details[name] for name in KEPT if name in details}
+    shown["loggingConfiguration"] = NOT_LOGGED | shown["loggingConfiguration"]
+    if call.params.get("includedData") == "METADATA_ONLY":
+        return shown | {"definition": "{}"}
+    return shown | {"definition": definition, "variableReferences": variable_references(definition) or None}
 
 
 def _published(call: Call, arn: str) -> Response:

@@ -149,13 +149,14 @@ class ServiceCalls:
             answer: dict[str, Any] = self._remote.call(service.model, operation.name, params, task.region)
         except ClientError as error:
             told, about = error.response["Error"], error.response["ResponseMetadata"]
+            request_id = about.get("RequestId", "")  # S3 always gives a second one, an emulator may not
             raise Refused(
                 service,
                 told["Code"],
                 told.get("Message", ""),
                 about["HTTPStatusCode"],
-                about.get("RequestId", ""),
-                about.get("HostId", ""),
+                request_id,
+                about.get("HostId", "") or (request_id if service.name == "s3" else ""),
             ) from error
         except (BotoCoreError, KeyError, TypeError, ValueError) as error:  # the latter: unusable parameters
             text = f"Unable to execute HTTP request: {error}"

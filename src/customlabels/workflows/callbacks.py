@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import re
 
+from customlabels.asl import json_problem
 from customlabels.errors import ServiceError
 from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal, tasks
 from customlabels.workflows.dialects import Clock
-from customlabels.workflows.json_texts import json_problem
 from customlabels.workflows.tasks import TaskRow, takes_answers
 
 __all__ = ["Callbacks"]

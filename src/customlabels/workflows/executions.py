@@ -12,7 +12,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-from customlabels.asl import Abort, Event, Rules
+from customlabels.asl import Abort, Event, Rules, json_problem
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal
@@ -27,7 +27,6 @@ from customlabels.workflows.advancing import (
 from customlabels.workflows.bells import Bells
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.journal import Execution, Listed, Run
-from customlabels.workflows.json_texts import json_problem
 from customlabels.workflows.machines import check_name, machine_row
 from customlabels.workflows.redriving import redrive_status, redriven
 from customlabels.workflows.versions import Target, cut_machine_arn, target_of

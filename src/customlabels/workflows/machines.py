@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from customlabels.asl import InvalidDefinition, Machine, parse
+from customlabels.asl import UNKNOWN_RESOURCE, InvalidDefinition, Problem, parse
 from customlabels.errors import ServiceError
 from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import machine_aliases, machine_versions, state_machines
@@ -172,47 +172,39 @@ def check_name(name: str) -> None:
 def check_definition(definition: str, kind: str = "STANDARD") -> None:
     """ServiceError InvalidDefinition, with every problem that was found. kind: STANDARD or EXPRESS."""
     try:
-        machine = parse(definition)
+        _require_runnable(definition, kind)
     except InvalidDefinition as error:
         raise ServiceError("InvalidDefinition", str(error)) from error
-    found = _refused_resources(machine, kind)
-    if found:
-        told = ", ".join(f"{each['code']}: {each['message']} at {each['location']}" for each in found)
-        raise ServiceError("InvalidDefinition", f"Invalid State Machine Definition: '{told}'")
 
 
 def problems_of(definition: str, kind: str) -> list[dict[str, str]]:
     """What is wrong with a definition: `code`, `message` and, where it is somewhere, `location`."""
     try:
-        machine = parse(definition)
+        _require_runnable(definition, kind)
     except InvalidDefinition as error:
-        found = [(one.code, one.message, one.location) for one in error.problems]
         return [
-            {"code": code, "message": message} | ({"location": place} if place else {})
-            for code, message, place in found
+            {"code": one.code, "message": one.message} | ({"location": one.location} if one.location else {})
+            for one in error.problems
         ]
-    return _refused_resources(machine, kind)
+    return []
 
 
-def _refused_resources(machine: Machine, kind: str) -> list[dict[str, str]]:
-    """What is wrong with the resources of tasks that are named as they should be."""
+def _require_runnable(definition: str, kind: str) -> None:
+    """InvalidDefinition too for resources that are named as they should be and cannot be used here."""
     found = []
-    for place, workflow in machine.workflows.items():
+    for place, workflow in parse(definition).workflows.items():
         for name, state in workflow.states.items():
             said = _refused_resource(state.body.resource, kind) if state.kind == "Task" else None
             if said is not None:
-                where = f"{place}/States/{name}/Resource"
-                found.append({"code": "SCHEMA_VALIDATION_FAILED", "message": said, "location": where})
-    return found
+                found.append(Problem(said, f"{place}/States/{name}/Resource"))
+    if found:
+        raise InvalidDefinition(found)
 
 
 def _refused_resource(resource: Any, kind: str) -> str | None:
     actions = OPTIMISED.get(resource.kind)
     if actions is not None and resource.name.partition(".")[0] not in actions:
-        return (
-            f"The resource provided {resource.arn} is not recognized. The value is not a valid resource ARN, "
-            "or the resource is not available in this region."
-        )
+        return UNKNOWN_RESOURCE.format(resource.arn)
     waits = NOT_IN_EXPRESS.fullmatch(resource.arn) if kind == "EXPRESS" else None
     if waits:  # an express execution is over in minutes
         return f"Express state machine does not support '{waits['pattern']}' service integration "

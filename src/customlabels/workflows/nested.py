@@ -13,7 +13,7 @@ from customlabels.workflows.journal import Execution
 from customlabels.workflows.redriving import redrive_status
 from customlabels.workflows.task_runs import Outcome
 
-__all__ = ["outcome_of"]
+__all__ = ["described", "outcome_of"]
 
 
 def outcome_of(child: Execution | None, resource: str) -> Outcome:
@@ -22,37 +22,35 @@ def outcome_of(child: Execution | None, resource: str) -> Outcome:
         return Outcome(
             error="States.TaskFailed", cause="The execution that was awaited does not exist anymore"
         )
-    described = _described(child, as_values=resource.endswith(".sync:2"))
-    text = json.dumps(described, separators=(",", ":"), ensure_ascii=False)
+    status, reason = redrive_status(child, child.stopped_at or 0.0)
+    values = {
+        "RedriveCount": child.redrive_count,
+        "RedriveStatus": status,
+        "RedriveStatusReason": reason,
+    }
+    if resource.endswith(".sync:2"):
+        values |= {"Input": json.loads(child.input), "Output": json.loads(child.output or "null")}
+    members = sorted(described(child, **values).items())
+    text = json.dumps(dict(members), separators=(",", ":"), ensure_ascii=False)
     if child.status == "SUCCEEDED":
         return Outcome(output=text)
     return Outcome(error="States.TaskFailed", cause=text)
 
 
-def _described(child: Execution, *, as_values: bool) -> dict[str, Any]:
-    def data(text: str | None) -> Any:
-        return json.loads(text) if as_values and text is not None else text
-
-    status, reason = redrive_status(child, child.stopped_at or 0.0)
-    described = {
+def described(child: Any, **more: Any) -> dict[str, Any]:
+    """An execution, or a row with its columns, under the names of the States Language; `more` members too."""
+    members = {
         "Cause": child.cause,
         "Error": child.error,
         "ExecutionArn": child.arn,
-        "Input": data(child.input),
+        "Input": child.input,
         "InputDetails": {"Included": True},
         "Name": child.name,
-        "Output": data(child.output),
+        "Output": child.output,
         "OutputDetails": None if child.output is None else {"Included": True},
-        "RedriveCount": child.redrive_count,
-        "RedriveStatus": status,
-        "RedriveStatusReason": reason,
-        "StartDate": _milliseconds(child.started_at),
+        "StartDate": round(child.started_at * 1000),
         "StateMachineArn": child.machine_arn,
         "Status": child.status,
-        "StopDate": _milliseconds(child.stopped_at),
+        "StopDate": round((child.stopped_at or child.started_at) * 1000),
     }
-    return {name: value for name, value in described.items() if value is not None}
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
+    return {name: value for name, value in (members | more).items() if value is not None}

@@ -13,6 +13,7 @@ from typing import Any
 from customlabels.asl import Failure
 from customlabels.storage import Objects, StorageError
 from customlabels.workflows.map_runs import MapRun
+from customlabels.workflows.nested import described
 
 __all__ = ["write"]
 
@@ -64,7 +65,7 @@ def _put(objects: Objects, run: MapRun, said: dict[str, Any], form: str, ended: 
 
 def _texts(rows: Sequence[Any], form: str) -> list[str]:
     if form == "NONE":
-        return [json.dumps(_described(row), separators=(",", ":")) for row in rows]
+        return [json.dumps(described(row), separators=(",", ":")) for row in rows]
     if form == "COMPACT":
         return [row.output for row in rows]
     flat: list[str] = []
@@ -74,21 +75,3 @@ def _texts(rows: Sequence[Any], form: str) -> list[str]:
             json.dumps(one, separators=(",", ":")) for one in (value if isinstance(value, list) else [value])
         ]
     return flat
-
-
-def _described(row: Any) -> dict[str, Any]:
-    described = {
-        "ExecutionArn": row.arn,
-        "Input": row.input,
-        "InputDetails": {"Included": True},
-        "Name": row.name,
-        "Output": row.output,
-        "OutputDetails": {"Included": True} if row.output is not None else None,
-        "Error": row.error,
-        "Cause": row.cause,
-        "StartDate": round(row.started_at * 1000),
-        "StateMachineArn": row.machine_arn,
-        "Status": row.status,
-        "StopDate": round((row.stopped_at or row.started_at) * 1000),
-    }
-    return {name: value for name, value in described.items() if value is not None}

@@ -129,9 +129,7 @@ _ANSWER = update(tasks).where(
 )
 _OF_EXECUTIONS = tasks.c.execution_arn.in_(bindparam("arns", expanding=True))
 _GIVEN_UP = {"status": "CANCELLED", "lease_until": None, "timeout_at": None, "heartbeat_due": None}
-_CANCEL = (
-    update(tasks).where(tasks.c.token == bindparam("of_token"), tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
-)
+_CANCEL = update(tasks).where(_OF_TOKENS, tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
 _CANCEL_ALL = update(tasks).where(_OF_EXECUTIONS, tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
 _WAITING = tasks.c.status == "WAITING"
 _AWAITED = select(tasks.c.awaits).where(
@@ -267,7 +265,7 @@ def awaited_by(tx: Transaction, tokens: list[str], execution_arns: list[str]) ->
 def cancel(tx: Transaction, tokens: list[str]) -> None:
     """End these tasks if they are open: what their runs return later is ignored."""
     if tokens:
-        tx.execute(_CANCEL, [{"of_token": token} for token in tokens])
+        tx.execute(_CANCEL, {"tokens": tokens})
 
 
 def cancel_all(tx: Transaction, execution_arns: list[str]) -> None:
