@@ -362,7 +362,7 @@ def test_ten_images_a_label_are_scored_in_folds_and_fifty_boxes_are_all_kept(tmp
     shutil.copy(tmp_path / "many/images/scenes/1.png", tmp_path / "many/images/full.png")
     value = boxed("s3://images/full.png", *[("cross", 0, 0)] * 50)
     for number, box in enumerate(value["boxes"]["annotations"]):
-        box |= {"left": 12 * (number % 10), "top": 12 * (number // 10), "width": 3, "height": 2}
+        box |= {"left": 6 * (number % 10), "top": 12 * (number // 10), "width": 3, "height": 2}
     many, _ = material_of(with_training(spec, value))
 
     assert [course.name for course in courses(few.training.carried, 0)] == [

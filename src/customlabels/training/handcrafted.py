@@ -1,7 +1,7 @@
 """An answer within seconds: features that people designed, and a kernel machine on them.
 
 Layer: training (torch). Directions of edges in a grid of cells (HOG) and histograms of colours, then ridge
-regression with a Gaussian kernel on rows of 0 and 1. It has a closed form, and so have its predictions for
+regression with a Gaussian kernel on rows of 0.5 and -0.5. It has a closed form, and so has what it says of
 every training image when that image is left out: what chooses its settings, and what the net has to beat or
 to be joined with, costs no second fit. Torch throughout, so that it is exported like a net; no scikit-learn.
 
@@ -63,7 +63,7 @@ class Handcrafted(nn.Module):
         return machine
 
     def forward(self, images: Tensor) -> Tensor:
-        """images: (n, height, width, 3), 0..255; returns (n, labels), near 1 for the label, else near 0."""
+        """images: (n, height, width, 3), 0..255; returns (n, labels), near 0.5 for the label, else -0.5."""
         columns, squares, weights, mean = map(self.get_buffer, ("columns", "squares", "weights", "mean"))
         width, colour_weight = self.get_buffer("settings").tolist()
         rows = _weighted(*_features(images), colour_weight)
@@ -82,7 +82,7 @@ def fitted(
     """
     chosen = np.sort(np.random.default_rng([seed, 3]).permutation(len(carried))[:MOST_ROWS])
     edges, colours = _joined(images, chosen, mirror=False)
-    truth = torch.from_numpy(carried[chosen]).float()
+    truth = torch.from_numpy(carried[chosen]).float() - 0.5
     tried = torch.arange(0, len(chosen), max(1, len(chosen) // TRIED_ROWS))
 
     def error(settings: tuple[float, float]) -> float:
