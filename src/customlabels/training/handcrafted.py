@@ -48,8 +48,10 @@ class Handcrafted(nn.Module):
     ) -> None:
         super().__init__()
         # As the product below takes it, and with its squares: a graph would make both and keep it twice.
-        self.register_buffer("columns", support.T.contiguous())
-        self.register_buffer("squares", support.square().sum(1))
+        centred = support - support.mean(0)
+        self.register_buffer("centre", support.mean(0))
+        self.register_buffer("columns", centred.T.contiguous())
+        self.register_buffer("squares", centred.square().sum(1))
         self.register_buffer("weights", weights)
         self.register_buffer("mean", mean)
         self.register_buffer("settings", torch.tensor([width, colour_weight]))
@@ -64,9 +66,10 @@ class Handcrafted(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (n, height, width, 3), 0..255; returns (n, labels), near 0.5 for the label, else -0.5."""
-        columns, squares, weights, mean = map(self.get_buffer, ("columns", "squares", "weights", "mean"))
+        names = ("centre", "columns", "squares", "weights", "mean")
+        centre, columns, squares, weights, mean = map(self.get_buffer, names)
         width, colour_weight = self.get_buffer("settings").tolist()
-        rows = _weighted(*_features(images), colour_weight)
+        rows = _weighted(*_features(images), colour_weight) - centre
         distances = rows.square().sum(1, keepdim=True) + squares - 2 * rows @ columns
         return torch.exp(-width * distances) @ weights + mean
 
@@ -125,6 +128,9 @@ def _solved(rows: Tensor, targets: Tensor, width: float, ways: int) -> tuple[Ten
 
 
 def _distances(rows: Tensor) -> Tensor:
+    rows = rows - rows.mean(
+        0
+    )  # rows that are nearly the same would differ by less than the squares are rounded
     squares = rows.square().sum(1)
     return (squares[:, None] + squares[None] - 2 * rows @ rows.T).clamp_min(0)
 
