@@ -107,7 +107,6 @@ def test_lines_that_cannot_be_used_are_listed_and_left_out(tmp_path: Path) -> No
     assert statistics["error_json_line_indices"] == [25, 26, 27, 29]
     assert [statistics[f"{kind}_json_lines"] for kind in ("valid", "invalid", "ignored")] == [24, 4, 1]
     assert material.training.carried.sum(axis=0).tolist() == [8, 8, 8]
-    assert material.training.invalid_lines == 4
 
 
 def test_rows_stay_with_their_images_when_some_are_left_out(tmp_path: Path) -> None:

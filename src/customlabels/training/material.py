@@ -24,7 +24,6 @@ from customlabels.training.manifest_lines import (
     brand_problem,
     carried_by,
     is_background,
-    is_invalid,
     is_valid,
     judged,
     kind_of,
@@ -58,7 +57,6 @@ class Part:
     boxes: Sequence[Boxes]
     rows: NDArray[np.int64]
     pixels: NDArray[np.uint8]
-    invalid_lines: int
 
     @property
     def references(self) -> list[str]:
@@ -148,10 +146,7 @@ def gathered(
     _judge(sets, documents, final=True)
 
     index = {label: number for number, label in enumerate(labels)}
-    parts = (
-        _part(sets.training, readable, pictures, index),
-        _part(sets.testing, tested, test_pictures, index),
-    )
+    parts = _part(readable, pictures, index), _part(tested, test_pictures, index)
     digest = hashlib.sha256(f"{pictures.digest} {test_pictures.digest} {labels}".encode())
     for part in parts:
         digest.update(part.carried.tobytes())
@@ -242,9 +237,7 @@ def _some(twins: Sequence[Mapping[str, str]]) -> str:
     return shown if len(twins) <= SHOWN else f"{shown}, ..."
 
 
-def _part(
-    lines: Sequence[Entry], readable: Sequence[Entry], pictures: Pictures, index: Mapping[str, int]
-) -> Part:
+def _part(readable: Sequence[Entry], pictures: Pictures, index: Mapping[str, int]) -> Part:
     """The usable images of a set. readable: lines of `pictures`, in order     index: of the labels"""
     rows = [
         row
@@ -258,7 +251,6 @@ def _part(
         boxes=[_boxes(entry, index) for entry in entries],
         rows=np.array(rows, dtype=np.int64),
         pixels=pictures.pixels,
-        invalid_lines=sum(map(is_invalid, lines)),
     )
 
 
