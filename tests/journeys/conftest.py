@@ -1,5 +1,6 @@
 """Homes that several stories share: one with a deployed model, one that is served without any."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -30,6 +31,11 @@ class Deployed:
         """The ARN that the first run's output names."""
         return next(line.split()[1] for line in self.first.out.splitlines() if line.startswith("model "))
 
+    @property
+    def current(self) -> Path:
+        """The object that names the version in service."""
+        return self.home.path / "buckets/customlabels-output/custom-labels/colours/current.json"
+
     def run(self, *options: str | Path) -> tuple[str | Path, ...]:
         """The arguments of another run of the same data."""
         return ("run", "--train", self.train, "--test", self.test, *BUDGET, *options)
@@ -48,7 +54,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @pytest.fixture
 def answering(deployed: Deployed) -> Deployed:
-    """The same, its first version in service whatever other stories did with it."""
+    """The same, its first version in service, and named as current, whatever other stories did with it."""
     rekognition = deployed.home.client("rekognition")
     project = rekognition.describe_projects(ProjectNames=["colours"])["ProjectDescriptions"][0]["ProjectArn"]
     named = {"ProjectArn": project, "VersionNames": [deployed.version.split("/")[3]]}
@@ -57,6 +63,9 @@ def answering(deployed: Deployed) -> Deployed:
         rekognition.start_project_version(ProjectVersionArn=deployed.version, MinInferenceUnits=1)
     rekognition.get_waiter("project_version_running").wait(**named, WaiterConfig={"Delay": 1})
     rekognition.close()
+    if json.loads(deployed.current.read_bytes())["ProjectVersionArn"] != deployed.version:
+        promoted = deployed.home.typed("promote", deployed.version)
+        assert promoted.code == 0, promoted.err
     return deployed
 
 

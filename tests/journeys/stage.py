@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Home:
 
     path: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    opened: ExitStack = field(default_factory=ExitStack, compare=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -105,7 +106,14 @@ class Home:
         client.meta.events.register(
             f"before-parse.{client.meta.service_model.service_id.hyphenize()}", hold_to_model
         )
+        client.meta.events.register("after-call.s3.GetObject", self._closed_later)
+        self.opened.callback(client.close)
         return client
+
+    def _closed_later(self, parsed: dict[str, Any], **_: Any) -> None:
+        """A body that is not read keeps its connection, for which a later test would be blamed."""
+        if "Body" in parsed:
+            self.opened.callback(parsed["Body"].close)
 
 
 def hold_to_model(operation_model: OperationModel, response_dict: dict[str, Any], **_: Any) -> None:
@@ -132,6 +140,7 @@ def home_in(folder: Path, **settings: str) -> Iterator[Home]:
     try:
         yield home
     finally:
+        home.opened.close()
         home.typed("down")
         left = until(lambda: not processes_of(home), seconds=20)
     assert left, f"still there: {processes_of(home)}"

@@ -107,12 +107,11 @@ def test_a_version_is_compared_and_promoted_and_no_request_is_refused(two: tuple
     deployed, newer = two
     home, refused, stop = deployed.home, [], threading.Event()
     rekognition, ours = home.client("rekognition"), home.client("customlabels")
-    current = home.path / "buckets/customlabels-output/custom-labels/colours/current.json"
     image = (deployed.test / "red" / "00.png").read_bytes()
 
     def ask_whatever_is_current() -> None:
         while not stop.is_set():
-            arn = json.loads(current.read_bytes())["ProjectVersionArn"]
+            arn = json.loads(deployed.current.read_bytes())["ProjectVersionArn"]
             try:
                 rekognition.detect_custom_labels(ProjectVersionArn=arn, Image={"Bytes": image})
             except ClientError as error:
@@ -138,7 +137,7 @@ def test_a_version_is_compared_and_promoted_and_no_request_is_refused(two: tuple
         promoted = home.typed("promote", newer)
 
         assert promoted.code == 0, promoted.err
-        assert json.loads(current.read_bytes())["ProjectVersionArn"] == newer
+        assert json.loads(deployed.current.read_bytes())["ProjectVersionArn"] == newer
         assert asked(two).json["ProjectVersionArn"] == newer
         assert until(lambda: pair()["Status"] == "PROMOTED", seconds=60)
         assert until(lambda: status(deployed.version) == "STOPPED", seconds=60)
