@@ -249,7 +249,7 @@ def _rows(case: Case, lines: list[dict[str, Any]]) -> Iterator[str]:
             yield f"{_key(case):36} {figure:>18} {'not measured':>23} {goal:6.3f}"
             continue
         mean, seconds = statistics.mean(values), statistics.mean(one["seconds"] for one in lines)
-        verdict = "met" if mean >= goal - TINY else "MISSED"
+        verdict = ("met" if mean >= goal - TINY else "MISSED") if goal else ""
         yield (
             f"{_key(case):36} {figure:>18} {mean:7.3f} {min(values):7.3f} {max(values):7.3f} {goal:6.3f} "
             f"{verdict:6} {len(values):3} {seconds:8.1f}"
