@@ -23,8 +23,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: $(VENV)/.ready  ## Train on handwritten digits, judge, serve, ask; ends what it started.
 	BIN=$(BIN) DEMO=$(DEMO) bash examples/demo.sh
 
-test: $(VENV)/.ready  ## The test suite.
-	$(BIN)/python -m pytest
+test: $(VENV)/.ready  ## The test suite; the tests of a file share servers and models, so they stay in one process.
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 clients:  ## The AWS CLI and the SDK for JavaScript, with which some tests ask too.
 	$(PYTHON) -m venv $(CLIENTS)/awscli

@@ -31,6 +31,7 @@ __all__ = ["PortTaken", "serve_home"]
 
 BACKLOG = 2048  # requests that wait while the server starts
 IDLE_LOOK_SECONDS = 1.0
+FIRST_REQUEST_SECONDS = 60.0
 DRAIN_SECONDS = 5
 
 Scope = MutableMapping[str, Any]
@@ -178,7 +179,8 @@ class LastRequest:
 
     def __init__(self, app: Asgi) -> None:
         self._app = app
-        self.at = time.monotonic()
+        # On a busy machine the command that started the server may be slow to ask for the first time.
+        self.at = time.monotonic() + FIRST_REQUEST_SECONDS
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Pass the request on."""
