@@ -1,10 +1,13 @@
 """What a dataset of the largest size costs: made, copied, looked through, changed; and a list of versions.
 
-    python benchmarks/datasets.py [LINES]
+    [CUSTOMLABELS_DATABASE_URL=...] python benchmarks/datasets.py [LINES]
 
 A real server in a home of its own, asked by boto3. While the dataset is made, an execution goes on; its
-longest pause is told. Memory is the server's largest resident size until then. The time of a page is the
-client's, with its parsing.
+longest pause is told. Memory is the server's largest resident size until then.
+
+Answers are told as median / what 99 of 100 stay below: from a request's leaving to its answer's arrival, and
+with what boto3 does before and after. All kinds of pages are asked for in turn, and between them an empty
+list and a bit of counting without any server: what these two vary by, the machine does.
 """
 
 import json
@@ -13,8 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,7 +32,7 @@ from customlabels.app import models_folder, served
 COMMAND = Path(sys.executable).with_name("customlabels")
 LINES = 250_000
 LABELS = 100
-PAGES = 300  # of each filter; every hundredth may be as slow as it likes
+ROUNDS = 300  # of pages by each filter
 VERSIONS = 100
 KEYS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
 BUCKET = "images-of-mine"
@@ -41,6 +46,7 @@ FILTERS: dict[str, dict[str, Any]] = {
     "SourceRefContains, many": {"SourceRefContains": "photos/"},
     "SourceRefContains, one": {"SourceRefContains": "/00249999."},
     "SourceRefContains, none": {"SourceRefContains": "nowhere"},
+    "SourceRefContains, few": {"SourceRefContains": "999"},
 }
 
 
@@ -51,7 +57,7 @@ def main() -> None:
         folder = Path(name) / BUCKET
         write_manifest(folder, lines)
         client("customlabels").put_bucket(Name=BUCKET, Folder=str(folder))
-        show("", "", "goal")
+        show("", "", "goal", "with boto3")
         measure_datasets(pid, client, lines)
         measure_versions(client)
 
@@ -76,9 +82,8 @@ def measure_datasets(pid: int, client: Callable[[str], Any], lines: int) -> None
     copy = rekognition.create_dataset(**copied)["DatasetArn"]
     wait_for(rekognition, copy)
     show("copied", f"{time.perf_counter() - begun:.2f} s", "1 s")
-    for title, filters in FILTERS.items():
-        seconds = sorted(seconds_of_pages(rekognition, train, filters))
-        show(f"page, {title}", spread(seconds), "p99 25 ms")
+    pages = {f"page, {title}": pages_of(rekognition, train, each) for title, each in FILTERS.items()}
+    show_answers(rekognition, pages, "p99 25 ms")
     test = rekognition.create_dataset(ProjectArn=project, DatasetType="TEST")["DatasetArn"]
     begun = time.perf_counter()
     rekognition.distribute_dataset_entries(Datasets=[{"Arn": train}, {"Arn": test}])
@@ -112,26 +117,51 @@ def measure_versions(client: Callable[[str], Any]) -> None:
 
     while listed() != {"TRAINING_FAILED"}:
         time.sleep(0.2)
-    seconds = sorted(timed(listed) for _ in range(PAGES))
-    typical, late = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
-    show(
-        f"DescribeProjectVersions, {VERSIONS} of them", f"{1e3 * typical:.1f} / {1e3 * late:.1f} ms", "10 ms"
-    )
+    show_answers(rekognition, {f"DescribeProjectVersions, {VERSIONS} of them": listed}, "10 ms")
 
 
-def seconds_of_pages(rekognition: Any, dataset: str, filters: dict[str, Any]) -> Iterator[float]:
-    """Pages one after the other, from the start again once there is no more."""
+def pages_of(rekognition: Any, dataset: str, filters: dict[str, Any]) -> Callable[[], object]:
+    """What asks for the next page, and from the start again once there is no more."""
     token: dict[str, str] = {}
-    for _ in range(PAGES):
-        begun = time.perf_counter()
+
+    def ask() -> None:
+        nonlocal token
         page = rekognition.list_dataset_entries(DatasetArn=dataset, **filters, **token)
-        yield time.perf_counter() - begun
         token = {"NextToken": page["NextToken"]} if "NextToken" in page else {}
+
+    return ask
+
+
+def show_answers(rekognition: Any, asked: dict[str, Callable[[], object]], goal: str) -> None:
+    """Ask for everything in turn, ROUNDS times, and tell how long the answers took."""
+    moments = {"before-send": 0.0, "before-parse": 0.0}
+    for moment in moments:
+        note = partial(noted, moments, moment)
+        rekognition.meta.events.register(f"{moment}.rekognition", note, unique_id=f"noted {moment}")
+    references: dict[str, Callable[[], object]] = {
+        "reference: an empty list": lambda: rekognition.describe_projects(ProjectNames=["nobody"]),
+        "reference: no server": lambda: sum(range(100_000)),
+    }
+    answered: dict[str, list[float]] = defaultdict(list)
+    ended: dict[str, list[float]] = defaultdict(list)
+    for _ in range(ROUNDS):
+        for title, ask in (asked | references).items():
+            moments["before-parse"] = moments["before-send"]
+            ended[title].append(timed(ask))
+            answered[title].append(moments["before-parse"] - moments["before-send"])
+    for title in ended:
+        show(title, spread(answered[title]), "" if title in references else goal, spread(ended[title]))
+
+
+def noted(moments: dict[str, float], moment: str, **_event: Any) -> None:
+    """Note when a request leaves, and when its answer has come."""
+    moments[moment] = time.perf_counter()
 
 
 def spread(seconds: list[float]) -> str:
-    """The median and what 99 of 100 stay below. seconds: sorted"""
-    return f"{1e3 * seconds[len(seconds) // 2]:.1f} / {1e3 * seconds[int(len(seconds) * 0.99)]:.1f} ms"
+    """The median and what 99 of 100 stay below."""
+    ordered = sorted(seconds)
+    return f"{1e3 * ordered[len(ordered) // 2]:.1f} / {1e3 * ordered[int(len(ordered) * 0.99)]:.1f} ms"
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -140,8 +170,8 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def show(title: str, figure: str, goal: str) -> None:
-    print(f"{title:42} {figure:>18} {goal:>12}", flush=True)
+def show(title: str, figure: str, goal: str, with_client: str = "") -> None:
+    print(f"{title:42} {figure:>18} {goal:>12} {with_client:>20}", flush=True)
 
 
 def line(number: int, label: str) -> dict[str, Any]:
@@ -199,7 +229,7 @@ def longest_pause(client: Callable[[str], Any], run: str) -> float:
     pages = states.get_paginator("get_execution_history").paginate(executionArn=run)
     times = [event["timestamp"].timestamp() for page in pages for event in page["events"]]
     states.stop_execution(executionArn=run)
-    return max(after - before for before, after in pairwise(times)) - 0.25
+    return float(max(after - before for before, after in pairwise(times))) - 0.25
 
 
 def largest_memory(pid: int) -> float:

@@ -54,6 +54,7 @@ def _short(codes: list[str]) -> str:
 def _users() -> dict[str, Callable[[str], bool]]:
     """By client: whether it makes the call of an operation."""
     journeys = "".join(path.read_text() for path in sorted((ROOT / "tests" / "journeys").glob("*.py")))
+    script = (ROOT / "tests" / "journeys" / "clients" / "journey.js").read_text()
     workflow = (ROOT / "statemachine" / "workflow.yaml").read_text()
 
     def by_boto3(operation: str) -> bool:
@@ -63,7 +64,18 @@ def _users() -> dict[str, Callable[[str], bool]]:
     def by_pipeline(operation: str) -> bool:
         return f"rekognition:{operation[0].lower()}{operation[1:]}" in workflow
 
-    return {"boto3": by_boto3, "the pipeline": by_pipeline}
+    def by_cli(operation: str) -> bool:
+        return f'aws(rekognition, "{xform_name(operation, "-")}"' in journeys
+
+    def by_javascript(operation: str) -> bool:
+        return f"{operation}Command(" in script
+
+    return {
+        "boto3": by_boto3,
+        "AWS CLI": by_cli,
+        "JavaScript SDK v3": by_javascript,
+        "the pipeline": by_pipeline,
+    }
 
 
 if __name__ == "__main__":

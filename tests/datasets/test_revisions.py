@@ -19,12 +19,12 @@ from customlabels.datasets import (
     ManifestLimits,
     Stats,
     changed,
-    entries_of,
-    every_entry,
+    every_line,
     labels_of,
     read_line,
     read_manifest,
     ready,
+    rows_of,
     stage,
     stats_of,
 )
@@ -48,8 +48,8 @@ def _staged(records: Records, revision_id: str, *lines: str) -> Stats:
     return stats
 
 
-def _refs(page: Iterable[Entry]) -> list[str]:
-    return [entry.source_ref.removeprefix("s3://photos/") for entry in page]
+def _refs(lines: Iterable[str]) -> list[str]:
+    return [json.loads(line)["source-ref"].removeprefix("s3://photos/") for line in lines]
 
 
 def _rows(records: Records) -> list[int]:
@@ -99,7 +99,7 @@ def test_a_staged_revision_has_its_figures_once_it_is_ready(records: Records) ->
         Dropped(7, "ERROR_REPEATED_SOURCE_REF"),
     )
     assert counts == [LabelCount("cat", 1, 0), LabelCount("dog", 2, 3)]
-    assert _refs(every_entry(records, "r1", batch=2)) == [
+    assert _refs(every_line(records, "r1", batch=2)) == [
         "a.jpg",
         "b.jpg",
         "bare.jpg",
@@ -150,11 +150,11 @@ def test_entries_are_filtered_and_paged_in_order(
     _staged(records, "other", image_line("other.jpg", "cat"))
     _staged(records, "r1", cat, dog, json.dumps(both), bare, bad)
 
-    pages: list[Entry] = []
+    pages: list[str] = []
     position = 0
     with records.read() as reading:
-        while page := entries_of(reading, "r1", position, 2, filters):
-            pages += page
+        while page := rows_of(reading, "r1", position, 2, filters):
+            pages += [row.line for row in page]
             position = page[-1].position
 
     assert _refs(pages) == expected
@@ -173,7 +173,7 @@ def test_changes_replace_in_place_or_follow_and_the_base_stays(
         return [image_line(key, label) for key, label in pairs]
 
     _staged(records, "base", *lines(base))
-    before = list(every_entry(records, "base"))
+    before = list(every_line(records, "base"))
     update = [read_line(line, number) for number, line in enumerate(lines(changes), start=1)]
 
     stats = changed(records, "base", "new", update, 2.0, LIMITS)
@@ -181,11 +181,13 @@ def test_changes_replace_in_place_or_follow_and_the_base_stays(
     expected = dict(reversed(base))  # of a repeated line, the first counts
     order = list(dict.fromkeys([key for key, _label in base + changes]))
     expected |= dict(changes)  # of a repeated change, the last
-    after = list(every_entry(records, "new"))
+    after = list(every_line(records, "new"))
     assert _refs(after) == order
-    assert [entry.labels for entry in after] == [(expected[key],) for key in order]
+    assert [json.loads(line)["label-metadata"]["class-name"] for line in after] == list(
+        map(expected.get, order)
+    )
     assert (stats.total_entries, stats.total_labels) == (len(order), len(set(expected.values())))
-    assert list(every_entry(records, "base")) == before
+    assert list(every_line(records, "base")) == before
     with records.read() as reading:
         counts = {count.label: count.entries for count in labels_of(reading, "new")}
     assert counts == {label: list(expected.values()).count(label) for label in set(expected.values())}
@@ -208,7 +210,7 @@ def test_a_change_that_breaks_a_rule_of_the_whole_is_refused(
         changed(records, "base", "new", [read_line(line, 1)], 2.0, limits)
 
     assert refused.value.code == code
-    assert _refs(every_entry(records, "base")) == ["a.jpg", "b.jpg"]
+    assert _refs(every_line(records, "base")) == ["a.jpg", "b.jpg"]
 
 
 def test_changes_to_nothing_are_a_first_content(records: Records) -> None:

@@ -110,6 +110,9 @@ def test_registered_folders_are_the_operators(keyed: Home, tmp_path: Path) -> No
     assert refusal(tenant.get_object, Bucket="registered", Key="a.png") == "AccessDenied"
     assert refusal(own.put_bucket, Name="everything", Folder="/") == "AccessDeniedException"
     assert refusal(own.delete_bucket, Name="registered") == "ResourceNotFoundException"
+    backbone = {"ProjectName": "p", "VersionName": "v", "BackboneFolder": str(tmp_path)}
+    assert refusal(own.put_training_options, **backbone) == "AccessDeniedException"
+    assert client(keyed, "customlabels", OPERATOR).put_training_options(**backbone)
     assert "registered" not in [each["Name"] for each in own.list_buckets()["Buckets"]]
 
 

@@ -94,6 +94,14 @@ def test_the_sdk_for_javascript_goes_the_whole_way(served: Home, images: Path) -
     assert found["labels"] == ["red", "red"]
     assert json.loads(found["output"]) == {"a": 1}
     assert (found["refused"], found["kept"]) == ("BucketNotEmpty", False)
+    assert found["others"] == {
+        "datasets": 2,
+        "page": [2, True],
+        "labels": ["blue", "green", "red"],
+        "tags": {"b": "2"},
+        "policies": ["copies"],
+        "left": 29,
+    }
 
 
 @pytest.fixture

@@ -248,6 +248,8 @@ IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
     "a svg": (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', BAD),
     "a zip": (zipped, BAD),
     "a png that is a zip too": (lambda: saved() + zipped(), ""),
+    "a jpeg that is a page too": (lambda: saved(kind="JPEG", comment=b"--><script>alert(1)</script>"), ""),
+    "a png behind a gif's first bytes": (lambda: b"GIF89a" + saved(), BAD),
     "a jpeg in colours of print": (lambda: saved("CMYK", "JPEG"), ""),
     "a jpeg in grey": (lambda: saved("L", "JPEG"), ""),
     "a png of 16 bits": (lambda: saved("I;16"), ""),

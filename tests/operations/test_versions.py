@@ -1,5 +1,6 @@
 """Versions: trainings, states, starts and stops."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import orjson
 import pytest
 from sqlalchemy import func, select, update
 from tests.operations.world import (
+    ACCOUNT,
     FAILURE,
     FAILURE_WITH_DOCUMENTS,
     IMAGES,
@@ -16,7 +18,7 @@ from tests.operations.world import (
     manifest_line,
 )
 
-from customlabels.operations import Limits, note_failures, revive
+from customlabels.operations import Limits, job_handlers, note_failures, revive
 from customlabels.storage import schema
 from customlabels.workflows import Job
 
@@ -51,6 +53,20 @@ def test_the_trainer_gets_the_data_and_its_artefact_is_moved_to_the_models(world
     assert (world.home / row.folder / "model.json").is_file()
     assert row.f1_score == 0.9
     assert not spec.work_folder.exists()
+
+
+def test_the_trainer_is_told_which_buckets_are_other_accounts(world: World) -> None:
+    world.parts = replace(world.parts, operator=ACCOUNT)  # as where access keys are set
+    world.handlers.update(job_handlers(world.parts))
+    theirs = world.home / "buckets" / "444455556666" / "theirs"
+    theirs.mkdir(parents=True)
+    world.customlabels("PutBucket", Name="theirs", Folder=str(theirs))
+
+    world.trained()
+
+    (spec,) = world.trainer.specs
+    assert list(spec.foreign_buckets) == ["theirs"]
+    assert "theirs" not in spec.buckets
 
 
 def test_training_is_visible_at_once_and_before_its_job_begins(world: World) -> None:

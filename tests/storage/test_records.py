@@ -140,7 +140,7 @@ def test_commits_of_another_process_are_heard_on_postgresql(database: str, recor
 
 
 def test_a_home_of_the_first_schema_keeps_its_datasets_and_figures(database: str) -> None:
-    """What the third migration moves: evaluations out of details, addresses into blocks."""
+    """What the third migration moves: evaluations out of details; and the eighth."""
     engine = create_engine(database)
     with engine.begin() as connection:
         config = Config()
@@ -162,11 +162,11 @@ def test_a_home_of_the_first_schema_keeps_its_datasets_and_figures(database: str
 
     records = Records.open(database)
     with records.read() as reading:
-        blocks = reading.execute(text("SELECT first, last, refs FROM ref_blocks")).all()
+        blocks = reading.execute(text("SELECT * FROM ref_blocks NATURAL JOIN ref_grams")).all()
         moved = reading.execute(text("SELECT details, evaluation FROM versions")).one()
         keys = reading.execute(text("SELECT name FROM keys")).scalars().all()
     records.close()
 
-    assert blocks == [(1, 3, "s3://photos/1\ns3://photos/3")]
+    assert blocks == [("r", 1, 3, "s3://photos/1\ns3://photos/3", b"")]
     assert [json.loads(each) for each in moved] == [{"b": 2}, {"a": 1}]
     assert keys == ["pages"]

@@ -36,7 +36,7 @@ from customlabels.training.plan import courses
 
 def material_of(spec: TrainingSpec) -> tuple[Material, Mapping[str, Any]]:
     """The material of a spec, and the manifest summary that was written."""
-    objects = Objects(spec.buckets.get)
+    objects = Objects(spec.folder)
     documents, source = Documents(spec, objects), PictureSource(objects, spec.work_folder / "cache", 2)
     try:
         material = gathered(spec, source, documents, lambda _: None)
@@ -144,6 +144,16 @@ def test_images_that_all_fail_are_a_matter_of_the_bucket(tmp_path: Path) -> None
         file.unlink()
 
     assert failure_of(spec).code == "ERROR_FAILED_IMAGES_S3_COPY"
+
+
+def test_images_in_the_bucket_of_another_account_are_a_matter_of_permissions(tmp_path: Path) -> None:
+    spec = replace(spec_on(tmp_path), foreign_buckets=["images"])
+
+    failure = failure_of(spec)
+
+    assert failure.code == "ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET"
+    assert str(failure) == "The permissions for the images S3 bucket are invalid."
+    assert "another account's" in lines_of(spec, "TrainingManifestWithValidation")[0]["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(

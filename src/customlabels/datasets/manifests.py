@@ -281,13 +281,18 @@ def told_errors(entry: Entry) -> list[LineError]:
     return told
 
 
-def listed_line(entry: Entry) -> str:
-    """The line as ListDatasetEntries shows it: `cl-metadata` added last, `cl-errors` where they belong."""
-    value = orjson.loads(entry.line)
-    bare = _one_line(value)
-    value["cl-metadata"] = {"is_labeled": entry.is_labeled}
-    _attach(value, entry.errors, "cl-errors")
-    listed = _one_line(value)
+def listed_line(line: str, is_labeled: bool, errors: Sequence[LineError] = ()) -> str:
+    """The line as ListDatasetEntries shows it: `cl-metadata` added last, `cl-errors` where they belong.
+
+    A line without errors is not parsed: it is an object, and has no member of ours.
+    """
+    bare = _one_line(line)
+    if errors:
+        value = orjson.loads(line) | {"cl-metadata": {"is_labeled": is_labeled}}
+        _attach(value, errors, "cl-errors")
+        listed = _one_line(orjson.dumps(value).decode())
+    else:
+        listed = f'{bare[:-1].rstrip()},"cl-metadata":{{"is_labeled":{str(is_labeled).lower()}}}}}'
     return listed if len(listed) <= LONGEST_LINE else bare  # no answer may be longer, whatever is added
 
 
@@ -302,9 +307,9 @@ def validated_line(line: str, errors: Iterable[LineError], warnings: Iterable[Li
     return orjson.dumps(value).decode()
 
 
-def _one_line(value: dict[str, Any]) -> str:
-    """Compact JSON without any of the characters that end a line somewhere."""
-    text = orjson.dumps(value).decode()
+def _one_line(text: str) -> str:
+    """The JSON text without any of the characters that end a line somewhere."""
+    text = text.replace("\r", " ")  # which can only stand between tokens, as the others only in strings
     if not text.isascii():
         for character in "\x85\u2028\u2029":
             text = text.replace(character, f"\\u{ord(character):04x}")

@@ -1,6 +1,6 @@
 """Revisions: the entries of a dataset at one moment, staged in small transactions and never changed.
 
-Layer: datasets. Writes the tables revisions, entries, entry_labels, ref_blocks and dropped_lines; which
+Layer: datasets. Writes the tables revisions, entries, entry_labels, ref_grams and dropped_lines; which
 dataset points to a revision is decided above, in the transaction that calls `ready`.
 
 What a power cut leaves: rows of a revision that is STAGING and that nothing points to. The job that staged
@@ -28,9 +28,10 @@ from sqlalchemy import (
     update,
 )
 
+from customlabels.datasets.grams import grams_of
 from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, split_ref
 from customlabels.storage import Records, Transaction
-from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, revisions
+from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, ref_grams, revisions
 
 __all__ = ["BATCH", "FIGURES", "MOST_NOTED", "Stats", "changed", "divided", "note_dropped", "ready", "stage"]
 
@@ -262,9 +263,11 @@ def _completed(records: Records, revision_id: str) -> Stats:
             break
         first, position = rows[0].position, rows[-1].position
         refs = "\n".join(row.source_ref for row in rows)  # what is looked for has no line break
-        block = {"revision_id": revision_id, "first": first, "last": position, "refs": refs}
+        block = {"revision_id": revision_id, "first": first, "last": position}
+        grams = grams_of(refs)
         with records.write() as tx:
-            tx.execute(insert(ref_blocks), block)
+            tx.execute(insert(ref_blocks), block | {"refs": refs})
+            tx.execute(insert(ref_grams), block | {"grams": grams})
     return _counted(records, revision_id)
 
 

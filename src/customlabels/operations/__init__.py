@@ -7,7 +7,7 @@ HTTP port, `ServiceTasks` for executions; `job_handlers` are for `workflows.Jobs
 
 from pathlib import Path
 
-from customlabels.operations import (
+from customlabels.operations import (  # noqa: F401 - each enters its handlers into the table
     activities,
     buckets,
     callbacks,
@@ -73,37 +73,6 @@ __all__ = [
     "sweep_buckets",
     "table",
 ]
-
-# Each of these enters its handlers into the table when it is imported.
-HANDLERS = (
-    activities,
-    buckets,
-    callbacks,
-    copies,
-    datasets,
-    detection,
-    executions,
-    exports,
-    ledger,
-    machine_versions,
-    listings,
-    s3_listings,
-    machines,
-    map_runs,
-    objects,
-    options,
-    overview,
-    policies,
-    projects,
-    reports,
-    s3_buckets,
-    shadowing,
-    states_tags,
-    tagging,
-    uploading,
-    testing,
-    versions,
-)
 
 
 def models_folder() -> Path:

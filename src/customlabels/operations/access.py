@@ -41,11 +41,11 @@ def account_may_use(parts: Parts, account: str, bucket: str) -> bool:
     return owner_of(parts, parts.objects.folder(bucket)) in (None, account)
 
 
-def require_operator(call: Call) -> None:
+def require_operator(call: Call, instead: str = "create a bucket with S3's CreateBucket") -> None:
     """AccessDeniedException where another than the operator would open a folder of this machine."""
     if call.parts.operator not in (None, call.caller.account):
         raise ServiceError(
             "AccessDeniedException",
-            f"registered folders are for account {call.parts.operator}, not {call.caller.account}; "
-            "create a bucket with S3's CreateBucket",
+            f"folders of this machine are for account {call.parts.operator}, not {call.caller.account}; "
+            f"{instead}",
         )

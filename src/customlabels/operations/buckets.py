@@ -53,11 +53,12 @@ class _Folders:
         return known[bucket]
 
 
-def bucket_folders(parts: Parts, account: str) -> dict[str, Path]:
-    """Every bucket that `account` may use, with its folder."""
+def bucket_folders(parts: Parts, account: str) -> tuple[dict[str, Path], list[str]]:
+    """Every bucket that `account` may use, with its folder; and the names of those of other accounts."""
     with parts.records.read() as reading:
         found = {row.name: Path(row.folder) for row in reading.execute(select(buckets))}
-    return {name: folder for name, folder in found.items() if owner_of(parts, folder) in (None, account)}
+    own = {name: folder for name, folder in found.items() if owner_of(parts, folder) in (None, account)}
+    return own, sorted(found.keys() - own.keys())
 
 
 def sweep_buckets(parts: Parts) -> None:

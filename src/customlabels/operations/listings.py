@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Row
 
 from customlabels.datasets import (
     Dropped,
-    Entry,
     Filters,
     LabelCount,
+    LineError,
     dropped_of,
-    entries_of,
     labels_of,
     listed_line,
+    rows_of,
 )
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
@@ -37,12 +38,12 @@ def list_dataset_entries(call: Call) -> Response:
         has_errors=params.get("HasErrors", False),  # false is what the guide's lister sends for "all"
     )
 
-    def look(size: int, after: int | None) -> Sequence[Entry]:
+    def look(size: int, after: int | None) -> Sequence[Row[Any]]:
         with call.parts.records.read() as reading:
             revision = _listable(reading, call)
-            return entries_of(reading, revision, after or 0, size, filters) if revision else []
+            return rows_of(reading, revision, after or 0, size, filters) if revision else []
 
-    return one_page(call, REKOGNITION, "DatasetEntries", look, listed_line, lambda entry: entry.position)
+    return one_page(call, REKOGNITION, "DatasetEntries", look, _listed, lambda row: row.position)
 
 
 @operation("rekognition", "ListDatasetLabels")
@@ -67,6 +68,11 @@ def list_dropped_lines(call: Call) -> Response:
             return dropped_of(reading, subject, after or 0, size)
 
     return one_page(call, REKOGNITION, "Lines", look, _dropped, lambda line: line.position)
+
+
+def _listed(row: Row[Any]) -> str:
+    errors = [LineError(**error) for error in orjson.loads(row.errors)] if row.errors else ()
+    return listed_line(row.line, bool(row.is_labeled), errors)
 
 
 def _described(count: LabelCount) -> Response:

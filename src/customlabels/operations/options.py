@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from sqlalchemy import update
 
+from customlabels.operations.access import require_operator
 from customlabels.operations.arns import project_arn, version_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.rows import version_row
@@ -26,6 +27,8 @@ OPTIONS = {"BudgetSeconds": float, "Seed": int, "BackboneFolder": str}
 def put_training_options(call: Call) -> Response:
     """Say how the next version of this name shall be trained; what was said before is forgotten."""
     params = call.params
+    if "BackboneFolder" in params:
+        require_operator(call, "train without a BackboneFolder")
     arn = _name(call, params["ProjectName"], params["VersionName"])
 
     def effect(tx: Transaction) -> Response:

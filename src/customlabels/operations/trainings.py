@@ -21,7 +21,7 @@ from customlabels.datasets import (
     ManifestFileError,
     ManifestLimits,
     dropped_of,
-    every_entry,
+    every_line,
     file_lines,
 )
 from customlabels.errors import CustomLabelsError
@@ -134,11 +134,13 @@ class Training:
         if has_test:
             self._write_manifest(test, row.test_revision_id, details.get("TestingData"))
         options = details.get("Options", {})
+        buckets, foreign = bucket_folders(self._parts, Arn.parse(row.arn).account)
         return TrainingSpec(
             work_folder=work,
             train_manifest=train,
             test_manifest=test if has_test else None,
-            buckets=bucket_folders(self._parts, Arn.parse(row.arn).account),
+            buckets=buckets,
+            foreign_buckets=foreign,
             output_bucket=details["OutputConfig"]["S3Bucket"],
             output_prefix=details["OutputConfig"].get("S3KeyPrefix", ""),
             project_name=Arn.parse(row.arn).project,
@@ -177,8 +179,7 @@ class Training:
         if file.exists():
             return  # by an earlier run of this job: what the training began with
         if revision is not None:
-            entries = every_entry(self._parts.records, revision)
-            write_whole(file, (f"{entry.line}\n".encode() for entry in entries))
+            write_whole(file, (f"{line}\n".encode() for line in every_line(self._parts.records, revision)))
             return
         assert given is not None
         place = given["Assets"][0]["GroundTruthManifest"]["S3Object"]

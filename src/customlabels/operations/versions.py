@@ -15,6 +15,7 @@ from customlabels.operations.hosting import ask_units
 from customlabels.operations.options import take_options
 from customlabels.operations.pages import newest_of_project
 from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
+from customlabels.operations.results import document_key
 from customlabels.operations.rows import locked, project_row, version_row
 from customlabels.operations.statuses import MESSAGES, PASSING, STARTABLE, USABLE
 from customlabels.operations.sweeping import sweep_folders, sweep_revision
@@ -84,18 +85,12 @@ def describe_project_versions(call: Call) -> Response:
 def start_project_version(call: Call) -> Response:
     """Bring a trained version up: status and job in one transaction; it answers once RUNNING."""
     arn, least = call.params["ProjectVersionArn"], call.params["MinInferenceUnits"]
-    most = call.params.get("MaxInferenceUnits", least)
-    if most < least:
+    most = call.params.get("MaxInferenceUnits")
+    if most is not None and most < least:
         raise invalid_parameter(f"MaxInferenceUnits {most} is below MinInferenceUnits {least}")
 
     def effect(tx: Transaction) -> Response:
-        row = version_row(tx, call, arn)
-        _require_startable(row)
-        _require_units(tx, call, most)
-        most_given = call.params.get("MaxInferenceUnits")
-        asked = {"run": call.execution, "min_units": least, "max_units": most_given}
-        ask_units(tx, call.parts.jobs, "start", arn, **asked)
-        return {"Status": "STARTING"}
+        return _start(tx, call, version_row(tx, call, arn), least, most, run=call.execution)
 
     return call.write(effect)
 
@@ -103,18 +98,23 @@ def start_project_version(call: Call) -> Response:
 @operation("customlabels", "PutIntoService")
 def put_into_service(call: Call) -> Response:
     """Start a version against, or without, a verdict of the gate; the ledger keeps the reason."""
-    arn, reason = call.params["ProjectVersionArn"], call.params["Reason"]
+    params = call.params
+    asked = {"run": params.get("ExecutionArn", ""), "reason": params["Reason"]}
 
     def effect(tx: Transaction) -> Response:
-        row = version_row(tx, call, arn)
-        _require_startable(row)
-        least = row.min_units or 1
-        _require_units(tx, call, row.max_units or least)
-        asked = {"run": call.params.get("ExecutionArn", ""), "reason": reason}
-        ask_units(tx, call.parts.jobs, "start", arn, **asked, min_units=least, max_units=row.max_units)
-        return {"Status": "STARTING"}
+        row = version_row(tx, call, params["ProjectVersionArn"])
+        return _start(tx, call, row, row.min_units or 1, row.max_units, **asked)
 
     return call.write(effect)
+
+
+def _start(
+    tx: Transaction, call: Call, row: Row[Any], least: int, most: int | None, **asked: str
+) -> Response:
+    _require_startable(row)
+    _require_units(tx, call, most or least)
+    ask_units(tx, call.parts.jobs, "start", row.arn, **asked, min_units=least, max_units=most)
+    return {"Status": "STARTING"}
 
 
 @operation("rekognition", "StopProjectVersion")
@@ -156,7 +156,7 @@ def delete_project_version(call: Call) -> Response:
 
 def _check_request(params: dict[str, Any]) -> None:
     """The rules between members: which of them go together."""
-    testing = params.get("TestingData", {})
+    testing, places = params.get("TestingData", {}), _manifest_places(params)
     problems = (
         ("FeatureConfig" in params, "FeatureConfig is not for projects with Feature CUSTOM_LABELS"),
         (("TrainingData" in params) != ("TestingData" in params), "TrainingData and TestingData go together"),
@@ -170,19 +170,11 @@ def _check_request(params: dict[str, Any]) -> None:
         ),
         (len(testing.get("Assets", [])) > 1, "TestingData has one asset"),
         (
-            any(
-                not {"Bucket", "Name"} <= asset.get("GroundTruthManifest", {}).get("S3Object", {}).keys()
-                for member in ("TrainingData", "TestingData")
-                for asset in params.get(member, {}).get("Assets", [])
-            ),
+            not all({"Bucket", "Name"} <= place.keys() for place in places),
             "an asset names its manifest: GroundTruthManifest.S3Object with Bucket and Name",
         ),
         (
-            any(
-                "Version" in asset.get("GroundTruthManifest", {}).get("S3Object", {})
-                for member in ("TrainingData", "TestingData")
-                for asset in params.get(member, {}).get("Assets", [])
-            ),
+            any("Version" in place for place in places),
             "versions of objects are not kept; name a manifest without one",
         ),
     )
@@ -191,20 +183,25 @@ def _check_request(params: dict[str, Any]) -> None:
             raise invalid_parameter(rule)
 
 
+def _manifest_places(params: dict[str, Any]) -> list[dict[str, str]]:
+    """The S3Object of every manifest that a request names."""
+    assets = [
+        each for name in ("TrainingData", "TestingData") for each in params.get(name, {}).get("Assets", [])
+    ]
+    return [asset.get("GroundTruthManifest", {}).get("S3Object", {}) for asset in assets]
+
+
 def require_output_bucket(call: Call, output: dict[str, Any]) -> None:
     """InvalidParameterException where documents could not be written."""
     if "S3Bucket" not in output:
         raise invalid_parameter("OutputConfig needs its S3Bucket")
     # Kinder than AWS, where a training ends hours later with "Unable to write to output S3 bucket".
-    named = [output["S3Bucket"]]
-    for member in ("TrainingData", "TestingData"):
-        for asset in call.params.get(member, {}).get("Assets", []):
-            named.append(asset["GroundTruthManifest"]["S3Object"]["Bucket"])
-    for bucket in named:
+    for bucket in (output["S3Bucket"], *(place["Bucket"] for place in _manifest_places(call.params))):
         if not may_use(call, bucket):
             raise invalid_parameter(f"account {call.caller.account} may not use bucket {bucket}")
     try:
         next(call.parts.objects.list(output["S3Bucket"], output.get("S3KeyPrefix", "")), None)
+        call.parts.objects.path(output["S3Bucket"], document_key(output, "ManifestSummary", "p", "v"))
     except StorageError as error:
         raise invalid_parameter(f"OutputConfig: {error}") from error
 

@@ -49,6 +49,11 @@ class Reading:
         """`sqlite` or `postgresql`."""
         return self._connection.dialect.name
 
+    @property
+    def database(self) -> object:
+        """The same for all readings of one database."""
+        return self._connection.engine
+
 
 class Transaction(Reading):
     """One write transaction: all of it is kept or nothing."""

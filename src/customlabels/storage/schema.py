@@ -133,6 +133,16 @@ ref_blocks = Table(
     Column("refs", Text, nullable=False),
 )
 
+# Which short pieces such a text has, so that most texts need no look; apart, for databases read whole rows.
+ref_grams = Table(
+    "ref_grams",
+    metadata,
+    Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("first", Integer, primary_key=True),  # positions
+    Column("last", Integer, nullable=False),
+    Column("grams", LargeBinary, nullable=False),
+)
+
 # Lines that were left out: of a revision by its id, of an operation that failed by its dataset's ARN.
 dropped_lines = Table(
     "dropped_lines",

@@ -73,6 +73,7 @@ MESSAGES = {
     "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP": (
         f"Less than {OVERLAP_SHARE:.0%} usable label overlap between the training and testing manifest files."
     ),
+    "ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET": "The permissions for the images S3 bucket are invalid.",
     "ERROR_FAILED_IMAGES_S3_COPY": "Failed to copy images from S3 bucket.",
     "TRAINING_BRAND": (
         "The training set has labels of whole images and the test set has boxes only: models that find logos "
@@ -185,16 +186,21 @@ def judged(
     notes: Sequence[str],
     *,
     mixed: bool,
+    denied: bool = False,
 ) -> tuple[Mapping[str, Any], Problem | None]:
     """The manifest summary, and the first problem that ends the training, None where it may go on.
 
     Both sets as `of_kind` leaves them     found: problems known before     notes: for people, ours
     mixed: whether that took anything away; the service then has other words
+    denied: whether some images may not be read
     """
     sets = {"training": training, "testing": testing}
     least = LEAST_LABELS.get(kind, 2)
     usable = "USABLE_" if mixed else ""
-    problems = {"training": _problems(training, least, usable), "testing": _problems(testing, 0, usable)}
+    problems = {
+        "training": _problems(training, least, usable, denied),
+        "testing": _problems(testing, 0, usable, denied),
+    }
     known, tested = _labels(training), _labels(testing)
     top = [*found]
     if len(known) >= least and len(known & tested) < OVERLAP_SHARE * len(known) and not found:
@@ -229,14 +235,15 @@ def _labels(lines: Sequence[Entry]) -> set[str]:
     return {label for line in lines if is_valid(line) for label in line.labels}
 
 
-def _problems(lines: Sequence[Entry], least_labels: int, usable: str) -> list[Problem]:
+def _problems(lines: Sequence[Entry], least_labels: int, usable: str, denied: bool) -> list[Problem]:
     """What is wrong with a set as a whole. usable: a part of some codes"""
     invalid = [line for line in lines if is_invalid(line)]
     unread = [line for line in invalid if any(error.code == "ERROR_INVALID_IMAGE" for error in line.errors)]
-    labels = len(_labels(lines))
+    labels, none_read = len(_labels(lines)), bool(unread) and len(unread) == len(lines)
     rules = {
         # A bucket out of reach makes every image unusable; that deserves its own words before any share.
-        "ERROR_FAILED_IMAGES_S3_COPY": bool(unread) and len(unread) == len(lines),
+        "ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET": none_read and denied,
+        "ERROR_FAILED_IMAGES_S3_COPY": none_read and not denied,
         "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": len(invalid) > INVALID_SHARE * len(lines),
         "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": (
             len({split_ref(line.source_ref)[0] for line in lines if is_valid(line)}) > 1

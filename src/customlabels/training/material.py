@@ -98,6 +98,7 @@ class _Sets:
     notes: list[str]
     kind: str = ""
     mixed: bool = False
+    denied: bool = False
 
 
 def gathered(
@@ -128,6 +129,7 @@ def gathered(
     test_pictures = source.pictures(
         "testing", _references(tested), (size.height, size.width), lambda count: told(len(readable) + count)
     )
+    sets.denied = pictures.denied or test_pictures.denied
     sets.training = with_bad_images(sets.training, _by_reference(readable, pictures))
     sets.testing = with_bad_images(sets.testing, _by_reference(tested, test_pictures))
     labels = tuple(sorted({label for line in sets.training if is_valid(line) for label in line.labels}))
@@ -194,7 +196,7 @@ def _both_sets(spec: TrainingSpec, hub: HubBackbone | None) -> _Sets:
 def _judge(sets: _Sets, documents: Documents, *, final: bool) -> None:
     """Raise TrainingFailed for what cannot be trained on; put the sets on record at the last word."""
     summary, problem = judged(
-        sets.training, sets.testing, sets.kind, sets.found, sets.notes, mixed=sets.mixed
+        sets.training, sets.testing, sets.kind, sets.found, sets.notes, mixed=sets.mixed, denied=sets.denied
     )
     if problem is not None or final:
         documents.write_lines("TrainingManifestWithValidation", validated(sets.training))

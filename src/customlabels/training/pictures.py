@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from customlabels.datasets import split_ref
 from customlabels.errors import CustomLabelsError
 from customlabels.images import ImageLimits, Preprocessing, prepared, upright_size
-from customlabels.storage import Objects, sync
+from customlabels.storage import ObjectAccessError, Objects, sync
 from customlabels.training.workfolder import read_json, write_json
 
 __all__ = ["PictureSource", "Pictures"]
@@ -37,11 +37,13 @@ class Pictures:
     pixels: (n, height, width, 3) uint8; rows with a problem are black
     problems: row -> why it cannot be used
     digests: of each row's file, SHA-256 in hex; empty for one that cannot be used
+    denied: whether some may not be read at all
     """
 
     pixels: NDArray[np.uint8]
     problems: Mapping[int, str]
     digests: Sequence[str]
+    denied: bool = False
 
     @property
     def digest(self) -> str:
@@ -73,7 +75,7 @@ class PictureSource:
             notes = self._read(array, references, sides, tell)
             write_json(notes_file, notes)
         problems = {int(row): why for row, why in notes["problems"].items()}
-        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digests"])
+        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digests"], notes.get("denied", False))
 
     def sides(self, references: Sequence[str]) -> list[tuple[int, int]]:
         """Width and height, in pixels, of some of the images, upright; unreadable ones are left out.
@@ -104,11 +106,13 @@ class PictureSource:
     ) -> dict[str, object]:
         """Put the array in place; returns its notes."""
         part, digests, problems = array.with_name(f"{array.name}.part"), [""] * len(references), {}
+        denied = False
         shape, (height, width) = (len(references), *sides, 3), sides
         pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
         for row, found in enumerate(self._decoded(references, Preprocessing(width, height=height))):
-            if isinstance(found, str):
-                problems[str(row)] = found
+            if isinstance(found, CustomLabelsError):
+                problems[str(row)] = str(found)
+                denied |= isinstance(found, ObjectAccessError) and not _is_absent(found)
             else:
                 pixels[row], digests[row] = found
             tell(row + 1)
@@ -116,20 +120,25 @@ class PictureSource:
         sync(part)
         part.replace(array)
         sync(array.parent)
-        return {"problems": problems, "digests": digests}
+        return {"problems": problems, "digests": digests, "denied": denied}
 
     def _decoded(
         self, references: Sequence[str], how: Preprocessing
-    ) -> Iterator[tuple[NDArray[np.uint8], str] | str]:
+    ) -> Iterator[tuple[NDArray[np.uint8], str] | CustomLabelsError]:
         """Pixels and digest of each image, or why it cannot be used."""
 
-        def one(reference: str) -> tuple[NDArray[np.uint8], str] | str:
+        def one(reference: str) -> tuple[NDArray[np.uint8], str] | CustomLabelsError:
             try:
                 data = self._file(reference)
                 return prepared(data, how, LIMITS), hashlib.sha256(data).hexdigest()
             except CustomLabelsError as error:
-                return str(error)
+                return error
 
         with ThreadPoolExecutor(self.threads) as pool:
             for start in range(0, len(references), AT_ONCE):
                 yield from pool.map(one, references[start : start + AT_ONCE])
+
+
+def _is_absent(error: ObjectAccessError) -> bool:
+    """Whether the folder of the bucket is not there, so that nobody may be said to forbid anything."""
+    return isinstance(error.__cause__, FileNotFoundError)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from customlabels.errors import CustomLabelsError, InvalidInput
-from customlabels.storage import S3Endpoint
+from customlabels.storage import ObjectAccessError, S3Endpoint
 
 __all__ = [
     "STAGES",
@@ -58,7 +58,8 @@ class TrainingSpec:
     work_folder: belongs to this training alone; a second run with the same spec goes on where the first ended
     train_manifest, test_manifest: local JSON Lines files; without a test manifest 20 % of the training lines
         are kept for the test
-    buckets: name -> local folder of images and output     s3: where the other buckets are, None for nowhere
+    buckets: name -> local folder of images and output     foreign_buckets: other accounts', which are denied
+    s3: where the other buckets are, None for nowhere
     output_prefix: may be empty, or end with a slash
     budget_seconds: wall time for reading, learning and export on this machine; None: as long as it helps
     backbone_folder: an earlier model's, whose weights (but those of its labels) are the start; or one
@@ -77,6 +78,7 @@ class TrainingSpec:
     project_name: str
     version_name: str
     version_arn: str
+    foreign_buckets: Sequence[str] = ()
     s3: S3Endpoint | None = None
     budget_seconds: float | None = None
     seed: int = 0
@@ -99,6 +101,12 @@ class TrainingSpec:
         if not 0 <= self.seed < 2**32:
             raise InvalidTrainingSpec(f"seed={self.seed}: a whole number from 0 to {2**32 - 1}")
 
+    def folder(self, bucket: str) -> Path | None:
+        """Where a bucket lies here, None for elsewhere; ObjectAccessError for another account's."""
+        if bucket in self.foreign_buckets:
+            raise ObjectAccessError(f"s3://{bucket}: the bucket is another account's")
+        return self.buckets.get(bucket)
+
     def to_json(self) -> str:
         """One line of JSON; holds the endpoint's secret key: for a pipe, never for a file."""
         return json.dumps(asdict(self), default=str)
@@ -113,6 +121,7 @@ class TrainingSpec:
             value["buckets"] = {name: Path(folder) for name, folder in value["buckets"].items()}
             for name in ("work_folder", "train_manifest", "test_manifest", "backbone_folder"):
                 value[name] = None if value[name] is None else Path(value[name])
+            value["foreign_buckets"] = tuple(value["foreign_buckets"])
             value["s3"] = None if value["s3"] is None else S3Endpoint(**value["s3"])
             return cls(**value)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -68,7 +68,7 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
     with WorkFolder.claimed(spec) as folder:
         if (stored := read_json(folder.outcome)) is not None:
             return TrainingOutcome.from_json(stored)
-        objects = Objects(spec.buckets.get, spec.s3)
+        objects = Objects(spec.folder, spec.s3)
         documents = Documents(spec, objects)
         source = PictureSource(objects, folder.cache, spec.threads or os.cpu_count() or 1)
         hub = _hub(spec.backbone_folder)

@@ -62,6 +62,53 @@ async function dataset(ProjectArn, DatasetType, place) {
   return made.DatasetArn;
 }
 
+// What the way itself does not need: lists, changes, tags, policies, copies.
+async function aside(ProjectArn, ProjectVersionArn, [DatasetArn]) {
+  const ask = (command) => rekognition.send(command);
+  const projects = await ask(new r.DescribeProjectsCommand({ ProjectNames: [PROJECT] }));
+  const entries = await ask(new r.ListDatasetEntriesCommand({ DatasetArn, ContainsLabels: ["red"], MaxResults: 2 }));
+  const labels = await ask(new r.ListDatasetLabelsCommand({ DatasetArn }));
+  await ask(new r.TagResourceCommand({ ResourceArn: ProjectVersionArn, Tags: { a: "1", b: "2" } }));
+  await ask(new r.UntagResourceCommand({ ResourceArn: ProjectVersionArn, TagKeys: ["a"] }));
+  const tags = await ask(new r.ListTagsForResourceCommand({ ResourceArn: ProjectVersionArn }));
+  const Principal = { AWS: "arn:aws:iam::210987654321:root" };
+  const Statement = [{ Effect: "Allow", Principal, Action: "rekognition:CopyProjectVersion", Resource: ProjectVersionArn }];
+  const PolicyDocument = JSON.stringify({ Version: "2012-10-17", Statement });
+  await ask(new r.PutProjectPolicyCommand({ ProjectArn, PolicyName: "copies", PolicyDocument }));
+  const policies = await ask(new r.ListProjectPoliciesCommand({ ProjectArn }));
+  await ask(new r.DeleteProjectPolicyCommand({ ProjectArn, PolicyName: "copies" }));
+
+  const other = (await ask(new r.CreateProjectCommand({ ProjectName: `${PROJECT}-2` }))).ProjectArn;
+  const copied = { ProjectArn: other, DatasetType: "TRAIN", DatasetSource: { DatasetArn } };
+  const train = (await ask(new r.CreateDatasetCommand(copied))).DatasetArn;
+  const test = (await ask(new r.CreateDatasetCommand({ ProjectArn: other, DatasetType: "TEST" }))).DatasetArn;
+  const described = async () => (await ask(new r.DescribeDatasetCommand({ DatasetArn: train }))).DatasetDescription;
+  const GroundTruth = Buffer.from(entries.DatasetEntries[0]);
+  await ask(new r.UpdateDatasetEntriesCommand({ DatasetArn: train, Changes: { GroundTruth } }));
+  await until(async () => (await described()).Status, "UPDATE_COMPLETE");
+  await ask(new r.DistributeDatasetEntriesCommand({ Datasets: [{ Arn: train }, { Arn: test }] }));
+  await until(async () => (await described()).Status, "UPDATE_COMPLETE");
+  const left = (await described()).DatasetStats.TotalEntries;
+  const copy = await ask(new r.CopyProjectVersionCommand({
+    SourceProjectArn: ProjectArn, SourceProjectVersionArn: ProjectVersionArn, DestinationProjectArn: other,
+    VersionName: "copy", OutputConfig: { S3Bucket: BUCKET, S3KeyPrefix: "copied" },
+  }));
+  const versions = async () => (await ask(
+    new r.DescribeProjectVersionsCommand({ ProjectArn: other }))).ProjectVersionDescriptions;
+  await until(async () => (await versions())[0].Status, "COPYING_COMPLETED");
+  await ask(new r.DeleteProjectVersionCommand(copy));
+  for (const each of [train, test]) await ask(new r.DeleteDatasetCommand({ DatasetArn: each }));
+  await ask(new r.DeleteProjectCommand({ ProjectArn: other }));
+  return {
+    datasets: projects.ProjectDescriptions[0].Datasets.length,
+    page: [entries.DatasetEntries.length, Boolean(entries.NextToken)],
+    labels: labels.DatasetLabelDescriptions.map(({ LabelName }) => LabelName),
+    tags: tags.Tags,
+    policies: policies.ProjectPolicies.map(({ PolicyName }) => PolicyName),
+    left,
+  };
+}
+
 async function run() {
   await s3.send(new s.CreateBucketCommand({ Bucket: BUCKET }));
   const places = { TRAIN: await bring("train"), TEST: await bring("test") };
@@ -87,6 +134,7 @@ async function run() {
   const S3Object = { Bucket: BUCKET, Name: "test/red/00.png" };
   const byPlace = await rekognition.send(
     new r.DetectCustomLabelsCommand({ ProjectVersionArn, Image: { S3Object } }));
+  const others = await aside(ProjectArn, ProjectVersionArn, datasets);
   await rekognition.send(new r.StopProjectVersionCommand({ ProjectVersionArn }));
   await until(async () => (await version()).Status, "STOPPED");
   await rekognition.send(new r.DeleteProjectVersionCommand({ ProjectVersionArn }));
@@ -117,6 +165,7 @@ async function run() {
   await s3.send(new s.DeleteBucketCommand({ Bucket: BUCKET }));
   const buckets = (await s3.send(new s.ListBucketsCommand({}))).Buckets.map(({ Name }) => Name);
   return {
+    others,
     groups: listed.CommonPrefixes.map(({ Prefix }) => Prefix),
     f1: evaluation.AggregatedEvaluationResults.F1Score,
     labels: [byBytes.CustomLabels[0].Name, byPlace.CustomLabels[0].Name],
