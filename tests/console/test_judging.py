@@ -42,6 +42,24 @@ def test_a_cell_holds_the_images_that_were_taken_for_something() -> None:
     }
 
 
+def test_a_wrong_box_on_a_missed_one_was_taken_for_it_and_one_on_nothing_is_false() -> None:
+    def box(left: float) -> list[float]:
+        return [left, 0.1, left + 0.2, 0.5]
+
+    truth = Boxes(np.array([0, 0, 1]), np.array([box(0.0), box(0.3), box(0.6)]), np.ones(3))
+    found = Boxes(
+        np.array([0, 1, 1, 0]), np.array([box(0.0), box(0.32), box(0.8), box(0.3)]), np.full(4, 0.9)
+    )
+    found.scores[3] = 0.3  # right, but below the threshold
+    predictions = BoxPredictions(LABELS, (found,), (truth,))
+    line = box_line(predictions, 0, "s3://b/0.png", (100, 50), np.array([0.5, 0.5]), NOW)
+
+    cells = confusions(Judged.of([json.dumps(line).encode()]), HALVES)
+
+    counts = {pair: len(images) for pair, images in cells.items()}
+    assert counts == {("cat", "cat"): 1, ("cat", "dog"): 1, ("dog", ""): 1, ("", "dog"): 1}
+
+
 def test_a_curve_falls_through_every_score_once() -> None:
     items = [
         Item("", "cat", score, present)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from customlabels.images import alike, fingerprint
+from customlabels.images import alike, fingerprint, leaks
 
 WIDTH, HEIGHT = 240, 180
 
@@ -45,6 +46,30 @@ def test_a_changed_copy_is_found_and_nothing_else(change: str) -> None:
 
     assert [(pair.first, pair.second) for pair in found] == [(7, 40)]
     assert 0.9 < found[0].likeness <= 1.0001
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_test_image_that_is_a_changed_training_image_is_told_with_it(change: str) -> None:
+    training, tested = (
+        _prints(_pictures(40)),
+        _prints([*_pictures(9, seed=2), CHANGES[change](_pictures(8)[7])]),
+    )
+
+    assert [(pair.first, pair.second) for pair in leaks(training, tested)] == [(7, 9)]
+    assert [(pair.first, pair.second) for pair in leaks(tested, training)] == [(9, 7)]
+
+
+def test_pictures_of_one_kind_that_are_all_alike_are_not_called_leaks() -> None:
+    """As parts before one camera: a likeness of 0.99 is nothing special there."""
+    [part] = _pictures(1)
+    noise = np.random.default_rng(1).normal(0, 12, (30, HEIGHT, WIDTH, 3))
+    alike_ones = [Image.fromarray((np.asarray(part) + each).clip(0, 255).astype(np.uint8)) for each in noise]
+
+    assert leaks(_prints(alike_ones[:20]), _prints(alike_ones[20:])) == []
+
+
+def _prints(pictures: list[Image.Image]) -> np.ndarray[Any, Any]:
+    return np.stack([fingerprint(picture) for picture in pictures])
 
 
 def test_the_order_of_original_and_crop_does_not_matter() -> None:

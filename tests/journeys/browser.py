@@ -1,7 +1,8 @@
 """A real browser on the console's pages: Chromium by Selenium, as somebody with a mouse and keys uses it."""
 
+import base64
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,22 @@ class Browser:
         preference = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
+
+    def drop(self, selector: str, files: Mapping[str, bytes]) -> None:
+        """Let files fall on an element, as a drag from a folder ends."""
+        script = """const moved = new DataTransfer(), [selector, files] = arguments;
+        for (const [name, text] of files)
+          moved.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name));
+        const element = document.querySelector(selector), kept = [];
+        for (const name of ["dragover", "drop"]) {
+          const event = new DragEvent(name, {dataTransfer: moved, bubbles: true, cancelable: true});
+          element.dispatchEvent(event);
+          kept.push(event.defaultPrevented);
+        }
+        return kept"""
+        texts = [(name, base64.b64encode(content).decode()) for name, content in files.items()]
+        # A page that lets the browser have the files would be left for them.
+        assert self.run(script, selector, texts) == [True, True]
 
     def complaints(self) -> list[str]:
         """What the browser has to say of scripts, files and the policy since the last time."""

@@ -1,12 +1,13 @@
 """The console in a browser: a data set that is filled, labelled, and given boxes."""
 
 import json
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import pytest
 from PIL import Image
 from selenium.webdriver import ActionChains
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.keys import Keys
 from tests.journeys.browser import Browser
 from tests.journeys.conftest import Deployed
@@ -23,16 +24,15 @@ def dataset(deployed: Deployed) -> str:
 
 
 @pytest.fixture(scope="module")
-def filled(deployed: Deployed, dataset: str, browser: Browser, tmp_path_factory: Any) -> str:
+def filled(deployed: Deployed, dataset: str, browser: Browser) -> str:
     """The same after somebody dropped images and a text file."""
-    folder = tmp_path_factory.mktemp("dropped")
-    files = []
+    files = {"notes.png": b"no image"}
     for number in range(IMAGES):
-        Image.new("RGB", (200, 100), (40 * number, 90, 120)).save(folder / f"{number}.png")
-        files.append(str(folder / f"{number}.png"))
-    (folder / "notes.png").write_text("no image")
+        out = BytesIO()
+        Image.new("RGB", (200, 100), (40 * number, 90, 120)).save(out, "PNG")
+        files[f"{number}.png"] = out.getvalue()
     browser.open(f"/datasets/{dataset}")
-    browser.one("add-images [type=file]").send_keys("\n".join([*files, str(folder / "notes.png")]))
+    browser.drop("add-images .drop", files)
     assert browser.sees(
         lambda: f"{IMAGES} of {IMAGES + 1} images were added" in browser.text("add-images .said")
     )
@@ -181,6 +181,54 @@ def test_boxes_are_drawn_moved_resized_undone_copied_and_saved(
     assert [annotation[side] for side in ("left", "top", "width", "height")] == pytest.approx(kept)
 
 
+def test_the_sheet_is_zoomed_by_the_wheel_and_moved_by_hand(
+    filled: str, browser: Browser, clean: None
+) -> None:
+    browser.open(f"/desk/{filled}")
+    sheet = browser.one(".sheet")
+
+    def view() -> list[float]:
+        return [float(part) for part in str(sheet.get_dom_attribute("viewBox")).split()]
+
+    def under_the_pointer() -> list[float]:
+        return list(
+            browser.run(
+                """const sheet = document.querySelector('.sheet');
+        const {x, y, width, height} = sheet.getBoundingClientRect();
+        const at = new DOMPoint(x + width / 2 + 60, y + height / 2 + 30);
+        const place = at.matrixTransform(sheet.getScreenCTM().inverse());
+        return [place.x, place.y]"""
+            )
+        )
+
+    def turn_with_control(by: int, times: int) -> None:
+        ActionChains(browser.chrome).key_down(Keys.CONTROL).perform()
+        for _ in range(times):
+            ActionChains(browser.chrome).scroll_from_origin(wheel, 0, by).perform()
+        ActionChains(browser.chrome).key_up(Keys.CONTROL).perform()
+
+    wheel = ScrollOrigin.from_element(sheet, 60, 30)
+    whole, place = view(), under_the_pointer()
+    ActionChains(browser.chrome).scroll_from_origin(wheel, 0, -200).perform()
+    assert view() == whole  # without Ctrl the wheel belongs to the page
+
+    turn_with_control(-200, 2)
+    assert browser.sees(lambda: view()[2:] == pytest.approx([whole[2] / 1.25**2, whole[3] / 1.25**2]))
+    assert under_the_pointer() == pytest.approx(place, abs=0.1)
+
+    near = view()
+    browser.run("document.querySelector('.sheet').focus()")
+    ActionChains(browser.chrome).key_down(Keys.SPACE).perform()
+    drag(browser, (100, 50), (90, 60))
+    ActionChains(browser.chrome).key_up(Keys.SPACE).perform()
+    assert view()[:2] == pytest.approx([near[0] + 10, near[1] - 10], abs=1)
+    assert view()[2:] == pytest.approx(near[2:])
+    assert len(boxes(browser)) == 1  # nothing was drawn
+
+    turn_with_control(200, 4)
+    assert browser.sees(lambda: view()[2:] == pytest.approx(whole[2:], rel=0.01))  # not smaller than whole
+
+
 def test_a_model_s_suggestions_are_dashed_until_they_are_accepted(
     answering: Deployed, filled: str, browser: Browser, clean: None
 ) -> None:
@@ -195,9 +243,7 @@ def test_a_model_s_suggestions_are_dashed_until_they_are_accepted(
     assert browser.sees(lambda: len(browser.all(".labels [aria-pressed=true]")) > before)
 
 
-def test_ten_thousand_images_are_a_page_at_a_time(
-    deployed: Deployed, browser: Browser, tmp_path: Path
-) -> None:
+def test_ten_thousand_images_are_a_page_at_a_time(deployed: Deployed, browser: Browser) -> None:
     """The time to the first paint stands in `make bench`; here it is that a page holds sixty and no more."""
     client = deployed.home.client("rekognition")
     [project] = client.describe_projects(ProjectNames=["desk"])["ProjectDescriptions"]
@@ -208,10 +254,19 @@ def test_ten_thousand_images_are_a_page_at_a_time(
         lambda: client.describe_dataset(DatasetArn=arn)["DatasetDescription"]["Status"] == "UPDATE_COMPLETE"
     )
 
-    browser.open(f"/datasets/{arn}")
-    browser.one("[rel=next]").click()
+    def is_at(first: int) -> bool:
+        return len(browser.all(".tile")) == 60 and f"none/{first}.png" in browser.chrome.page_source
 
-    assert browser.sees(lambda: "none/60.png" in browser.chrome.page_source)
-    assert len(browser.all(".tile")) == 60
+    browser.open(f"/datasets/{arn}")
+    assert not browser.all("[rel=prev]")
+    browser.one("[rel=next]").click()
+    assert browser.sees(lambda: is_at(60))
+    browser.one("[rel=next]").click()
+    assert browser.sees(lambda: is_at(120))
+
+    browser.one("[rel=prev]").click()
+    assert browser.sees(lambda: is_at(60))
+    browser.one("[rel=prev]").click()
+    assert browser.sees(lambda: is_at(0))
     browser.open("/login")
     browser.complaints()  # of the images that are not there

@@ -1,8 +1,10 @@
 """The console in a browser: how a model was judged, and what it says of an image."""
 
+from functools import partial
 from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 from tests.journeys.browser import Browser
 from tests.journeys.conftest import Deployed
@@ -60,7 +62,7 @@ def test_two_versions_stand_side_by_side(
 def test_an_image_of_one_s_own_is_asked_about(answering: Deployed, browser: Browser, clean: None) -> None:
     image = next((answering.test / "green").iterdir())
     browser.open(f"/try/{answering.version}")
-    browser.one("[type=file]").send_keys(str(image))
+    browser.drop(".drop", {image.name: image.read_bytes()})
 
     assert browser.sees(lambda: " ms" in browser.text(".said"))
     assert browser.run("return document.querySelector('canvas').width") == 64
@@ -69,6 +71,24 @@ def test_an_image_of_one_s_own_is_asked_about(answering: Deployed, browser: Brow
         ProjectVersionArn=answering.version, Image={"Bytes": image.read_bytes()}
     )["CustomLabels"]
     assert browser.text(".found tbody").split()[0] == labels[0]["Name"]
+
+
+def is_copied(button: WebElement) -> bool:
+    return button.text == "Copied"
+
+
+def test_a_command_is_copied_by_its_button(answering: Deployed, browser: Browser, clean: None) -> None:
+    browser.open(f"/try/{answering.version}")
+    browser.chrome.execute_cdp_cmd(
+        "Browser.grantPermissions", {"permissions": ["clipboardReadWrite"], "origin": browser.url}
+    )
+    for button in browser.all("[data-copy]"):
+        command = browser.run("return arguments[0].parentElement.querySelector('code').textContent", button)
+        button.click()
+
+        assert browser.sees(partial(is_copied, button))
+        pasted = "navigator.clipboard.readText().then(arguments[arguments.length - 1])"
+        assert browser.chrome.execute_async_script(pasted) == command
 
 
 def test_what_is_no_image_is_refused_in_words(answering: Deployed, browser: Browser, tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def test_an_import_to_a_name_is_a_dataset_of_the_server(served: Home, table: Pat
     assert len(entries) == 12
     assert {json.loads(entry)["label-metadata"]["class-name"] for entry in entries} == {"red", "green"}
     assert twice.code == 2
+    [split] = served.typed("check", arn, "--json").json["summary"]
+    assert (split["source"], split["lines"], split["usable"]) == (arn, 12, 12)
 
 
 def test_a_run_takes_a_manifest_at_s3(served: Home, table: Path, tmp_path: Path) -> None:
@@ -68,6 +70,10 @@ def test_a_run_takes_a_manifest_at_s3(served: Home, table: Path, tmp_path: Path)
         manifest.write_text(manifest.read_text().replace(f'"{part}/', f'"s3://parts-of-mine/{part}/'))
     sides = [f"s3://parts-of-mine/{part}.manifest" for part in ("train", "test")]
 
+    checked = served.typed("check", *sides, "--json")
+    assert checked.code == 0, checked.err
+    assert [each["source"] for each in checked.json["summary"]] == sides
+    assert sum(each["usable"] for each in checked.json["summary"]) == 12
     begun = served.typed("run", "--train", sides[0], "--test", sides[1], "--name", "s3-run", "--detach")
     absent = served.typed(
         "run", "--train", "s3://parts-of-mine/gone.manifest", "--test", sides[1], "--detach"

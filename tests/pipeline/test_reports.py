@@ -16,6 +16,7 @@ from tests.training.shapes import LABELS, image_lines, line, spec_of_kind, spec_
 from customlabels.errors import InvalidInput
 from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
 from customlabels.pipeline import place_of, report_text
+from customlabels.pipeline.report_advice import suspected
 from customlabels.pipeline.report_pages import MOST_BYTES
 from customlabels.pipeline.report_places import Place
 from customlabels.storage import ObjectNotFound, Objects
@@ -207,6 +208,20 @@ def test_a_copy_in_the_other_set_is_named(hostile: tuple[Place, Objects]) -> Non
 
     images = {"Image": "s3://images/test/cross-0.png", "Of": "s3://images/train/cross-1.png"}
     assert told["Copies"] == [images | {"Split": "test", "OfSplit": "training"}]
+
+
+def test_labels_are_doubted_among_all_images_that_something_has_spoken_of() -> None:
+    def kept(name: str, truth: int, scores: list[float]) -> dict[str, Any]:
+        return {"Image": name, "Truth": [truth], "Scores": scores}
+
+    right = [kept(f"{at}", at % 2, [[0.9, 0.1], [0.1, 0.9]][at % 2]) for at in range(20)]
+    record = {"Labels": ["a", "b"], "Kind": SINGLE_LABEL, "OutOfFold": {"Kept": right}}
+    wrong = record | {"LeftOut": {"Kept": [kept("wrong", 0, [0.05, 0.95])]}}
+
+    images, doubted = suspected(wrong)
+
+    assert [(images[each.image], each.given, each.likely) for each in doubted] == [("wrong", 0, 1)]
+    assert suspected(record) == ([each["Image"] for each in right], [])
 
 
 def test_a_page_never_grows_beyond_its_limit(

@@ -504,7 +504,7 @@ def test_a_good_ending_puts_out_the_contract_and_nothing_else(name: str) -> None
     ]
     assert result.project_version_arn == arn
     assert result.reasons
-    assert result.report == f"s3://{DECISION}"
+    assert result.report == f"s3://{DECISION}".replace("decision.json", "report.html")
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -1,30 +1,28 @@
 """The unit's program on its own: its messages, and what it imports."""
 
+import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader, BytesIO
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-import pytest
 from tests.serving.living import RED
-
-from customlabels.serving.frames import BrokenFrame, frame_start, read_frame
 
 
 class Talk:
     """A unit and our end of its socket."""
 
-    def __init__(self, link: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, link: socket.socket, memory: int, process: "subprocess.Popen[bytes]") -> None:
         self.link, self.process, self._answers = link, process, link.makefile("rb")
+        os.pwrite(memory, RED, 0)
 
     def hear(self) -> dict[str, Any]:
-        frame = read_frame(self._answers)
-        assert frame is not None
-        return frame[0]
+        return dict(json.loads(self._answers.readline()))
 
     def close(self) -> None:
         self._answers.close()
@@ -34,10 +32,13 @@ class Talk:
 @contextmanager
 def unit(folder: Path) -> Iterator[Talk]:
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "customlabels.serving.unit", str(theirs.fileno()), str(folder)]
-    with subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.DEVNULL) as process:
-        theirs.close()
-        talk = Talk(ours, process)
+    with TemporaryFile() as memory:
+        shared = theirs.fileno(), memory.fileno()
+        command = [sys.executable, "-m", "customlabels.serving.unit", *map(str, shared), str(folder)]
+        process = subprocess.Popen(command, pass_fds=shared, stderr=subprocess.DEVNULL)
+        talk = Talk(ours, memory.fileno(), process)
+    theirs.close()
+    with process:
         yield talk
         talk.close()
 
@@ -46,8 +47,8 @@ def test_a_unit_is_ready_answers_in_order_and_ends_with_the_socket(model: Path) 
     with unit(model) as talk:
         assert talk.hear() == {"ready": True}
         for most in (1, 2):
-            wishes = {"min_confidence": 0, "max_results": most}
-            talk.link.sendall(frame_start(wishes, len(RED)) + RED)
+            wishes = {"min_confidence": 0, "max_results": most, "bytes": len(RED)}
+            talk.link.sendall(json.dumps(wishes).encode() + b"\n")
 
         assert [len(talk.hear()["found"]) for _ in range(2)] == [1, 2]
 
@@ -64,17 +65,11 @@ def test_a_model_that_cannot_be_loaded_is_told_before_the_end(tmp_path: Path) ->
 def test_a_socket_closed_amid_a_request_ends_the_unit(model: Path) -> None:
     with unit(model) as talk:
         talk.hear()
-        talk.link.sendall(frame_start({"min_confidence": None, "max_results": None}, len(RED)) + RED[:10])
+        talk.link.sendall(b'{"min_confidence": nu')
 
         talk.close()
 
         assert talk.process.wait(10) == 0
-
-
-def test_lengths_are_bounded_before_they_are_believed() -> None:
-    for head in (b"\xff" * 8, frame_start({}, 1 << 30)):
-        with pytest.raises(BrokenFrame, match="at most"):
-            read_frame(BufferedReader(BytesIO(head)))
 
 
 def test_a_unit_imports_nothing_that_it_does_not_need() -> None:

@@ -28,7 +28,7 @@ def drawn(label: str, seed: int) -> NDArray[np.uint8]:
     shape = {
         "circle": (down**2 + across**2) < 200,
         "cross": (abs(down) < 5) | (abs(across) < 5),
-        "stripes": (down + across) % 12 < 5,
+        "stripes": (down + across * (0.6 + 0.37 * seed % 1)) % 12 < 5,  # in a direction of its own
     }[label]
     pixels[shape] = random.integers(120, 255, 3)
     return pixels.astype(np.uint8)

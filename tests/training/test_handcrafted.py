@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from tests.training.shapes import LABELS, drawn
 
+from customlabels.inference import SINGLE_LABEL
 from customlabels.training import handcrafted
 from customlabels.training.calibration import blended
 from customlabels.training.handcrafted import Handcrafted, fitted
+from customlabels.training.image_labels import ImageLabels
 
 PICTURES = np.stack([drawn(label, seed) for seed in range(10) for label in LABELS])
 CARRIED = np.eye(3, dtype=bool)[np.arange(30) % 3]
@@ -100,3 +104,18 @@ def test_the_better_of_two_voices_speaks_alone_and_two_good_ones_together() -> N
     assert only_net[1] == 0
     assert only_other[0] == 0
     assert min(both) > 0
+
+
+def test_images_that_no_course_held_out_are_spoken_of_by_what_was_fitted_without_them() -> None:
+    carried = np.eye(2, dtype=bool)[[0, 1, 0, 1, 0, 1]]
+    left_out = np.where(carried, 0.9, 0.1).astype(np.float32)
+    left_out[2], left_out[4] = (0.1, 0.9), np.nan  # one that is contradicted, one that is not known
+
+    lesson = ImageLabels(SINGLE_LABEL, ("a", "b"), carried, some, some, left_out=left_out)
+    told = lesson.said_left_out(np.array([0, 3]))
+
+    assert told is not None
+    assert told[0].tolist() == [1, 2, 5]
+    assert told[1].scores.argmax(axis=1).tolist() == [1, 1, 1]
+    assert told[1].truth.argmax(axis=1).tolist() == [1, 0, 1]
+    assert replace(lesson, left_out=None).said_left_out(np.array([0])) is None

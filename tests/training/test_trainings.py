@@ -146,6 +146,7 @@ def test_what_was_said_of_images_that_were_not_learned_from_is_kept(
     card = json.loads((outcome.artefact_folder / "model.json").read_text())
 
     kept = told["OutOfFold"]["Kept"]
+    assert told["LeftOut"]["Kept"] == []  # in folds every image was held out
     assert len({image["Image"] for image in kept}) == len(kept) == outcome.training_images
     names = [image["Image"].rsplit("/", 1)[-1].split("-")[0] for image in kept]
     assert [image["Truth"] for image in kept] == [[told["Labels"].index(name)] for name in names]

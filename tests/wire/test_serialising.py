@@ -1,5 +1,6 @@
 """Answers leave as the JSON that clients of AWS expect."""
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -92,3 +93,34 @@ def test_a_body_that_is_no_json_object_cannot_be_read(body: bytes) -> None:
         parse_body(body)
 
     assert refusal.value.code == "SerializationException"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"ProjectVersionArn": "a", "Image": {"Bytes": "%s"}, "MinConfidence": 5}',
+        '{"Image" : { "Bytes"\n:\t"%s" } }',
+        '{"ProjectVersionArn": "\\"Bytes\\": \\"QUJD\\"", "Image": {"Bytes": "%s"}}',
+        '{"Bytes": "QUJD", "Image": {"Bytes": "%s"}}',
+        '{"Image": {"Bytes": "QUJD", "Bytes": "%s"}}',
+        '{"Image": {"Bytes": "%s", "Bytes": "QUJD"}}',
+        '{"Image": {"Bytes": 5, "x": "%s"}}',
+        '{"Image": {"Bytes": "\\u0041%s"}}',
+        '{"Image": {"Bytes": "?%s"}}',
+        '{"Image": ["Bytes", "%s"]}',
+    ],
+)
+def test_a_large_image_is_read_as_any_reader_of_json_would(text: str) -> None:
+    body = (text % base64.b64encode(bytes(90_000)).decode()).encode()
+
+    read = parse_body(body, "DetectCustomLabels")
+
+    if isinstance(image := read["Image"], dict) and isinstance(image["Bytes"], bytes):
+        image["Bytes"] = base64.b64encode(image["Bytes"]).decode()
+    assert read == orjson.loads(body)
+
+
+def test_a_large_image_comes_decoded() -> None:
+    body = orjson.dumps({"Image": {"Bytes": base64.b64encode(bytes(90_000)).decode()}})
+
+    assert parse_body(body, "DetectCustomLabels") == {"Image": {"Bytes": bytes(90_000)}}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import logging
 import os
@@ -33,6 +34,8 @@ BACKLOG = 2048  # requests that wait while the server starts
 IDLE_LOOK_SECONDS = 1.0
 FIRST_REQUEST_SECONDS = 60.0
 DRAIN_SECONDS = 5
+KEPT_SECONDS = 75  # an idle connection; a client that pauses shorter never writes into a closed one
+END_SECONDS = 15.0  # then whatever holds is written down and left: as a kill, which is harmless
 
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
@@ -113,6 +116,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=KEPT_SECONDS,
         )
     )
 
@@ -120,6 +124,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
         # Without an address: who comes now waits until the home is free, and starts the next server.
         lock.publish(Served(os.getpid(), "", detached))
         app.closing.set()
+        faulthandler.dump_traceback_later(END_SECONDS, exit=True)
         server.end()
 
     for ending in (signal.SIGINT, signal.SIGTERM):

@@ -23,8 +23,9 @@ __all__ = [
     "OUTPUT_BUCKET",
     "SourceData",
     "add_bucket",
-    "check_sources",
     "existing",
+    "fetched",
+    "is_remote",
     "list_buckets",
     "own_bucket",
     "register_alone",
@@ -59,7 +60,7 @@ class SourceData:
         sources = {kind: side for kind, side in sides.items() if kind not in arns}
         if sources:
             manifests = {
-                kind: _fetch_manifest(endpoint, side)
+                kind: _keep_manifest(endpoint, fetched(endpoint, side))
                 if isinstance(side, str)
                 else _put_manifest(endpoint, side)
                 for kind, side in sources.items()
@@ -88,7 +89,7 @@ def source_datasets(train: str, test: str, project: str, *, leave_out: bool) -> 
 
     leave_out: train without the images and lines that cannot be used, rather than refuse them.
     """
-    places = {side: existing(side) for side in (train, test) if not _is_remote(side)}
+    places = {side: existing(side) for side in (train, test) if not is_remote(side)}
     findings = check(list(places.values()))
     for line in told_by_rule(findings.warnings):
         say(line)
@@ -103,7 +104,7 @@ def _is_arn(side: str) -> bool:
     return side.startswith("arn:")
 
 
-def _is_remote(side: str) -> bool:
+def is_remote(side: str) -> bool:
     """Whether the server has the data: it checks them itself."""
     return side.startswith(("arn:", "s3://"))
 
@@ -150,10 +151,11 @@ def _project_name(train: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_.\-]+", "-", name).strip("-.")[:200] or "images"
 
 
-def _fetch_manifest(endpoint: Endpoint, address: str) -> str:
-    """Copy the manifest at s3://BUCKET/KEY into our own bucket, as it is now; returns its key there."""
+def fetched(endpoint: Endpoint, address: str) -> bytes:
+    """The manifest at s3://BUCKET/KEY as it is now."""
     bucket, key = split_ref(address)
-    return _keep_manifest(endpoint, endpoint.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    text: bytes = endpoint.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return text
 
 
 def _put_manifest(endpoint: Endpoint, source: Source) -> str:
@@ -223,26 +225,6 @@ def _wait_complete(endpoint: Endpoint, arns: Sequence[str]) -> None:
             if described["Status"] == "CREATE_FAILED":
                 raise DataInvalid(f"{arn}: {described['StatusMessage']}")
             time.sleep(POLL_SECONDS)
-
-
-def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
-    """Print every finding; data with an error is exit code 5."""
-    findings = check([existing(source) for source in sources])
-    if as_json:
-        print_json(findings.as_json())
-    else:
-        for line in told_by_rule([*findings.errors, *findings.unusable, *findings.warnings]):
-            show(line.removeprefix("  "))
-        for split in findings.summary:
-            say(
-                f"{split.source}: {split.usable} of {split.lines} images usable, "
-                f"{len(split.images_by_label)} labels"
-            )
-    if findings.errors or findings.unusable:
-        if not findings.errors:
-            say("`run` refuses these; with --leave-out it trains without what is unusable")
-        return Exit.DATA_INVALID
-    return Exit.DONE
 
 
 def write_sample(name: str, to: Path, *, as_json: bool) -> Exit:

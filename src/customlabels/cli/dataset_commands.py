@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from customlabels.cli.options import Json
+from customlabels.cli.options import Json, amount, flag, text
 
 __all__ = ["dataset"]
 
@@ -21,15 +21,13 @@ Source = Annotated[
     str, typer.Argument(metavar="SRC", help="A folder per label, a manifest, COCO, YOLO, Pascal VOC or CSV.")
 ]
 Folder = Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to make.")]
-LeaveOut = Annotated[bool, typer.Option("--leave-out", help="Go on without what cannot be used.")]
+LeaveOut = Annotated[bool, flag("--leave-out", "Go on without what cannot be used.")]
 
 
 @dataset.command("import")
 def import_(
     source: Source,
-    to: Annotated[
-        str, typer.Option(metavar="NAME|DIR", help="A project's name, or a folder to make (./DIR).")
-    ],
+    to: Annotated[str, text("A project's name, or a folder to make (./DIR).", "NAME|DIR")],
     leave_out: LeaveOut = False,
     as_json: Json = False,
 ) -> None:
@@ -60,9 +58,7 @@ def split(
     source: Source,
     to: Folder,
     test: Annotated[float, typer.Option(min=0.01, max=0.9, metavar="SHARE", help="Of each label.")] = 0.2,
-    seed: Annotated[
-        int, typer.Option(min=0, metavar="NUMBER", help="The same seed divides the same way.")
-    ] = 0,
+    seed: Annotated[int, amount("The same seed divides the same way.", "NUMBER")] = 0,
     leave_out: LeaveOut = False,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from customlabels.cli.options import Json
+from customlabels.cli.options import Json, text
 
 __all__ = ["history", "rollback"]
 
@@ -16,12 +16,8 @@ Project = Annotated[str, typer.Argument(help="A project's name.")]
 
 def history(
     project: Project,
-    at: Annotated[
-        datetime | None, typer.Option(metavar="DATE", help="As it was then: 2026-03-01T12:00, local time.")
-    ] = None,
-    holds: Annotated[
-        str, typer.Option(metavar="DIGEST", help="Fail unless this digest, noted before, is still there.")
-    ] = "",
+    at: Annotated[datetime | None, text("As it was then: 2026-03-01T12:00, local time.", "DATE")] = None,
+    holds: Annotated[str, text("Fail unless this digest, noted before, is still there.", "DIGEST")] = "",
     as_json: Json = False,
 ) -> None:
     """Which version of a project served when, by which run, and whether the record is intact."""

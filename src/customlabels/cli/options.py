@@ -11,7 +11,7 @@ import typer
 
 from customlabels.cli.places import Place
 
-__all__ = ["Json", "Run", "Target", "anywhere", "at_an_endpoint"]
+__all__ = ["Json", "Run", "Target", "amount", "anywhere", "at_an_endpoint", "flag", "share", "text"]
 
 Command = Callable[..., None]
 
@@ -28,6 +28,26 @@ PIPELINE = {
     "stack_name": Annotated[str, typer.Option("--stack-name", help="AWS, the pipeline of this stack.")],
     "machine_arn": Annotated[str, typer.Option("--state-machine-arn", help="AWS, this state machine.")],
 }
+
+
+def text(help_text: str, metavar: str = "NAME") -> Any:
+    """An option with a word after it."""
+    return typer.Option(metavar=metavar, help=help_text)
+
+
+def flag(name: str, help_text: str) -> Any:
+    """An option that is there or not."""
+    return typer.Option(name, help=help_text)
+
+
+def share(help_text: str) -> Any:
+    """An option with a score after it, 0 to 1."""
+    return typer.Option(min=0, max=1, metavar="SCORE", help=help_text)
+
+
+def amount(help_text: str, metavar: str = "NUMBER", least: int = 0, most: int | None = None) -> Any:
+    """An option with a number after it."""
+    return typer.Option(min=least, max=most, metavar=metavar, help=help_text)
 
 
 def anywhere(command: Command) -> Command:

@@ -15,7 +15,7 @@ from customlabels.cli.durations import seconds_of
 from customlabels.cli.execution_commands import execution, verify
 from customlabels.cli.exits import AFTER_REFUSAL, WITHOUT_CREDENTIALS, Exit
 from customlabels.cli.ledger_commands import history, rollback
-from customlabels.cli.options import Json, Target
+from customlabels.cli.options import Json, Target, amount, flag, text
 from customlabels.cli.run_commands import approve, follow, plan, redrive, refuse, report, run, status, stop
 from customlabels.cli.serving_commands import export, promote, shadow, start
 from customlabels.errors import CustomLabelsError, InvalidInput
@@ -115,12 +115,9 @@ def detect(
     model: Target,
     images: Annotated[list[Path], typer.Argument(help="JPEG or PNG files.")],
     min_confidence: Annotated[
-        float | None,
-        typer.Option(min=0, max=100, metavar="PERCENT", help="Percent; default: each label's threshold."),
+        float | None, amount("Percent; default: each label's threshold.", "PERCENT", most=100)
     ] = None,
-    max_results: Annotated[
-        int | None, typer.Option(min=0, metavar="COUNT", help="At most this many labels an image.")
-    ] = None,
+    max_results: Annotated[int | None, amount("At most this many labels an image.", "COUNT")] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a running model for the labels of images."""
@@ -135,7 +132,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Every problem of the data at once, before anything costs time."""
-    from customlabels.cli.data import check_sources
+    from customlabels.cli.checking import check_sources
 
     raise typer.Exit(check_sources(sources, as_json=as_json))
 
@@ -145,7 +142,7 @@ def sample(
     name: Annotated[
         str, typer.Argument(help="digits (a label an image), labels (several an image) or boxes.")
     ],
-    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
+    to: Annotated[Path, text("The folder to make.", "DIR")],
     as_json: Json = False,
 ) -> None:
     """Write a data set to try things with."""
@@ -168,9 +165,9 @@ def serve(
         ),
     ] = None,
     idle_stop: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Stop models after so long without a request: 30m.")
+        str | None, text("Stop models after so long without a request: 30m.", "TIME")
     ] = None,
-    log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines, one a request too.")] = False,
+    log_json: Annotated[bool, flag("--log-json", "Log JSON lines, one a request too.")] = False,
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
 ) -> None:
     """Serve the API and the console in the foreground."""
@@ -190,7 +187,7 @@ def serve(
 @app.command()
 def down(as_json: Json = False) -> None:
     """End the server of this home, and say what it stopped."""
-    from customlabels.cli.looking import take_down
+    from customlabels.cli.stopping import take_down
 
     raise typer.Exit(take_down(as_json=as_json))
 
@@ -198,7 +195,7 @@ def down(as_json: Json = False) -> None:
 @app.command()
 def delete(
     project: Annotated[str, typer.Argument(help="The project's name.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
+    yes: Annotated[bool, flag("--yes", "Do not ask for the name again.")] = False,
     as_json: Json = False,
 ) -> None:
     """Delete a project with its versions and datasets; nothing of it comes back."""

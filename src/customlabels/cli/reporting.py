@@ -18,6 +18,7 @@ from customlabels.cli.data import OUTPUT_BUCKET
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.places import Elsewhere, Place, Reached
 from customlabels.cli.printing import say, show
+from customlabels.pipeline import Place as Results
 from customlabels.pipeline import place_of, report_text
 
 __all__ = ["show_report", "written_report"]
@@ -63,11 +64,23 @@ def _composed(reached: Reached, arn: str, *, as_json: bool) -> tuple[str, Path |
     """The text, and the file among the results on this machine."""
     if isinstance(reached, Elsewhere):
         place = place_of(lambda *call: _asked(reached, *call), arn)
-        return report_text(place, Objects(reached.s3), as_json=as_json), None
+        text = report_text(place, Objects(reached.s3), as_json=as_json)
+        if not as_json:
+            _put_beside(reached, place, text)
+        return text, None
     member = "ExecutionArn" if ":execution:" in arn else "ProjectVersionArn"
     told = reached.customlabels.get_report(**{member: arn, "Format": "JSON" if as_json else "HTML"})
     ours = told["Bucket"] == OUTPUT_BUCKET
     return told["Text"], reached.settings.output_folder / told["Key"] if ours else None
+
+
+def _put_beside(reached: Elsewhere, place: Results, text: str) -> None:
+    """Put the page where the run's `Report` says that it is; whoever may only read has it on this machine."""
+    bucket, key = place.beside("report.html")
+    try:
+        reached.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="text/html")
+    except (ClientError, BotoCoreError) as error:
+        say(f"not put at s3://{bucket}/{key}: {error}")
 
 
 def _written(text: str, file: Path) -> Path:

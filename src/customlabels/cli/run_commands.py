@@ -9,75 +9,49 @@ import typer
 
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.exits import UsageError
-from customlabels.cli.options import Json, Run, anywhere
+from customlabels.cli.options import Json, Run, amount, anywhere, flag, share, text
 from customlabels.cli.places import Place
 
 __all__ = ["approve", "follow", "plan", "redrive", "refuse", "report", "run", "status", "stop"]
 
-Detach = Annotated[bool, typer.Option("--detach", help="Return once the run is started.")]
+SRC, TIME = "SRC", "TIME"
+TRAINING_IMAGES = "Training images: folders, manifest, COCO, YOLO, VOC, CSV, s3://, ARN."
+BACKBONE = "Pretrained weights: what `backbone fetch` brought, or the folder of an earlier model."
 
 
-def _share(help_text: str) -> Any:
-    return typer.Option(min=0, max=1, metavar="SCORE", help=help_text)
-
-
-def _amount(help_text: str, metavar: str = "NUMBER") -> Any:
-    return typer.Option(min=0, metavar=metavar, help=help_text)
+Detach = Annotated[bool, flag("--detach", "Return once the run is started.")]
+Budget = Annotated[str, text("Training time, such as 90s or 10m.", TIME)]
+Better = Annotated[bool, flag("--better-than-deployed", "Better than the version in service.")]
+Approval = Annotated[bool, flag("--require-approval", "A person is asked before the start.")]
+NoSmokeTest = Annotated[bool, flag("--no-smoke-test", "Take over without asking about a test image.")]
 
 
 @anywhere
 def run(
-    train: Annotated[
-        str,
-        typer.Option(
-            metavar="SRC", help="Training images: folders, manifest, COCO, YOLO, VOC, CSV, s3://, ARN."
-        ),
-    ] = "",
-    test: Annotated[
-        str, typer.Option(metavar="SRC", help="Test images, in the same forms; on AWS ARNs.")
-    ] = "",
-    min_f1: Annotated[
-        float | None, _share("Deploy only if the F1 score is above this (default: 0.85).")
-    ] = None,
-    f1_lower_bound: Annotated[float | None, _share("... and its lower bound is above this.")] = None,
-    min_label_f1: Annotated[float | None, _share("Least F1 score of every label.")] = None,
-    min_label_precision: Annotated[float | None, _share("Least precision of every label.")] = None,
-    min_label_recall: Annotated[float | None, _share("Least recall of every label.")] = None,
-    min_test_images: Annotated[int | None, _amount("Least test images of every label.", "COUNT")] = None,
-    forbid_leakage: Annotated[
-        bool, typer.Option("--forbid-leakage", help="No test image in the training.")
-    ] = False,
-    better_than_deployed: Annotated[
-        bool, typer.Option("--better-than-deployed", help="Better than the version in service.")
-    ] = False,
-    deployed_margin: Annotated[float | None, _share("... or worse by less than this F1 score.")] = None,
-    max_latency_ms: Annotated[float | None, _amount("Longest answer.", "MILLISECONDS")] = None,
-    max_model_mb: Annotated[float | None, _amount("Largest model.", "MEGABYTES")] = None,
-    require_approval: Annotated[
-        bool, typer.Option("--require-approval", help="A person is asked before the start.")
-    ] = False,
-    approve_within: Annotated[
-        str, typer.Option(metavar="TIME", help="How long they have, such as 8h (default: three days).")
-    ] = "",
-    no_smoke_test: Annotated[
-        bool, typer.Option("--no-smoke-test", help="Take over without asking about a test image.")
-    ] = False,
-    project: Annotated[str, typer.Option(metavar="NAME", help="The project (default: from the data).")] = "",
-    name: Annotated[str, typer.Option(metavar="NAME", help="The run's name (default: the time).")] = "",
-    budget: Annotated[str, typer.Option(metavar="TIME", help="Training time, such as 90s or 10m.")] = "",
-    seed: Annotated[int | None, _amount("The same seed and data give the same model.")] = None,
-    min_units: Annotated[
-        int | None, typer.Option(min=1, metavar="COUNT", help="Processes that serve.")
-    ] = None,
-    max_units: Annotated[int | None, _amount("Most processes, under load.", "COUNT")] = None,
-    backbone: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|none|OWNER/NAME|FOLDER",
-            help="Pretrained weights: what `backbone fetch` brought, or the folder of an earlier model.",
-        ),
-    ] = "auto",
-    leave_out: Annotated[bool, typer.Option("--leave-out", help="Train without unusable images.")] = False,
+    train: Annotated[str, text(TRAINING_IMAGES, SRC)] = "",
+    test: Annotated[str, text("Test images, in the same forms; on AWS ARNs.", SRC)] = "",
+    min_f1: Annotated[float | None, share("Deploy only above this F1 score (default: 0.85).")] = None,
+    f1_lower_bound: Annotated[float | None, share("... and its lower bound is above this.")] = None,
+    min_label_f1: Annotated[float | None, share("Least F1 score of every label.")] = None,
+    min_label_precision: Annotated[float | None, share("Least precision of every label.")] = None,
+    min_label_recall: Annotated[float | None, share("Least recall of every label.")] = None,
+    min_test_images: Annotated[int | None, amount("Least test images of every label.", "COUNT")] = None,
+    forbid_leakage: Annotated[bool, flag("--forbid-leakage", "No test image in the training.")] = False,
+    better_than_deployed: Better = False,
+    deployed_margin: Annotated[float | None, share("... or worse by less than this F1 score.")] = None,
+    max_latency_ms: Annotated[float | None, amount("Longest answer.", "MILLISECONDS")] = None,
+    max_model_mb: Annotated[float | None, amount("Largest model.", "MEGABYTES")] = None,
+    require_approval: Approval = False,
+    approve_within: Annotated[str, text("How long they have, such as 8h (default: three days).", TIME)] = "",
+    no_smoke_test: NoSmokeTest = False,
+    project: Annotated[str, text("The project (default: from the data).")] = "",
+    name: Annotated[str, text("The run's name (default: the time).")] = "",
+    budget: Budget = "",
+    seed: Annotated[int | None, amount("The same seed and data give the same model.")] = None,
+    min_units: Annotated[int | None, amount("Processes that serve.", "COUNT", 1)] = None,
+    max_units: Annotated[int | None, amount("Most processes, under load.", "COUNT")] = None,
+    backbone: Annotated[str, text(BACKBONE, "auto|none|OWNER/NAME|FOLDER")] = "auto",
+    leave_out: Annotated[bool, flag("--leave-out", "Train without unusable images.")] = False,
     detach: Detach = False,
     *,
     place: Place,
@@ -112,8 +86,8 @@ def run(
 
 def plan(
     sources: Annotated[list[str] | None, typer.Argument(help="Training data, then test data.")] = None,
-    budget: Annotated[str, typer.Option(metavar="TIME", help="Training time, such as 90s or 10m.")] = "",
-    aws: Annotated[bool, typer.Option("--aws", help="On AWS: calls, permissions, money.")] = False,
+    budget: Budget = "",
+    aws: Annotated[bool, flag("--aws", "On AWS: calls, permissions, money.")] = False,
     as_json: Json = False,
 ) -> None:
     """What a run would do, take and cost, before anything starts."""
@@ -123,12 +97,7 @@ def plan(
 
 
 @anywhere
-def follow(
-    name: Run,
-    *,
-    place: Place,
-    as_json: Json = False,
-) -> None:
+def follow(name: Run, *, place: Place, as_json: Json = False) -> None:
     """Watch a run until it ends, or waits for a person."""
     from customlabels.cli.running import follow_run
 
@@ -151,10 +120,8 @@ def status(
 @anywhere
 def report(
     run: Annotated[str, typer.Argument(help="A run's name, or the ARN of an execution or a version.")],
-    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
-    to: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it (default: among the results).")
-    ] = None,
+    open_it: Annotated[bool, flag("--open", "Show it in the browser.")] = False,
+    to: Annotated[Path | None, text("Where to write it (default: among the results).", "FILE")] = None,
     *,
     place: Place,
     as_json: Json = False,
@@ -173,19 +140,13 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """Stop a run, or take a model out of service."""
-    from customlabels.cli.looking import stop_target
+    from customlabels.cli.stopping import stop_target
 
     raise typer.Exit(stop_target(target, place, as_json=as_json))
 
 
 @anywhere
-def redrive(
-    name: Run,
-    detach: Detach = False,
-    *,
-    place: Place,
-    as_json: Json = False,
-) -> None:
+def redrive(name: Run, detach: Detach = False, *, place: Place, as_json: Json = False) -> None:
     """Go on with a run that failed, timed out or was stopped."""
     from customlabels.cli.running import redrive_run
 
@@ -197,7 +158,7 @@ def approve(
     name: Run,
     comment: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
     override: Annotated[
-        bool, typer.Option("--override", help="Against a verdict of REJECTED or UNDECIDED; here only.")
+        bool, flag("--override", "Against a verdict of REJECTED or UNDECIDED; here only.")
     ] = False,
     reason: Annotated[str, typer.Option(help="Of --override: why; kept in the ledger.")] = "",
     *,

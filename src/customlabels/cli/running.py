@@ -25,13 +25,7 @@ from customlabels.cli.following import OPEN, execution_result, exit_after, follo
 from customlabels.cli.places import Place, Reached
 from customlabels.cli.printing import print_json, say
 from customlabels.cli.reporting import written_report
-from customlabels.pipeline import (
-    STATE_MACHINE_NAME,
-    RunInput,
-    definition,
-    local_substitutions,
-    poll_seconds,
-)
+from customlabels.pipeline import STATE_MACHINE_NAME, RunInput, definition, local_substitutions, poll_seconds
 from customlabels.settings import Settings
 
 __all__ = ["RunRequest", "follow_run", "redrive_run", "registered", "run_pipeline"]

@@ -7,44 +7,34 @@ from typing import Annotated
 
 import typer
 
-from customlabels.cli.options import Json, Target
+from customlabels.cli.options import Json, Target, amount, flag, text
 
 __all__ = ["export", "promote", "shadow", "start"]
 
 
 def start(
     model: Target,
-    units: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Processes that serve the model.")] = 1,
-    max_units: Annotated[
-        int, typer.Option(min=0, metavar="COUNT", help="Most of them, under load.", show_default=False)
-    ] = 0,
+    units: Annotated[int, amount("Processes that serve the model.", "COUNT", 1)] = 1,
+    max_units: Annotated[int | None, amount("Most of them, under load.", "COUNT")] = None,
     idle_stop: Annotated[
-        str, typer.Option(metavar="TIME", help="Stop after so long without a request, such as 30m; or off.")
+        str, text("Stop after so long without a request, such as 30m; or off.", "TIME")
     ] = "",
-    wake: Annotated[bool, typer.Option("--wake", help="Only sleep then; the next request wakes it.")] = False,
+    wake: Annotated[bool, flag("--wake", "Only sleep then; the next request wakes it.")] = False,
     as_json: Json = False,
 ) -> None:
     """Put a trained model into service."""
     from customlabels.cli.serving import start_model
 
-    raise typer.Exit(start_model(model, units, max_units, idle_stop, wake=wake, as_json=as_json))
+    raise typer.Exit(start_model(model, units, max_units or 0, idle_stop, wake=wake, as_json=as_json))
 
 
 def shadow(
     model: Target,
-    sample: Annotated[
-        float, typer.Option(min=0, max=100, metavar="PERCENT", help="Of the calls, put to it too, silently.")
-    ] = 10.0,
-    answer: Annotated[
-        float, typer.Option(min=0, max=100, metavar="PERCENT", help="Of the calls, answered by it.")
-    ] = 0.0,
-    compare: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="Comparisons before it is judged.")
-    ] = 100,
-    promote: Annotated[
-        bool, typer.Option("--promote", help="Promote it by itself once all rules are kept.")
-    ] = False,
-    end: Annotated[bool, typer.Option("--end", help="End the comparison.")] = False,
+    sample: Annotated[float, amount("Of the calls, put to it too, silently.", "PERCENT", most=100)] = 10.0,
+    answer: Annotated[float, amount("Of the calls, answered by it.", "PERCENT", most=100)] = 0.0,
+    compare: Annotated[int, amount("Comparisons before it is judged.", "COUNT", 1)] = 100,
+    promote: Annotated[bool, flag("--promote", "Promote it by itself once all rules are kept.")] = False,
+    end: Annotated[bool, flag("--end", "End the comparison.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare a model with the one in service, on its live calls; tell how it stands."""
@@ -61,9 +51,7 @@ def promote(model: Target, as_json: Json = False) -> None:
 
 
 def export(
-    model: Target,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
-    as_json: Json = False,
+    model: Target, to: Annotated[Path, text("The folder to make.", "DIR")], as_json: Json = False
 ) -> None:
     """Write a model that runs without this program: ONNX, labels, card, a server."""
     from customlabels.cli.serving import export_model

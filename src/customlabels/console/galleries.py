@@ -131,13 +131,13 @@ async def add_images(site: Site, request: Request) -> Response:
 async def _values(site: Site, request: Request) -> dict[str, Any]:
     ask, arn = site.ask(request), request.path_params["arn"]
     asked = {name: request.query_params[name] for name in FILTERS if request.query_params.get(name)}
-    described, labels, page = await asyncio.gather(
+    described, labels, page, siblings = await asyncio.gather(
         ask("rekognition", "DescribeDataset", {"DatasetArn": arn}),
         every(ask, "rekognition", "ListDatasetLabels", "DatasetLabelDescriptions", DatasetArn=arn),
         ask("rekognition", "ListDatasetEntries", _wanted(arn, asked)),
+        ask("rekognition", "DescribeProjects", {"ProjectNames": arn.split("/")[1:2] or ["-"]}),
     )
     token = page.get("NextToken")
-    siblings = await ask("rekognition", "DescribeProjects", {"ProjectNames": [arn.split("/")[1]]})
     return {
         "arn": arn,
         "asked": asked,

@@ -13,11 +13,17 @@ from typing import Any
 
 import orjson
 
-__all__ = ["Item", "Judged", "confusions", "curve"]
+from customlabels.evaluation import overlap
+
+__all__ = ["Cells", "Item", "Judged", "confusions", "curve"]
 
 TRAINING, EVALUATION = "rekognition-custom-labels-training-", "rekognition-custom-labels-evaluation"
 DETAILS = "rekognition-custom-labels-evaluation-details"
+SAME_PLACE = 0.5  # intersection over union
 Box = tuple[float, float, float, float]  # left, top, width, height in pixels
+
+
+Cells = dict[tuple[str, str], list[str]]
 
 
 @dataclass(frozen=True)
@@ -98,20 +104,48 @@ def curve(items: Sequence[Item], there: int) -> list[tuple[float, float]]:
     return points
 
 
-def confusions(judged: Judged, thresholds: Mapping[str, float]) -> dict[tuple[str, str], list[str]]:
+def confusions(judged: Judged, thresholds: Mapping[str, float]) -> Cells:
     """Images that carry one label and were given another, or the same, or none (""), by that pair.
 
     Another only counts where the image does not carry it: several labels of one image are no confusion.
+    Of boxes, the image of each: one that lies on nothing has the truth "".
     """
+    if judged.finds_boxes:
+        return _confused_boxes(judged, thresholds)
     found: dict[str, set[str]] = defaultdict(set)
     for item in judged.items:
         if item.is_found(thresholds.get(item.label, 1.0)):
             found[item.image].add(item.label)
-    cells: dict[tuple[str, str], list[str]] = defaultdict(list)
+    cells: Cells = defaultdict(list)
     for image, truth in judged.truth.items():
         carried = {label for label, _ in truth}
         for label in carried:
             said = (found[image] - carried) | ({label} & found[image])
             for other in said or {""}:
                 cells[label, other].append(image)
+    return cells
+
+
+def _confused_boxes(judged: Judged, thresholds: Mapping[str, float]) -> Cells:
+    """A wrong box is laid on the missed one under it, whatever its label; the surest chooses first."""
+    wrong: dict[str, list[Item]] = defaultdict(list)
+    missed: dict[str, list[Item]] = defaultdict(list)
+    cells: Cells = defaultdict(list)
+    for item in sorted(judged.items, key=lambda item: -item.score):
+        is_found = item.is_found(thresholds.get(item.label, 1.0))
+        if item.present and is_found:
+            cells[item.label, item.label].append(item.image)
+        elif item.present or is_found:
+            (missed if item.present else wrong)[item.image].append(item)
+    for image, items in wrong.items():
+        for item in items:
+            under = max(missed[image], key=lambda other: overlap(item.box, other.box), default=None)
+            if under is None or overlap(item.box, under.box) < SAME_PLACE:
+                cells["", item.label].append(image)
+            else:
+                missed[image].remove(under)
+                cells[under.label, item.label].append(image)
+    for image, items in missed.items():
+        for item in items:
+            cells[item.label, ""].append(image)
     return cells

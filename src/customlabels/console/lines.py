@@ -42,11 +42,7 @@ def new_line(source_ref: str, labels: Sequence[str], date: str) -> str:
 
 
 def relabelled(
-    line: str,
-    labels: Sequence[str],
-    boxes: Sequence[Sequence[Any]],
-    size: Sequence[float] | None,
-    date: str,
+    line: str, labels: Sequence[str], boxes: Sequence[Sequence[Any]], size: Sequence[float] | None, date: str
 ) -> str:
     """The line with these labels of the whole image and these boxes (label, left, top, width, height).
 

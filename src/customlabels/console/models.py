@@ -13,7 +13,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from customlabels.console.judging import Judged, confusions, curve
+from customlabels.console.judging import Cells, Judged, confusions, curve
 from customlabels.console.pictures import body_of
 from customlabels.console.site import Ask, Site, every, named
 from customlabels.drawing import Axis, Cell, Line, bare, line_chart, matrix_chart
@@ -40,16 +40,16 @@ async def model_page(site: Site, request: Request) -> Response:
         chosen = asked.get("label", "")
         if chosen not in thresholds:  # the one that errs most
             chosen = evaluation["Labels"][-1]["Label"] if thresholds else ""
-        cells = {} if judged.finds_boxes else confusions(judged, thresholds)
+        cells, noun = confusions(judged, thresholds), "boxes" if judged.finds_boxes else "images"
         cell = (asked.get("truth", ""), asked.get("found", ""))
         values |= {
             "chosen": chosen,
             "boxes": judged.finds_boxes,
             "curves": Markup(_curves(judged, thresholds, chosen)),  # noqa: S704 - our own drawing
-            "matrix": Markup(_matrix(cells, list(thresholds))) if cells else "",  # noqa: S704 - as above
+            "matrix": Markup(_matrix(cells, list(thresholds), noun)) if cells else "",  # noqa: S704 - as above
             "cell": cell if "truth" in asked else None,
-            "cell_images": cells.get(cell, [])[:CELL_IMAGES],
-            "cell_count": len(cells.get(cell, [])),
+            "cell_images": list(dict.fromkeys(cells.get(cell, [])))[:CELL_IMAGES],
+            "cell_said": _said(cells, noun, *cell),
         }
     return site.page(request, "model.html", **values)
 
@@ -171,7 +171,14 @@ def _lines(judged: Judged, thresholds: Mapping[str, float], shown: list[str]) ->
             yield Line(label, [(0.0, points[0][1]), *points], mark)
 
 
-def _matrix(cells: Mapping[tuple[str, str], list[str]], labels: list[str]) -> str:
+def _said(cells: Cells, noun: str, truth: str, found: str) -> str:
+    """A cell of the matrix in words."""
+    return (
+        f"{len(cells.get((truth, found), []))} {noun} of {truth or 'nothing'}, found as {found or 'nothing'}"
+    )
+
+
+def _matrix(cells: Cells, labels: list[str], noun: str) -> str:
     """Truth in rows, answers in columns; of many labels those that are confused most."""
     errors = dict.fromkeys(labels, 0)
     for (truth, found), images in cells.items():
@@ -179,15 +186,14 @@ def _matrix(cells: Mapping[tuple[str, str], list[str]], labels: list[str]) -> st
             errors[label] += len(images)
     shown = sorted(sorted(labels, key=lambda label: -errors[label])[:MATRIX_LABELS])
     columns = [*shown, ""]
-    totals = {
-        truth: sum(len(images) for (row, _), images in cells.items() if row == truth) for truth in shown
-    }
+    rows = columns if any(truth == "" for truth, _ in cells) else shown
+    totals = {truth: sum(len(images) for (row, _), images in cells.items() if row == truth) for truth in rows}
 
     def cell(truth: str, found: str) -> Cell:
         count = len(cells.get((truth, found), []))
-        said = f"{count} images of {truth}, found as {found or 'nothing'}"
         href = f"?{urlencode({'truth': truth, 'found': found})}#cell" if count else ""
-        return Cell(count / max(totals[truth], 1), str(count or ""), said, href)
+        return Cell(count / max(totals[truth], 1), str(count or ""), _said(cells, noun, truth, found), href)
 
-    drawn = [[cell(truth, found) for found in columns] for truth in shown]
-    return bare(matrix_chart("What was taken for what", shown, [*shown, "nothing"], drawn))
+    drawn = [[cell(truth, found) for found in columns] for truth in rows]
+    names = [*shown, "false"][: len(rows)]
+    return bare(matrix_chart("What was taken for what", names, [*shown, "missed"], drawn))

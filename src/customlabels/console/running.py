@@ -197,10 +197,7 @@ async def _version_of(ask: Ask, arn: str, journal: Journal) -> str:
 
 def _curves(training: dict[str, Any]) -> Iterator[str]:
     points = training.get("Curve", [])
-    for title, member in (
-        ("loss", "TrainLoss"),
-        ("F1", "ValidationF1"),
-    ):
+    for title, member in (("loss", "TrainLoss"), ("F1", "ValidationF1")):
         line = [(point["Seconds"], point[member]) for point in points if member in point]
         if len(line) > 1 and line[0][0] < line[-1][0]:
             highest = 1.0 if member == "ValidationF1" else max(y for _, y in line) * 1.05 or 1.0

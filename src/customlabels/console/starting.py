@@ -63,36 +63,25 @@ async def change_model(site: Site, request: Request) -> Response:
 async def _newest_runs(ask: Ask) -> list[dict[str, Any]]:
     """Runs of all state machines, newest first."""
     machines = await every(ask, "stepfunctions", "ListStateMachines", "stateMachines")
-    lists = await asyncio.gather(
-        *(
-            ask(
-                "stepfunctions",
-                "ListExecutions",
-                {"stateMachineArn": machine["stateMachineArn"], "maxResults": RUNS_SHOWN},
-            )
-            for machine in machines
-            if machine["type"] == "STANDARD"
-        )
-    )
-    runs = [run for answer in lists for run in answer["executions"]]
-    return sorted(runs, key=lambda run: float(run["startDate"]), reverse=True)[:RUNS_SHOWN]
+    wanted = [
+        {"stateMachineArn": machine["stateMachineArn"], "maxResults": RUNS_SHOWN}
+        for machine in machines
+        if machine["type"] == "STANDARD"
+    ]
+    lists = await asyncio.gather(*(ask("stepfunctions", "ListExecutions", each) for each in wanted))
+    return _newest(lists, "executions", "startDate")[:RUNS_SHOWN]
 
 
 async def _newest_models(ask: Ask) -> list[dict[str, Any]]:
     """Versions of all projects, newest first."""
     projects = await every(ask, "rekognition", "DescribeProjects", "ProjectDescriptions")
-    lists = await asyncio.gather(
-        *(
-            ask(
-                "rekognition",
-                "DescribeProjectVersions",
-                {"ProjectArn": project["ProjectArn"], "MaxResults": MODELS_SHOWN},
-            )
-            for project in projects
-        )
-    )
-    models = [model for answer in lists for model in answer["ProjectVersionDescriptions"]]
-    return sorted(models, key=lambda model: float(model["CreationTimestamp"]), reverse=True)[:MODELS_SHOWN]
+    wanted = [{"ProjectArn": project["ProjectArn"], "MaxResults": MODELS_SHOWN} for project in projects]
+    lists = await asyncio.gather(*(ask("rekognition", "DescribeProjectVersions", each) for each in wanted))
+    return _newest(lists, "ProjectVersionDescriptions", "CreationTimestamp")[:MODELS_SHOWN]
+
+
+def _newest(lists: list[dict[str, Any]], member: str, time: str) -> list[dict[str, Any]]:
+    return sorted((one for each in lists for one in each[member]), key=lambda one: -float(one[time]))
 
 
 async def _units(ask: Ask) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from customlabels.datasets.copies import DECODED_SIDE, Copies
 from customlabels.datasets.findings import Findings, Problem, Severity, SplitSummary
@@ -59,6 +59,13 @@ class _Split:
         self.problems.append(Problem(severity, self.name, None, rule, message, advice))
 
 
+class Images(Protocol):
+    """Where images are, as `storage.Objects`; raises StorageError."""
+
+    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
+        """All bytes; refused, unread, above the limit."""
+
+
 class _Seen(NamedTuple):
     """Where an image was seen."""
 
@@ -67,7 +74,7 @@ class _Seen(NamedTuple):
     line: int | None
 
 
-def check(sources: Sequence[Path], objects: Objects | None = None) -> Findings:
+def check(sources: Sequence[Path], objects: Images | None = None) -> Findings:
     """Look at training data (the first source) and test data (any others) as a training would.
 
     objects: where images with addresses of other buckets are; without it they are not looked at. Never
@@ -107,7 +114,7 @@ def check(sources: Sequence[Path], objects: Objects | None = None) -> Findings:
 # ---------------------------------------------------------------- lines and images
 
 
-def _read(split: _Split, others: Objects | None, copies: Copies, seen: dict[str, _Seen]) -> None:
+def _read(split: _Split, others: Images | None, copies: Copies, seen: dict[str, _Seen]) -> None:
     """Look at every line, and at the images in the source's own folder and, through `others`, elsewhere."""
     split.problems += split.source.problems
     own = bucket_name(split.source.root)
@@ -136,7 +143,7 @@ def _read(split: _Split, others: Objects | None, copies: Copies, seen: dict[str,
         split.add("warning", "unseen", message, "their addresses alone were checked")
 
 
-def _look_at(split: _Split, entry: Entry, objects: Objects, copies: Copies, seen: dict[str, _Seen]) -> None:
+def _look_at(split: _Split, entry: Entry, objects: Images, copies: Copies, seen: dict[str, _Seen]) -> None:
     """Count the entry if its image is usable, and say where the same image was before."""
     bucket, key = split_ref(entry.source_ref)
     file, line = split.source.place(entry.position)

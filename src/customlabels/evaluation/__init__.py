@@ -5,7 +5,7 @@ Throughout: scores are (images, labels) float, 0..1; truth is (images, labels) b
 A label, or a box, counts as found where its score is at least its threshold.
 """
 
-from customlabels.evaluation.boxes import Boxes, BoxPredictions, matches, overlaps
+from customlabels.evaluation.boxes import Boxes, BoxPredictions, matches, overlap, overlaps
 from customlabels.evaluation.comparing import Comparison, compared
 from customlabels.evaluation.counting import (
     Candidates,
@@ -79,6 +79,7 @@ __all__ = [
     "evaluate_test_tuned",
     "judge",
     "matches",
+    "overlap",
     "overlaps",
     "prediction_line",
     "read_recorded",

@@ -55,6 +55,12 @@ def overlaps(some: Floats, others: Floats) -> Floats:
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
+def overlap(one: Sequence[float] | None, other: Sequence[float] | None) -> float:
+    """The same of two boxes (left, top, width, height); 0 where one is none."""
+    pair = [np.array([[box[0], box[1], box[0] + box[2], box[1] + box[3]]]) for box in (one, other) if box]
+    return float(overlaps(*pair)[0, 0]) if len(pair) == 2 else 0.0
+
+
 def matches(found: Boxes, truth: Boxes) -> NDArray[np.int64]:
     """(k,) for each found box the true box that it finds, or -1. The outcome is the same at every threshold:
     whether a box matches depends on those of a higher score alone."""

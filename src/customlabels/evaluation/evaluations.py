@@ -164,6 +164,12 @@ class Evaluation:
         return tuple(figures.label for figures in self.by_label)
 
     @property
+    def counts(self) -> Counts:
+        """Those of each label: arrays (labels,)."""
+        names = ("true_positives", "false_positives", "false_negatives")
+        return Counts(*(np.array([getattr(each, name) for each in self.by_label]) for name in names))
+
+    @property
     def thresholds(self) -> tuple[float, ...]:
         """The cut of each label, 0..1."""
         return tuple(figures.threshold for figures in self.by_label)

@@ -234,7 +234,8 @@ def _leakage(evidence: Evidence, _rules: Mapping[str, float]) -> Outcome:
         sentence = "Whether test images were trained on is not known: the training left no list of them."
         return Outcome("ForbidLeakage", None, 0, "FAILS", sentence)
     count = len(leaked)
-    how = "" if evidence.by_content else " (told by their names alone: contents are compared in local runs)"
+    names = "told by their names alone: contents are compared in local runs"
+    how = f" ({'by bytes, and by a likeness of 0.95' if evidence.by_content else names})"
     if count:
         sentence = f"{count} test images are training images{how}: {_some(leaked)}."
         return Outcome("ForbidLeakage", count, 0, "FAILS", sentence, -count)

@@ -5,7 +5,7 @@ What arrives is not trusted: everything is bounded from the header, before a pix
 """
 
 from customlabels.images.headers import Header, ImageLimits, check_header
-from customlabels.images.likeness import Alike, alike, fingerprint
+from customlabels.images.likeness import Alike, alike, fingerprint, leaks
 from customlabels.images.pixels import decode, thumbnail, upright_size
 from customlabels.images.preparing import Preprocessing, prepared
 from customlabels.images.refusals import (
@@ -30,6 +30,7 @@ __all__ = [
     "check_header",
     "decode",
     "fingerprint",
+    "leaks",
     "prepared",
     "thumbnail",
     "upright_size",

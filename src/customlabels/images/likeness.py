@@ -11,26 +11,28 @@ of one outline are told apart. The threshold rises where all pictures of the set
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Alike", "alike", "fingerprint"]
+__all__ = ["Alike", "alike", "fingerprint", "leaks"]
 
 SIDE = 32  # pixels of the gray picture
 COLOURS = 4  # cells a side of the coarse colours
 COARSE, FINE, SHARP = 8, 16, 24  # pixels a side for the three sieves
 LEAST_COARSE = 0.65  # likeness that 99 of 100 crops reach in the first sieve
-MOST_CANDIDATES = 16  # of an image: the time is bounded by their number
+MOST_CANDIDATES, MOST_ORIGINALS = 16, 5  # of an image, of a test image: their number bounds the time
 # Steps by which a frame is moved, in hundredths of a side, and what a pair must have reached after each.
 MOVES = ((8, 0.3), (4, 0.5), (4, 0.6), (2, 0.75), (2, 0.8), (1, 0.85), (1, 0.0))
 SMALLEST_FRAME = 70  # hundredths of a side
 LEAST_LIKENESS = 0.9  # of near duplicates, by the measurement in docs/data.md
+LEAST_LEAKED = 0.95  # of a test image and a training image that one and the same picture must have made
 LEAST_SHARP = 0.84  # likeness in the third sieve: outlines alone reach less, crops nearly always more
 NEIGHBOURS = 5  # that many others as alike as these are not copies, but the kind of picture
+COPIES = 2  # of a test image among the training images; the next most like one is a picture of its kind
 LEAST_CONTRAST = 1.0  # levels; a picture of one colour is like any other
 COLOUR_DISTANCE = 30.0  # levels; a picture of other colours is another one
 ELEMENTS, BLOCK = 1 << 24, 4096  # numbers of the largest array; pairs that are fitted together
@@ -63,13 +65,47 @@ def alike(prints: NDArray[np.uint8]) -> list[Alike]:
     """
     if len(prints) < 2:
         return []
+    pairs, likeness, sound = _compared(prints, 0)
+    usual = float(np.median(_next_best(pairs, likeness, len(prints), NEIGHBOURS)))
+    return _told(pairs, likeness, sound & (likeness > max(LEAST_LIKENESS, 1 - (1 - usual) / 4)))
+
+
+def leaks(training: NDArray[np.uint8], test: NDArray[np.uint8]) -> list[Alike]:
+    """The pairs of a training image and a test image that are surely one picture, the most alike first.
+
+    training, test: (images, 1056)     second, of a pair: its place in `test`
+    A pair has to stand out from what else is like this test image, and from what is usual among these images.
+    """
+    if not (len(training) and len(test)):
+        return []
+    count = len(training)
+    pairs, likeness, sound = _compared(np.concatenate([training, test]), count)
+    others = _next_best(pairs, likeness, count + len(test), COPIES + 1)
+    usual = float(np.median(others[count:]))
+    least = np.maximum(1 - (1 - others[pairs.max(axis=1)]) / 3, max(LEAST_LEAKED, 1 - (1 - usual) / 6))
+    told = _told(pairs, likeness, sound & (likeness > least))
+    return [replace(pair, second=pair.second - count) for pair in told]
+
+
+def _compared(prints: NDArray[np.uint8], training: int) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_]]:
+    """Pairs, (pairs,) their likeness, and whether colours and a closer look agree with it."""
     gray = prints[:, : SIDE * SIDE].reshape(-1, SIDE, SIDE).astype(np.float32)
-    pairs, frames = _candidates(gray)
-    likeness, frames = _fitted(gray, pairs, frames)
+    pairs, frames = _candidates(gray, training)
+    likeness, fitted = _fitted(gray, pairs, frames)
+    # Where the whole of one was most like the other, either may be the larger one.
+    either = np.flatnonzero((frames == FRAMES[0]).all(axis=1))
+    turned, turned_frames = _fitted(gray, pairs[either, ::-1], frames[either])
+    better = turned > likeness[either]
+    at = either[better]
+    pairs[at], fitted[at], likeness[at] = pairs[at, ::-1], turned_frames[better], turned[better]
     colours = prints[:, SIDE * SIDE :].reshape(len(prints), 2, -1).astype(np.float32)
     apart = np.linalg.norm(colours[pairs[:, 0]] - colours[pairs[:, 1]], axis=1).mean(axis=1)
-    found = (likeness > _threshold(pairs, likeness, len(prints))) & (apart < COLOUR_DISTANCE)
-    found[found] = _sharp(gray, pairs[found], frames[found]) > LEAST_SHARP
+    sound = (likeness > LEAST_LIKENESS) & (apart < COLOUR_DISTANCE)
+    sound[sound] = _sharp(gray, pairs[sound], fitted[sound]) > LEAST_SHARP
+    return pairs, likeness, sound
+
+
+def _told(pairs: NDArray[np.intp], likeness: Floats, found: NDArray[np.bool_]) -> list[Alike]:
     told = [
         Alike(int(min(pair)), int(max(pair)), float(value))
         for pair, value in zip(pairs[found], likeness[found], strict=True)
@@ -77,15 +113,15 @@ def alike(prints: NDArray[np.uint8]) -> list[Alike]:
     return sorted(told, key=lambda pair: (-pair.likeness, pair.first, pair.second))
 
 
-def _threshold(pairs: NDArray[np.intp], likeness: Floats, images: int) -> float:
-    """Higher where an image of the set has several others that are nearly as alike: those are no copies."""
-    best = np.zeros((images, NEIGHBOURS), dtype=np.float32)
+def _next_best(pairs: NDArray[np.intp], likeness: Floats, images: int, rank: int) -> Floats:
+    """(images,) how like each one its `rank`th most like picture is: no copy, but the kind of picture."""
+    best = np.zeros((images, rank), dtype=np.float32)
     for pair, value in zip(pairs, likeness, strict=True):
         for image in pair:
             if value > best[image, 0]:
                 best[image, 0] = value
                 best[image].sort()
-    return max(LEAST_LIKENESS, 1 - (1 - float(np.median(best[:, 0]))) / 4)
+    return best[:, 0]
 
 
 # ---------------------------------------------------------------- parts of a picture, as matrices
@@ -129,14 +165,18 @@ FRAMES = np.array(
 )
 
 
-def _candidates(gray: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(pairs, 2): a picture of which a part looks like another one; and (pairs, 4): that part's frame."""
-    whole = _averages(0, 1, COARSE)
-    copies = _described(whole @ gray @ whole.T)
+def _candidates(gray: Floats, training: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(pairs, 2): a picture of which a part looks like another one; and (pairs, 4): that part's frame.
+
+    training: pictures of which pairs are made with the others only; 0: of all with all
+    """
+    asked, others = np.arange(training, len(gray)), np.arange(training or len(gray))
     best: dict[tuple[int, int], tuple[float, int, int, int]] = {}
-    size = max(1, ELEMENTS // len(gray))
-    for start in range(0, len(gray), size):
-        for row, column, value, frame in _best_of_block(gray[start : start + size], copies, start):
+    for part in np.array_split(asked, 1 + len(asked) * len(others) // ELEMENTS):
+        found = list(_best(gray, part, others, MOST_ORIGINALS if training else MOST_CANDIDATES))
+        if training:  # else either of a pair is the larger one in its turn
+            found += _best(gray, others, part, MOST_ORIGINALS, of_columns=True)
+        for value, row, column, frame in found:
             key = (row, column) if row < column else (column, row)
             if value > best.get(key, (0.0,))[0]:  # which of both is the part of the other shows here
                 best[key] = (value, row, column, frame)
@@ -144,24 +184,31 @@ def _candidates(gray: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return kept[:, :2], FRAMES[kept[:, 2]]
 
 
-def _best_of_block(gray: Floats, copies: Floats, start: int) -> Iterator[tuple[int, int, float, int]]:
-    """For each picture the pictures that are most like a part of it: both places, likeness, frame."""
-    parts = []
+def _best(
+    gray: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp], most: int, *, of_columns: bool = False
+) -> Iterator[tuple[float, int, int, int]]:
+    """Pairs of which a part of the first, a row, is like the second: likeness, both places, frame.
+
+    So many for each row among the columns, or for each column among the rows.
+    """
+    whole, parts = _averages(0, 1, COARSE), []
+    copies = _described(whole @ gray[columns] @ whole.T)
     for left, right, top, bottom in FRAMES / 100:
-        cells = _averages(top, bottom, COARSE) @ gray @ _averages(left, right, COARSE).T
+        cells = _averages(top, bottom, COARSE) @ gray[rows] @ _averages(left, right, COARSE).T
         parts.append(_described(cells))
     values = parts[0] @ copies.T
     for part in parts[1:]:
         np.maximum(values, part @ copies.T, out=values)
-    here = np.arange(len(gray))
-    values[here, start + here] = -1  # itself
-    most = min(MOST_CANDIDATES, len(copies))
-    columns = np.argpartition(values, -most, axis=1)[:, -most:]
-    rows, places = np.nonzero(np.take_along_axis(values, columns, axis=1) > LEAST_COARSE)
-    columns = columns[rows, places]
-    of_frames = np.stack([np.einsum("nd,nd->n", part[rows], copies[columns]) for part in parts])
-    for row, column, frame in zip(rows, columns, of_frames.argmax(axis=0), strict=True):
-        yield start + int(row), int(column), float(values[row, column]), int(frame)
+    values[rows[:, None] == columns] = -1  # itself
+    table = values.T if of_columns else values
+    most = min(most, table.shape[1])
+    picked = np.argpartition(table, -most, axis=1)[:, -most:]
+    at, places = np.nonzero(np.take_along_axis(table, picked, axis=1) > LEAST_COARSE)
+    chosen = (picked[at, places], at) if of_columns else (at, picked[at, places])
+    of_frames = np.stack([np.einsum("nd,nd->n", part[chosen[0]], copies[chosen[1]]) for part in parts])
+    told = zip(values[chosen], rows[chosen[0]], columns[chosen[1]], of_frames.argmax(axis=0), strict=True)
+    for value, row, column, frame in told:
+        yield float(value), int(row), int(column), int(frame)
 
 
 # ---------------------------------------------------------------- the second sieve

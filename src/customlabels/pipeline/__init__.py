@@ -7,7 +7,7 @@ it too.
 """
 
 from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
-from customlabels.pipeline.reports import place_of, report_text
+from customlabels.pipeline.reports import Place, place_of, report_text
 from customlabels.pipeline.runs import (
     Decision,
     RunInput,
@@ -37,6 +37,7 @@ __all__ = [
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
     "Decision",
+    "Place",
     "Rehearsal",
     "RunInput",
     "RunResult",

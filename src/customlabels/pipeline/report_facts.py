@@ -6,32 +6,19 @@ Pure: evidence in, facts out. The HTML page is made of these facts and of pictur
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from customlabels.evaluation import (
-    NOTHING,
-    Boxes,
-    BoxPredictions,
-    Counts,
-    Evaluation,
-    Predictions,
-    Recorded,
-    curve,
-    suspects,
-)
+from customlabels.evaluation import Boxes, BoxPredictions, Evaluation, Interval, Recorded, curve
+from customlabels.pipeline.report_advice import doubtful, ways_to_pass
 from customlabels.pipeline.report_evidence import Evidence
-from customlabels.pipeline.report_mistakes import Mistake, confusions, mistakes, repairs
+from customlabels.pipeline.report_mistakes import Mistake, confusions, mistakes
 
 __all__ = ["facts"]
 
-WORST, PAIRS, SUSPECTS, PAIR_IMAGES, CURVE_POINTS, MOST_BOXES = 12, 150, 24, 12, 60, 50
-EARLY_IMAGES = 4.0  # times as many: more than this are not asked for
-NEEDS = 12
-WEAK = 0.5  # mean F1 on held-out images: who knows less should not doubt others
+WORST, PAIRS, PAIR_IMAGES, CURVE_POINTS, MOST_BOXES = 12, 150, 12, 60, 50
 VERSION = 1
 
 
@@ -41,14 +28,14 @@ def facts(found: Evidence) -> dict[str, Any]:
     evaluation = tested.evaluation() if tested is not None and len(tested.source_refs) else None
     told: dict[str, Any] = {"Version": VERSION, "Run": _run(found), "Verdict": _verdict(found, evaluation)}
     if tested is not None and evaluation is not None:
-        wrong, doubts = mistakes(tested), _suspects(found.training)
+        wrong, doubts = mistakes(tested), doubtful(found.training)
         told |= {
             "Figures": _figures(found, evaluation),
             "Labels": list(_labels(found, evaluation)),
             "Curves": list(_curves(tested, evaluation, found.measured.get("Curves", {}))),
             "Confusions": _confusions(tested, evaluation, wrong),
             "Mistakes": _worst(tested, wrong),
-            "WaysToPass": _ways(found, evaluation, wrong, doubts),
+            "WaysToPass": ways_to_pass(found, evaluation, wrong, doubts),
             "Digests": {"test set": tested.digest},
         }
         if doubts:
@@ -114,10 +101,7 @@ def _one_rule(found: Evidence, evaluation: Evaluation | None) -> list[dict[str, 
         "Outcome": "PASSES" if value > bound else "FAILS",
     }
     if evaluation is not None:
-        rule |= {
-            "Interval": [evaluation.f1_interval.low, evaluation.f1_interval.high],
-            "Split": evaluation.split,
-        }
+        rule |= {"Interval": _ends(evaluation.f1_interval), "Split": evaluation.split}
     return [rule]
 
 
@@ -127,7 +111,7 @@ def _figures(found: Evidence, evaluation: Evaluation) -> dict[str, Any]:
         "Protocol": evaluation.protocol,
         "Images": evaluation.images,
         "F1Score": evaluation.f1,
-        "F1Interval": [evaluation.f1_interval.low, evaluation.f1_interval.high],
+        "F1Interval": _ends(evaluation.f1_interval),
         "Precision": evaluation.precision,
         "Recall": evaluation.recall,
         "PooledF1Score": evaluation.pooled_f1,
@@ -142,9 +126,7 @@ def _figures(found: Evidence, evaluation: Evaluation) -> dict[str, Any]:
         )
     ours = found.summary.get("CustomLabels", {})
     if "TestTuned" in ours:
-        told["TestTuned"] = {
-            name: ours["TestTuned"][name] for name in ("F1Score", "F1ScoreInterval", "Split")
-        }
+        told["TestTuned"] = _given(ours["TestTuned"], "F1Score", "F1ScoreInterval", "Split")
     if validation := found.training.get("Metrics", {}).get("validation"):
         told["HeldOut"] = {
             "Split": found.training["OutOfFold"]["Split"],
@@ -163,25 +145,35 @@ def _summary_figures(found: Evidence) -> dict[str, Any]:
     }
 
 
+LABEL_FIGURES = {
+    "Label": "label",
+    "TestImages": "images",
+    "Right": "true_positives",
+    "Wrong": "false_positives",
+    "Missed": "false_negatives",
+    "Precision": "precision",
+    "Recall": "recall",
+    "F1Score": "f1",
+    "AveragePrecision": "average_precision",
+    "Threshold": "threshold",
+}
+LABEL_INTERVALS = {
+    "PrecisionInterval": "precision_interval",
+    "RecallInterval": "recall_interval",
+    "F1Interval": "f1_interval",
+}
+
+
 def _labels(found: Evidence, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """Weakest first."""
     for each in sorted(evaluation.by_label, key=lambda each: each.f1):
-        yield {
-            "Label": each.label,
-            "TrainingImages": found.training_images.get(each.label),
-            "TestImages": each.images,
-            "Right": each.true_positives,
-            "Wrong": each.false_positives,
-            "Missed": each.false_negatives,
-            "Precision": each.precision,
-            "PrecisionInterval": [each.precision_interval.low, each.precision_interval.high],
-            "Recall": each.recall,
-            "RecallInterval": [each.recall_interval.low, each.recall_interval.high],
-            "F1Score": each.f1,
-            "F1Interval": [each.f1_interval.low, each.f1_interval.high],
-            "AveragePrecision": each.average_precision,
-            "Threshold": each.threshold,
-        }
+        told = {name: getattr(each, figure) for name, figure in LABEL_FIGURES.items()}
+        told |= {name: _ends(getattr(each, figure)) for name, figure in LABEL_INTERVALS.items()}
+        yield told | {"TrainingImages": found.training_images.get(each.label)}
+
+
+def _ends(interval: Interval) -> list[float]:
+    return [interval.low, interval.high]
 
 
 def _curves(
@@ -215,19 +207,15 @@ def _thinned(recall: Any, precision: Any) -> list[list[float]]:
     return [[round(float(recall[at]), 4), round(float(precision[at]), 4)] for at in kept]
 
 
-def _counts(evaluation: Evaluation) -> Counts:
-    names = ("true_positives", "false_positives", "false_negatives")
-    return Counts(*(np.array([getattr(each, name) for each in evaluation.by_label]) for name in names))
-
-
 def _confusions(tested: Recorded, evaluation: Evaluation, wrong: Sequence[Mistake]) -> dict[str, Any]:
-    told, labels = confusions(_counts(evaluation), wrong), evaluation.labels
+    told, labels = confusions(evaluation.counts, wrong), evaluation.labels
+    names = [*labels, None]  # NOTHING is the last one
     pairs = sorted(told.wrong.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return {
         "Right": dict(zip(labels, told.right, strict=True)),
         "Wanted": dict(zip(labels, told.wanted, strict=True)),
         "Pairs": [
-            {"Truth": _name(labels, truth), "Found": _name(labels, found), "Count": len(images)}
+            {"Truth": names[truth], "Found": names[found], "Count": len(images)}
             | {"Images": [tested.source_refs[image] for image in dict.fromkeys(images)][:PAIR_IMAGES]}
             for (truth, found), images in pairs[:PAIRS]
         ],
@@ -256,12 +244,12 @@ def _mistake(tested: Recorded, each: Mistake) -> dict[str, Any]:
         "Label": labels[each.label],
         "Score": round(each.score, 4),
         "Threshold": round(float(tested.thresholds[each.label]), 4),
-        "Instead": _name(labels, each.instead),
+        "Instead": [*labels, None][each.instead],  # NOTHING is the last one
     }
     if isinstance(said, BoxPredictions):
         kept = said.found[each.image].scores >= tested.thresholds[said.found[each.image].labels]
         told["Box"] = [round(side, 4) for side in each.corners]
-        told["TrueBoxes"] = _boxes(said.truth[each.image], np.ones(len(said.truth[each.image]), dtype=bool))
+        told["TrueBoxes"] = _boxes(said.truth[each.image], slice(None))
         told["FoundBoxes"] = _boxes(said.found[each.image], kept)
     else:
         found = said.scores[each.image] >= tested.thresholds
@@ -272,100 +260,6 @@ def _mistake(tested: Recorded, each: Mistake) -> dict[str, Any]:
 
 def _boxes(boxes: Boxes, kept: Any) -> list[list[float]]:
     return [[round(float(side), 4) for side in corners] for corners in boxes.corners[kept][:MOST_BOXES]]
-
-
-def _name(labels: Sequence[str], at: int) -> str | None:
-    return None if at == NOTHING else labels[at]
-
-
-def _suspects(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Probable label errors among the training images that were held out; empty where nobody can tell."""
-    if not training or training["Metrics"]["validation"]["f1"] < WEAK:
-        return {}
-    labels, kept = training["Labels"], training["OutOfFold"]["Kept"]
-    said: Predictions | BoxPredictions
-    if training["Kind"] == "boxes":
-        found, true = ([_read_boxes(each[side]) for each in kept] for side in ("Found", "Truth"))
-        said = BoxPredictions(labels, found, true)
-    else:
-        truth = np.zeros((len(kept), len(labels)), dtype=bool)
-        for row, each in enumerate(kept):
-            truth[row, each["Truth"]] = True
-        scores = np.array([each["Scores"] for each in kept], dtype=np.float64).reshape(-1, len(labels))
-        said = Predictions(labels, scores, truth)
-    doubted = suspects(said, single=training["Kind"] == "single-label")
-    by_label = Counter(_name(labels, each.given) or _name(labels, each.likely) for each in doubted)
-    return {
-        "Split": training["OutOfFold"]["Split"],
-        "Examined": len(kept),
-        "Of": training["Training"]["training_images"],
-        "Count": len(doubted),
-        "ByLabel": dict(by_label),
-        "Suspects": [
-            {"Image": kept[each.image]["Image"], "Doubt": round(each.doubt, 4)}
-            | {"Given": _name(labels, each.given), "Likely": _name(labels, each.likely)}
-            | ({"Box": [round(side, 4) for side in each.corners]} if each.corners else {})
-            for each in doubted[:SUSPECTS]
-        ],
-    }
-
-
-def _read_boxes(told: Sequence[Sequence[float]]) -> Boxes:
-    rows = np.array(told, dtype=np.float64).reshape(-1, 6)
-    return Boxes(rows[:, 0].astype(np.int64), rows[:, 2:], rows[:, 1])
-
-
-def _ways(
-    found: Evidence, evaluation: Evaluation, wrong: Sequence[Mistake], doubts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What would have to be right for the F1 score to pass, and what each weak label lacks."""
-    bound = found.decision.get("F1Threshold")
-    if bound is None:
-        return {}
-    counts = _counts(evaluation)
-    chosen = repairs(counts, float(bound))
-    told: dict[str, Any] = {"Bound": bound, "Mistakes": len(wrong)}
-    if chosen is None:
-        return told | {"Repairs": None}
-    fixed = Counter(chosen)
-    labels, typical = evaluation.labels, _middle(found.training_images.values())
-    told["Repairs"] = len(chosen)
-    needs = []
-    for label in dict.fromkeys(at for at, _missed in chosen):
-        figures, name = evaluation.by_label[label], labels[label]
-        missed, surplus = fixed[label, True], fixed[label, False]
-        mine = found.training_images.get(name)
-        others = Counter(
-            _name(labels, each.instead) for each in wrong if each.label == label and each.instead != NOTHING
-        )
-        needs.append(
-            {
-                "Label": name,
-                "Missed": missed,
-                "Wrong": surplus,
-                "Lacks": "recall" if figures.recall <= figures.precision else "precision",
-                "ConfusedWith": [other for other, _ in others.most_common(3)],
-                "Suspects": doubts.get("ByLabel", {}).get(name, 0),
-                "TrainingImages": mine,
-                "Typical": typical,
-                "MoreImages": _more_images(
-                    mine, figures.false_negatives + figures.false_positives, missed + surplus
-                ),
-            }
-        )
-    return told | {"Needs": needs[:NEEDS], "MoreNeeds": max(0, len(needs) - NEEDS)}
-
-
-def _more_images(images: int | None, mistakes_now: int, repaired: int) -> int | None:
-    """Training images to add, if mistakes fall with the root of their number; None: will not do."""
-    left = mistakes_now - repaired
-    if not images or left <= 0 or (mistakes_now / left) ** 2 > EARLY_IMAGES:
-        return None
-    return int(np.ceil(images * ((mistakes_now / left) ** 2 - 1)))
-
-
-def _middle(numbers: Any) -> int:
-    return int(np.median(list(numbers))) if numbers else 0
 
 
 def _training(found: Evidence, digests: Mapping[str, str]) -> dict[str, Any]:

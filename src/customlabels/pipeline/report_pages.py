@@ -25,7 +25,6 @@ PICTURE_BYTES = 1_000_000
 MATRIX_LABELS, CURVE_LABELS, CHART_LABELS = 24, 5, 30
 PAIR_PICTURES, PICTURED_PAIRS = 3, 10
 NOTHING_FOUND, NOTHING_THERE = "(nothing)", "(not there)"
-SHARES = Axis("recall (test set)", 0, 1), Axis("precision", 0, 1)
 
 
 def page(facts: Mapping[str, Any], reader: Reader) -> str:
@@ -89,7 +88,7 @@ def _said(rule: str) -> str:
 
 
 def _file_name(reference: str) -> str:
-    return reference.rsplit("/", 1)[-1]
+    return "/".join(reference.split("/")[3:][-2:])  # folders are labels, or parts, mostly
 
 
 def _charts(facts: Mapping[str, Any]) -> dict[str, Markup]:
@@ -128,7 +127,9 @@ def _curve_chart(facts: Mapping[str, Any]) -> str:
     lines = [
         Line(name, told[name]["Points"], tuple(told[name]["At"])) for name in weakest if told[name]["Points"]
     ]
-    return line_chart("Precision over recall of the weakest labels", lines, *SHARES) if lines else ""
+    of = f" of {lines[0].name}" if len(lines) == 1 else ""  # one line has no legend
+    axes = Axis(f"recall (test set){of}", 0, 1), Axis("precision", 0, 1)
+    return line_chart("Precision over recall of the weakest labels", lines, *axes) if lines else ""
 
 
 def _shown_labels(facts: Mapping[str, Any]) -> list[str]:
@@ -200,7 +201,7 @@ def _loss(facts: Mapping[str, Any]) -> str:
         return ""
     most = max(loss for line in lines for _step, loss in line.points)
     return line_chart(
-        "Loss while learning", lines, _steps(lines), Axis("loss (training images)", 0, max(most, 1e-6))
+        "Loss while learning", lines, _steps(lines), Axis("loss (training images)", 0, max(1.05 * most, 1e-6))
     )
 
 

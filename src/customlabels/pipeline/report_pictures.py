@@ -16,7 +16,7 @@ __all__ = ["Album", "Picture"]
 
 LIMITS = ImageLimits()
 SMALL = ImageLimits(min_side=1, max_aspect=LIMITS.max_aspect * 2)  # of what was made small here
-MOST, LONGEST = 72, 200  # pictures; pixels of the longer side
+MOST, LONGEST = 84, 200  # pictures; pixels of the longer side
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from customlabels.pipeline.report_places import Place, place_of
 if TYPE_CHECKING:
     from customlabels.pipeline.report_evidence import Reader
 
-__all__ = ["place_of", "report_text"]
+__all__ = ["Place", "place_of", "report_text"]
 
 
 def report_text(place: Place, reader: Reader, *, as_json: bool = False) -> str:

@@ -1,6 +1,6 @@
 """A unit as the supervisor sees it: a child process, a socket to it, and the end of its standard error.
 
-Layer: serving.
+Layer: serving. Images go through memory that both share: one copy in, one out, whatever a socket holds.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from customlabels.serving.frames import HEAD_SIZE, BrokenFrame, frame_start, lengths
 from customlabels.serving.refusals import StartFailed, StartKilled
 
 __all__ = ["Unit", "UnitDied"]
@@ -22,6 +22,7 @@ START_SECONDS = 120.0  # a large model on a busy machine; beyond it something ha
 ANSWER_SECONDS = 60.0  # a unit needs milliseconds; one that hangs is replaced
 END_SECONDS = 5.0
 LAST_WORDS = 2000  # bytes of standard error that are kept
+LONGEST_LINE = 1 << 20  # bytes of an answer, before it is believed
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -38,9 +39,13 @@ class Unit:
     """One running child process; made by `open`, ended by `end`."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        process: asyncio.subprocess.Process,
+        memory: BinaryIO,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
-        self._process, self._reader, self._writer = process, reader, writer
+        self._process, self._memory, self._reader, self._writer = process, memory, reader, writer
         self._said = b""
         self._listening = asyncio.create_task(self._listen())
         self.gone = asyncio.create_task(process.wait())
@@ -57,17 +62,20 @@ class Unit:
         Raises StartFailed with the reason; then, or when cancelled, no process is left.
         """
         try:
+            memory = _shared_memory()
             ours, theirs = socket.socketpair()
         except OSError as error:
             raise StartFailed(f"no process could be started: {error}") from error
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        making = asyncio.ensure_future(_started(theirs.fileno(), folder))
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LONGEST_LINE)
+        making = asyncio.ensure_future(_started(theirs.fileno(), memory.fileno(), folder))
         try:
-            unit = cls(await asyncio.shield(making), reader, writer)
+            unit = cls(await asyncio.shield(making), memory, reader, writer)
         except OSError as error:
+            memory.close()
             writer.close()
             raise StartFailed(f"no process could be started: {error}") from error
         except BaseException:
+            memory.close()
             writer.close()
             process = await making  # of which nobody else would know
             process.kill()
@@ -91,21 +99,25 @@ class Unit:
 
     async def ask(self, request: Mapping[str, Any], image: bytes) -> dict[str, Any]:
         """Send a request and wait for its answer; raises UnitDied. One at a time: the caller sees to that."""
+        try:
+            written = os.pwrite(self._memory.fileno(), image, 0)
+        except OSError:
+            written = 0
+        if written < len(image):
+            raise UnitDied(f"there is no memory for an image of {len(image)} bytes")
         with contextlib.suppress(ConnectionError):  # the receiving side tells, with the last words
-            self._writer.writelines([frame_start(request, len(image)), image])
-            await self._writer.drain()
+            self._writer.write(json.dumps({**request, "bytes": len(image)}).encode() + b"\n")
         return await self._receive(ANSWER_SECONDS)
 
     async def _receive(self, seconds: float) -> dict[str, Any]:
         try:
             async with asyncio.timeout(seconds):
-                text, _ = lengths(await self._reader.readexactly(HEAD_SIZE))
-                message: dict[str, Any] = json.loads(await self._reader.readexactly(text))
+                message: dict[str, Any] = json.loads(await self._reader.readuntil(b"\n"))
                 return message
         except TimeoutError as error:
             self._kill()
             raise UnitDied(f"no answer within {seconds:g} s") from error
-        except (asyncio.IncompleteReadError, ConnectionError, BrokenFrame, ValueError) as error:
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError) as error:
             # A moment for its traceback and its own exit status.
             ended, _ = await asyncio.wait({self.gone}, timeout=1.0)
             killed = bool(ended) and self.gone.result() < 0
@@ -119,6 +131,7 @@ class Unit:
         """Let the process end by closing its socket, then by force; returns when it is gone."""
         self._writer.close()
         await self._wait_then_kill(END_SECONDS)
+        self._memory.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 
@@ -138,13 +151,20 @@ class Unit:
             self._said = (self._said + some)[-LAST_WORDS:]
 
 
-async def _started(connection: int, folder: Path) -> asyncio.subprocess.Process:
+def _shared_memory() -> BinaryIO:
+    """A file without a name or a disk under it, where the system has such files."""
+    made = getattr(os, "memfd_create", None)
+    return open(made("image"), "w+b", buffering=0) if made else tempfile.TemporaryFile(buffering=0)
+
+
+async def _started(connection: int, memory: int, folder: Path) -> asyncio.subprocess.Process:
+    command = (sys.executable, "-m", "customlabels.serving.unit", str(connection), str(memory), str(folder))
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "customlabels.serving.unit", str(connection), str(folder)),
+        *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        pass_fds=(connection,),
+        pass_fds=(connection, memory),
         start_new_session=True,  # signals of the terminal go to the server alone
         env={**os.environ, **ONE_THREAD},
     )

@@ -11,9 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from customlabels.evaluation import overlaps
+from customlabels.evaluation import overlap
 from customlabels.images import ImageError
 from customlabels.inference import Found
 from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded
@@ -98,19 +96,15 @@ def differ(ours: list[Found], theirs: list[Found]) -> bool:
     for found in ours:
         if found.box is None:
             continue
-        same = [other for other in left if other.name == found.name and _over(found, other) >= SAME_PLACE]
+        same = [
+            other
+            for other in left
+            if other.name == found.name and overlap(found.box, other.box) >= SAME_PLACE
+        ]
         if not same:
             return True
-        left.remove(max(same, key=lambda other: _over(found, other)))
+        left.remove(max(same, key=lambda other: overlap(found.box, other.box)))
     return False
-
-
-def _over(one: Found, other: Found) -> float:
-    corners = [
-        np.array([[left, top, left + width, top + height]])
-        for left, top, width, height in (found.box for found in (one, other) if found.box)
-    ]
-    return float(overlaps(*corners)[0, 0])
 
 
 class Shadow:

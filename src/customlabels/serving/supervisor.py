@@ -29,9 +29,7 @@ class Supervisor:
     """
 
     def __init__(
-        self,
-        on_failed: Callable[[str, str], None],
-        on_idle: Callable[[str], None] | None = None,
+        self, on_failed: Callable[[str, str], None], on_idle: Callable[[str], None] | None = None
     ) -> None:
         self._on_failed, self._on_idle = on_failed, on_idle or (lambda _version: None)
         self._versions: dict[str, Version] = {}

@@ -1,15 +1,18 @@
-"""One inference unit: `python -m customlabels.serving.unit SOCKET FOLDER`, started by the supervisor.
+"""One inference unit: `python -m customlabels.serving.unit SOCKET MEMORY FOLDER`, started by the supervisor.
 
 Layer: serving. It loads the model, answers an image of its own drawing, says that it is ready, then answers
 one request at a time, in order, until the socket closes. An image that cannot be used is answered with its
 error; anything unforeseen ends the process with a traceback, and the supervisor starts another.
 
-Messages (see `frames`):
-    to us    {"min_confidence": number | null, "max_results": number | null} + image
+Messages, a JSON object a line, so that nothing that is read can become code:
+    to us    {"min_confidence": number | null, "max_results": number | null, "bytes": of the image in MEMORY}
     from us  {"ready": true} | {"failed": text}, once; then {"found": [[name, confidence, box or null], ...]}
              or {"error": [name of the error, text]}
 """
 
+import gc
+import json
+import os
 import signal
 import socket
 import sys
@@ -21,10 +24,9 @@ from PIL import Image
 
 from customlabels.errors import CustomLabelsError
 from customlabels.inference import Predictor, detect
-from customlabels.serving.frames import frame_start, read_frame
 
 
-def main(connection: str, folder: str) -> int:
+def main(connection: str, memory: str, folder: str) -> int:
     """Serve until the other side is gone; 1 if the model could not be loaded."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the server
     with socket.socket(fileno=int(connection)) as link, link.makefile("rb") as requests:
@@ -34,9 +36,11 @@ def main(connection: str, folder: str) -> int:
         except CustomLabelsError as error:
             _send(link, {"failed": str(error)})
             return 1
+        gc.freeze()  # what is there by now stays; to look through it again would hold up an answer
         _send(link, {"ready": True})
-        while (frame := read_frame(requests)) is not None:
-            _send(link, _answer(predictor, *frame))
+        while (line := requests.readline()).endswith(b"\n"):
+            request = json.loads(line)
+            _send(link, _answer(predictor, request, os.pread(int(memory), request["bytes"], 0)))
     return 0
 
 
@@ -56,14 +60,11 @@ def _drawn_image() -> bytes:
 
 
 def _send(link: socket.socket, message: dict[str, Any]) -> None:
-    link.sendall(frame_start(message))
+    link.sendall(json.dumps(message).encode() + b"\n")
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(*sys.argv[1:]))
-    except (
-        BrokenPipeError,
-        ConnectionResetError,
-    ):  # the server died while we answered
+    except (BrokenPipeError, ConnectionResetError):  # the server died while we answered
         sys.exit(0)

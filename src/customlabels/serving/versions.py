@@ -173,6 +173,7 @@ class Version:
     async def _follow_traffic(self, keepers: asyncio.TaskGroup) -> None:
         """Add units or take some away, as the traffic asks for; tell while nobody has asked for too long."""
         loop, cores, terms = asyncio.get_running_loop(), len(os.sched_getaffinity(0)), self._terms
+        most_idle = terms.idle_seconds
         while True:
             self._woken.clear()
             in_flight, idle = len(self._open), loop.time() - self._traffic.asked_at
@@ -188,15 +189,10 @@ class Version:
                 if free is None or (wanted and len(up) == 1):
                     break
                 await self._take_away(free)
-            if (
-                terms.idle_seconds is not None
-                and idle >= terms.idle_seconds
-                and not (terms.wake or in_flight)
-            ):
+            if most_idle is not None and idle >= most_idle and not (terms.wake or in_flight):
                 self._on_idle()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._woken.wait()
+                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
 
     async def _keep(self, slot: Slot) -> None:
         while True:
@@ -206,7 +202,7 @@ class Version:
                 slot.unit = None
             await asyncio.sleep(backoff_seconds(slot.failures))
             try:
-                await self._fill(slot)
+                slot.unit = await Unit.open(self._folder)
             except StartFailed as failure:
                 log.warning("a new unit of %s did not come up: %s", self._name, failure)
                 slot.failures = min(slot.failures + 1, FAILED_STARTS)
@@ -229,15 +225,14 @@ class Version:
 
     async def _fill_first(self, slot: Slot) -> None:
         """The first unit of a slot: one that is killed while it starts is replaced as later ones are."""
-        for _ in range(FAILED_STARTS - 1):
+        failed = 0
+        while slot.unit is None:
             try:
-                return await self._fill(slot)
+                slot.unit = await Unit.open(self._folder)
             except StartKilled as failure:
                 log.warning("a first unit of %s did not come up: %s", self._name, failure)
-        await self._fill(slot)
-
-    async def _fill(self, slot: Slot) -> None:
-        slot.unit = await Unit.open(self._folder)
+                if (failed := failed + 1) == FAILED_STARTS:
+                    raise
 
     def _none_up(self) -> bool:
         return all(slot.unit is None for slot in self._slots)
@@ -265,6 +260,10 @@ class Version:
 
     async def _next(self, unit: Unit) -> Request | None:
         """The next request, or None when the unit is gone."""
+        if not (self._queue.empty() or unit.gone.done()):
+            return (
+                self._queue.get_nowait()
+            )  # at once: each turn of the loop would leave the unit without work
         taking = asyncio.create_task(self._queue.get())
         try:
             await asyncio.wait({taking, unit.gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -296,7 +295,6 @@ class Version:
                 answer.set_exception(refusal)
 
     async def _end_units(self) -> None:
-        units = [slot.unit for slot in self._slots if slot.unit is not None]
-        await asyncio.gather(*(unit.end() for unit in units))
+        await asyncio.gather(*(slot.unit.end() for slot in self._slots if slot.unit is not None))
         for slot in self._slots:
             slot.unit = None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "probabilities", "surprise", "temperature_for"]
+__all__ = ["blended", "probabilities", "surprise", "temperature_for", "weight_for"]
 
 # Without a bound, images that are all right would ask for scores of only 0 and 1.
 COLDEST, HOTTEST = 0.3, 5.0  # of a net's logits
@@ -19,6 +19,7 @@ LARGEST_WEIGHT = 40.0  # of what the handcrafted features say, which is between 
 GRID, TEMPERATURES = 24, 400  # values of each weight, and of a temperature, that are tried
 ENOUGH = 1000  # images, evenly taken: a number or two need no more
 CLEARLY = 1.0  # standard errors of the surprise that a second voice saves
+WEIGHTS = np.geomspace(1.0, LARGEST_WEIGHT, GRID)
 
 Floats = NDArray[np.floating[Any]]
 
@@ -58,6 +59,16 @@ def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool 
     return float(1 / inverses[int(np.argmin(told))])
 
 
+def weight_for(other: Floats, carried: NDArray[np.bool_], *, single: bool = True) -> float:
+    """What `blended` multiplies the voice that needs no net with where it speaks alone; 1 without images."""
+    other, carried = _some(other), _some(carried)
+
+    def told(weight: float) -> float:
+        return float(surprise(probabilities(weight * other, single=single), carried, single=single).mean())
+
+    return float(min(WEIGHTS, key=told)) if len(carried) else 1.0
+
+
 def blended(
     net: Floats, other: Floats, carried: NDArray[np.bool_], *, single: bool = True, together: bool = True
 ) -> tuple[float, float]:
@@ -70,7 +81,7 @@ def blended(
         return 1.0, 0.0
     net, other, carried = _some(net), _some(other), _some(carried)
     alone = 1 / temperature_for(net, carried, single=single), 0.0
-    weights, shares = np.geomspace(1.0, LARGEST_WEIGHT, GRID), np.geomspace(0.05, 1 / COLDEST, GRID)
+    shares = np.geomspace(0.05, 1 / COLDEST, GRID)
 
     def told(pair: tuple[float, float]) -> Floats:
         scores = probabilities(pair[0] * net + pair[1] * other, single=single)
@@ -79,10 +90,10 @@ def blended(
     def least(pairs: Iterable[tuple[float, float]]) -> tuple[float, float]:
         return min(pairs, key=lambda pair: told(pair).mean())
 
-    better = least([alone, *((0.0, float(weight)) for weight in weights)])
+    better = least([alone, (0.0, weight_for(other, carried, single=single))])
     if not together:
         return better
-    both = least((float(share), float(weight)) for share in shares for weight in weights)
+    both = least((float(share), float(weight)) for share in shares for weight in WEIGHTS)
     saved = told(better) - told(both)
     return both if saved.mean() > CLEARLY * saved.std() / np.sqrt(len(saved)) else better
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 from customlabels.evaluation import Predictions, count, prediction_line
 from customlabels.inference import SINGLE_LABEL, Predictor
 from customlabels.training.augmentation import Augmentation, mixed, random_views
-from customlabels.training.calibration import blended, probabilities, temperature_for
+from customlabels.training.calibration import blended, probabilities, temperature_for, weight_for
 from customlabels.training.learning import FROM_SCRATCH, Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import Classifier, Served, normalised
@@ -134,6 +134,17 @@ class ImageLabels:
             logits = weights[0] * logits + weights[1] * self.left_out[places]
         scores = probabilities(logits, single=self.single)
         return Predictions(self.labels, scores, carried, "held-out training images"), weights
+
+    def said_left_out(self, held_out: NDArray[np.int64]) -> tuple[NDArray[np.int64], Predictions] | None:
+        """Of images that no course held out: their places, and what the voice that needs no net says."""
+        if self.left_out is None:
+            return None
+        known = np.isfinite(self.left_out[:, 0])
+        weight = weight_for(self.left_out[known], self.carried[known], single=self.single)
+        known[held_out] = False
+        places = np.flatnonzero(known)
+        scores = probabilities(weight * self.left_out[places], single=self.single)
+        return places, Predictions(self.labels, scores, self.carried[places], "training images")
 
     def served(self, net: nn.Module, weights: Weights) -> nn.Module:
         """What is exported."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from customlabels.datasets import Entry
 from customlabels.evaluation import Boxes
 from customlabels.inference import BOXES
+from customlabels.training.copies import CopiesFound, copies_in
 from customlabels.training.documents import Documents
 from customlabels.training.hub import HubBackbone
 from customlabels.training.manifest_lines import (
@@ -38,8 +39,6 @@ from customlabels.training.plan import Size, size_for
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
 
 __all__ = ["Material", "Part", "gathered"]
-
-SHOWN = 5  # addresses in a note
 
 Tell = Callable[[Progress], None]
 
@@ -73,8 +72,7 @@ class Material:
     """Both sets, ready. labels: sorted; the index of a label is its place here.
 
     kind: of model     training: pixels at the cached sides     testing: pixels as served
-    digest: of usable images, labels and boxes     copies: images with the same bytes as another one
-    leaked: test images with the bytes of a training image
+    digest: of usable images, labels and boxes     copies: images that are there twice
     """
 
     kind: str
@@ -84,8 +82,7 @@ class Material:
     size: Size
     notes: tuple[str, ...]
     digest: str
-    leaked: tuple[str, ...]
-    copies: tuple[Mapping[str, str], ...] = ()
+    copies: CopiesFound
 
 
 @dataclass
@@ -138,13 +135,8 @@ def gathered(
         sets.notes.append(
             f"Left out of all figures: test labels that no training image has: {', '.join(sorted(unknown))}"
         )
-    twins = _twins("training", readable, pictures)
-    if twins:
-        sets.notes.append(f"{len(twins)} training images are copies of another one: {_some(twins)}")
-    leaked = _twins("test", tested, test_pictures, dict(zip(pictures.digests, readable, strict=True)))
-    if leaked:
-        many = f"{len(leaked)} test images are copies of training images"
-        sets.notes.append(f"{many}, so the figures flatter: {_some(leaked)}")
+    found = copies_in((_references(readable), pictures), (_references(tested), test_pictures))
+    sets.notes += found.notes
     _judge(sets, documents, final=True)
 
     index = {label: number for number, label in enumerate(labels)}
@@ -154,10 +146,7 @@ def gathered(
         digest.update(part.carried.tobytes())
         for boxes in part.boxes:
             digest.update(boxes.labels.tobytes() + boxes.corners.tobytes())
-    lost = tuple(each["Image"] for each in leaked)
-    return Material(
-        sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), lost, (*leaked, *twins)
-    )
+    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), found)
 
 
 def _both_sets(spec: TrainingSpec, hub: HubBackbone | None) -> _Sets:
@@ -217,26 +206,6 @@ def _references(lines: Sequence[Entry]) -> list[str]:
 
 def _by_reference(lines: Sequence[Entry], pictures: Pictures) -> dict[str, str]:
     return {lines[row].source_ref: why for row, why in pictures.problems.items()}
-
-
-def _twins(
-    split: str, lines: Sequence[Entry], pictures: Pictures, others: Mapping[str, Entry] | None = None
-) -> list[dict[str, str]]:
-    """The images with the bytes of an earlier one, or of one among the others, which are training images."""
-    seen = dict(others or {})
-    twins = []
-    for line, digest in zip(lines, pictures.digests, strict=True):
-        if digest and digest in seen:
-            of = {"Of": seen[digest].source_ref, "OfSplit": "training"}
-            twins.append({"Image": line.source_ref, "Split": split, **of})
-        elif others is None:
-            seen[digest] = line
-    return twins
-
-
-def _some(twins: Sequence[Mapping[str, str]]) -> str:
-    shown = ", ".join(twin["Image"] for twin in twins[:SHOWN])
-    return shown if len(twins) <= SHOWN else f"{shown}, ..."
 
 
 def _part(readable: Sequence[Entry], pictures: Pictures, index: Mapping[str, int]) -> Part:

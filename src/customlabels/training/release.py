@@ -39,6 +39,7 @@ from customlabels.inference import BOXES, WEIGHTS, ModelCard, Predictor, write_c
 from customlabels.storage import sync
 from customlabels.training.checkpoints import read_tensors, write_tensors
 from customlabels.training.documents import Documents
+from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Said, Weights
 from customlabels.training.plan import Course
 from customlabels.training.planning import Ready
@@ -102,8 +103,9 @@ def release(
     evaluated = summary(honest, tuned, spec.version_arn, ended, len(training.entries))
     documents.write("Evidence", evidence)
     documents.write("EvaluationResultSummary", evaluated)
-    references = [training.entries[place].source_ref for place in _held_out(scored)]
-    documents.write("TrainingRecord", training_record(card, material, settled.held_out, references))
+    held_out = _held_out(scored)
+    left_out = lesson.said_left_out(held_out) if isinstance(lesson, ImageLabels) else None
+    documents.write("TrainingRecord", training_record(card, material, (held_out, settled.held_out), left_out))
     outcome = TrainingOutcome(
         artefact_folder=folder.artefact,
         f1=honest.f1,
@@ -241,7 +243,7 @@ def _evidence(ready: Ready, tested: Predictions | BoxPredictions, folder: WorkFo
         predictor.raw(images)
         seconds.append(time.perf_counter() - began)
     evidence: dict[str, Any] = {
-        "Leaked": list(ready.material.leaked),
+        "Leaked": [each["Image"] for each in ready.material.copies.leaked],
         "LatencyMilliseconds": 1000 * float(np.median(seconds[1:])),  # the first one warms up
         "ModelMegabytes": (folder.unfinished / "model.onnx").stat().st_size / 1e6,
     }

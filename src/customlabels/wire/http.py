@@ -115,7 +115,7 @@ class WireApp:
             if self.own_host_only and not has_own_host(scope):
                 raise ServiceError("AccessDeniedException", FOREIGN_HOST)
             caller = self.signatures.caller(request, service.signing_name, self.clock())
-            params = validate(operation, parse_body(request.body))
+            params = validate(operation, parse_body(request.body, operation.name))
             result = await self.dispatch(Invocation(service.name, operation.name, params, caller, request_id))
             if self.check_outputs:
                 check_output(operation, result or {})

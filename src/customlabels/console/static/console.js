@@ -20,6 +20,16 @@ export function made(name, attributes = {}, ...children) {
   return element;
 }
 
+/** Let files be chosen inside an element, or dropped on it; `take` is given the list. */
+export function takesFiles(element, take) {
+  const file = element.querySelector("[type=file]"), drop = element.querySelector(".drop");
+  const over = (yes) => (event) => { event.preventDefault(); drop.classList.toggle("over", yes); };
+  file.onchange = () => take([...file.files]);
+  drop.ondragover = over(true);
+  drop.ondragleave = over(false);
+  drop.ondrop = (event) => { over(false)(event); take([...event.dataTransfer.files]); };
+}
+
 addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;

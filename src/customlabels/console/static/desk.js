@@ -176,7 +176,10 @@ customElements.define("label-desk", class extends HTMLElement {
     });
   }
 
-  refuse() { this.suggested = []; this.show(); }
+  refuse(only) {
+    this.suggested = only ? this.suggested.filter((each) => each !== only) : [];
+    this.show();
+  }
 
   // ---- keys and pointer
 
@@ -220,7 +223,7 @@ customElements.define("label-desk", class extends HTMLElement {
     const target = event.target, from = this.point(event);
     this.svg.setPointerCapture(event.pointerId);
     this.svg.focus();
-    if (target.dataset.suggested) return this.accept(this.suggested[target.dataset.suggested]);
+    if (target.dataset.suggested) return this[event.shiftKey ? "refuse" : "accept"](this.suggested[target.dataset.suggested]);
     if (this.space || event.button === 1) this.hold = { kind: "pan", from };
     else if (!this.mode.checked) return;
     else if (target.dataset.corner) {

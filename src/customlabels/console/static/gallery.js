@@ -1,5 +1,5 @@
 // A data set's gallery: many at once, and new images by drag and drop.
-import { made, send } from "./console.js";
+import { made, send, takesFiles } from "./console.js";
 
 const boxes = () => [...document.querySelectorAll(".gallery [name=ref]")];
 const count = () => {
@@ -18,13 +18,15 @@ document.querySelector(".gallery").addEventListener("click", (event) => {
 });
 count();
 
+// Tokens only lead on: which page one came from is remembered here.
+const next = document.querySelector("[rel=next]"), previous = document.querySelector("[rel=prev]");
+const before = sessionStorage.getItem(location.pathname + location.search);
+next?.addEventListener("click", () => sessionStorage.setItem(next.pathname + next.search, location.search || "?"));
+if (before) Object.assign(previous, { href: before, hidden: false });
+
 customElements.define("add-images", class extends HTMLElement {
   connectedCallback() {
-    const file = this.querySelector("[type=file]"), drop = this.querySelector(".drop");
-    file.onchange = () => this.add([...file.files]);
-    drop.ondragover = (event) => { event.preventDefault(); drop.classList.add("over"); };
-    drop.ondragleave = () => drop.classList.remove("over");
-    drop.ondrop = (event) => { event.preventDefault(); drop.classList.remove("over"); this.add([...event.dataTransfer.files]); };
+    takesFiles(this, (files) => this.add(files));
   }
 
   async add(files) {

@@ -1,14 +1,10 @@
 // An image of one's own: shown on a canvas, so that the policy of the page needs no exception for it.
-import { made, send } from "./console.js";
+import { made, send, takesFiles } from "./console.js";
 
 customElements.define("try-desk", class extends HTMLElement {
   connectedCallback() {
-    const [file, confidence] = this.querySelectorAll("input"), drop = this.querySelector(".drop");
-    file.onchange = () => this.ask(file.files[0]);
-    confidence.onchange = () => this.file && this.ask(this.file);
-    drop.ondragover = (event) => { event.preventDefault(); drop.classList.add("over"); };
-    drop.ondragleave = () => drop.classList.remove("over");
-    drop.ondrop = (event) => { event.preventDefault(); drop.classList.remove("over"); this.ask(event.dataTransfer.files[0]); };
+    takesFiles(this, ([file]) => this.ask(file));
+    this.querySelector("[name=confidence]").onchange = () => this.ask(this.file);
   }
 
   async ask(file) {
