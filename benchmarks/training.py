@@ -16,13 +16,15 @@ import hashlib
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -36,12 +38,16 @@ TINY = 1e-9
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the table. minutes: on both cores     goals: figure -> at least"""
+    """One line of the table. minutes: on both cores     goals: figure -> at least
+
+    each: training images of a label, for a learning curve; None for all
+    """
 
     name: str
     manifests: tuple[str, str]
     minutes: float
     goals: dict[str, float]
+    each: int | None = None
 
 
 def _case(name: str, minutes: float, suffix: str = "", **goals: float) -> Case:
@@ -59,6 +65,11 @@ CASES = (
     _case("cards boxes", 4, "-boxes", f1=0.71, average_precision=0.80),
     _case("cells", 5, f1=0.86, average_precision=0.90),
     _case("cells", 10, f1=0.875, average_precision=0.915),
+    *(
+        replace(_case(name, 1, suffix, f1=0.0), each=each)
+        for name, suffix in (("clothing", ""), ("cards", ""), ("cards boxes", "-boxes"), ("cells", ""))
+        for each in (10, 20, 50, 100)
+    ),
 )
 
 
@@ -69,7 +80,9 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/training-results.jsonl")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu")
-    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="such as cells, or cells:5")
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="NAME", help="such as cells, cells:5, curves"
+    )
     parser.add_argument("--one", nargs=3, metavar=("CASE", "SEED", "FOLDER"), help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.one:
@@ -79,7 +92,8 @@ def main() -> None:
     for seed in range(wanted.seeds):  # each case once, then again: an interrupted run has something of all
         for number, case in enumerate(CASES):
             known = {(one["case"], one["seed"]) for one in results(wanted.results, wanted.clock)}
-            chosen = not wanted.only or {case.name, f"{case.name}:{case.minutes:g}"} & set(wanted.only)
+            names = {case.name, f"{case.name}:{case.minutes:g}"} if case.each is None else {"curves"}
+            chosen = not wanted.only or names & set(wanted.only)
             there = case.name == "digits" or (wanted.data / case.manifests[0]).is_file()
             if chosen and there and (_key(case), seed) not in known:
                 _measure_apart(number, seed, wanted)
@@ -87,7 +101,8 @@ def main() -> None:
 
 
 def _key(case: Case) -> str:
-    return f"{case.name} {case.minutes:.3g} min"
+    some = "" if case.each is None else f", {case.each} a label"
+    return f"{case.name} {case.minutes:.3g} min{some}"
 
 
 def digest() -> str:
@@ -136,7 +151,7 @@ def measured(case: Case, seed: int, data: Path, clock: str, folder: Path) -> dic
     budget = case.minutes * (CPU_SECONDS_A_MINUTE if clock == "cpu" else 60)
     began = time.monotonic()
     from customlabels.datasets import open_source
-    from customlabels.training import TrainingSpec, write_sample
+    from customlabels.training import Progress, TrainingSpec, write_sample
     from customlabels.training.stages import run
 
     if case.name == "digits":
@@ -147,7 +162,10 @@ def measured(case: Case, seed: int, data: Path, clock: str, folder: Path) -> dic
         source = open_source(data / name)
         root = source.root
         manifests.append(folder / name.replace("/", "-"))
-        manifests[-1].write_text("".join(f"{line}\n" for line in source.lines("data")), encoding="utf-8")
+        lines = list(source.lines("data"))
+        if case.each is not None and name == case.manifests[0]:
+            lines = _some_of_each(lines, case.each, seed)
+        manifests[-1].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     spec = TrainingSpec(
         work_folder=folder / "work",
         train_manifest=manifests[0],
@@ -162,7 +180,16 @@ def measured(case: Case, seed: int, data: Path, clock: str, folder: Path) -> dic
         seed=seed,
         threads=1 if clock == "cpu" else None,
     )
-    outcome = run(spec, lambda _: None, lambda: datetime.now(UTC))
+    reading, rates, memory = 0.0, dict[str, float](), 0
+
+    def tell(progress: Progress) -> None:
+        nonlocal reading, memory
+        if progress.stage == "reading":
+            reading = time.monotonic() - began
+        rates[progress.stage] = progress.images_per_second or 0.0
+        memory = max(memory, progress.memory_bytes)
+
+    outcome = run(spec, tell, lambda: datetime.now(UTC))
     card = json.loads((outcome.artefact_folder / "model.json").read_text(encoding="utf-8"))
     test, tuned = card["metrics"]["test"], card["metrics"]["test_tuned"]
     precision = test.get("average_precision")
@@ -172,11 +199,28 @@ def measured(case: Case, seed: int, data: Path, clock: str, folder: Path) -> dic
         "validation_f1": round(card["metrics"]["validation"]["f1"], 4),
         **({} if precision is None else {"average_precision": round(precision, 4)}),
         "seconds": round(time.monotonic() - began, 1),
+        "reading_share": round(reading / (time.monotonic() - began), 3),  # decoding, and all before it
+        "images_per_second": {stage: round(rate, 1) for stage, rate in rates.items() if rate},
+        "memory_megabytes": round(memory / 1e6),
         "steps": card["card"]["plan"]["steps"],
         "weights": card["card"]["weights"],
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         "machine": f"{_processor()}, {os.cpu_count()} cores",
     }
+
+
+def _some_of_each(lines: list[str], each: int, seed: int) -> list[str]:
+    """Lines at random, until every label has so many images or no more are there."""
+    from customlabels.datasets import Entry, read_line
+
+    counts, kept = Counter[str](), []
+    for line in random.Random(seed).sample(lines, len(lines)):
+        entry = read_line(line, 1)
+        labels = set(entry.labels) if isinstance(entry, Entry) else set()
+        if any(counts[label] < each for label in labels):
+            counts.update(labels)
+            kept.append(line)
+    return kept
 
 
 def _processor() -> str:
@@ -188,7 +232,7 @@ def _processor() -> str:
 
 
 def _print_table(known: list[dict[str, Any]]) -> None:
-    print(f"{'':22} {'figure':>18} {'mean':>7} {'least':>7} {'most':>7} {'goal':>6}      seeds  seconds")
+    print(f"{'':36} {'figure':>18} {'mean':>7} {'least':>7} {'most':>7} {'goal':>6}      seeds  seconds")
     for case in CASES:
         lines = [one for one in known if one["case"] == _key(case)]
         for row in _rows(case, lines):
@@ -202,12 +246,12 @@ def _rows(case: Case, lines: list[dict[str, Any]]) -> Iterator[str]:
     for figure, goal in case.goals.items():
         values = [one[figure] for one in lines]
         if not values:
-            yield f"{_key(case):22} {figure:>18} {'not measured':>23} {goal:6.3f}"
+            yield f"{_key(case):36} {figure:>18} {'not measured':>23} {goal:6.3f}"
             continue
         mean, seconds = statistics.mean(values), statistics.mean(one["seconds"] for one in lines)
-        verdict = "met" if mean >= goal - TINY else "MISSED"
+        verdict = ("met" if mean >= goal - TINY else "MISSED") if goal else ""
         yield (
-            f"{_key(case):22} {figure:>18} {mean:7.3f} {min(values):7.3f} {max(values):7.3f} {goal:6.3f} "
+            f"{_key(case):36} {figure:>18} {mean:7.3f} {min(values):7.3f} {max(values):7.3f} {goal:6.3f} "
             f"{verdict:6} {len(values):3} {seconds:8.1f}"
         )
 

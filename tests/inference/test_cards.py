@@ -14,7 +14,7 @@ from customlabels.inference import ArtefactError, ModelCard, read_card, write_ca
 CARD = ModelCard(
     labels=LABELS,
     thresholds=THRESHOLDS,
-    preprocessing=Preprocessing(16, "crop"),
+    preprocessing=Preprocessing(16, 32),
     metrics={"f1": 0.9, "split": "test"},
     environment={"numpy": "2"},
     card={"seed": 3},

@@ -17,7 +17,6 @@ from tests.inference.tiny_model import LABELS, write_model
 from customlabels.images import Preprocessing
 from customlabels.inference import (
     BOXES,
-    ArtefactError,
     ModelCard,
     Predictor,
     detect,
@@ -122,11 +121,3 @@ def test_the_graph_chooses_among_boxes_as_the_service_does(tmp_path: Path) -> No
             box = label["Geometry"]["BoundingBox"]
             sides = tuple(np.round([box[side] for side in ("Left", "Top", "Width", "Height")], 4))
             assert places[label["Name"], sides] == pytest.approx(label["Confidence"], abs=0.5)
-
-
-def test_what_a_graph_cannot_do_is_refused(tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "model")
-    write_card(folder, ModelCard(LABELS, (0.5, 0.6, 0.4), Preprocessing(16, "pad")))
-
-    with pytest.raises(ArtefactError, match="a graph cannot pad by bilinear"):
-        exported_files(folder)

@@ -40,7 +40,7 @@ def trained(kind: str, home: Home, folder: Path) -> Sampled:
     written = home.typed("sample", kind, "--to", folder)
     assert written.code == 0, written.err
     sides = ("--train", folder / "train.manifest", "--test", folder / "test.manifest")
-    run = home.typed("run", *sides, "--min-f1", "0", "--budget", "20s", "--project", "shapes", "--json")
+    run = home.typed("run", *sides, "--min-f1", "0", "--budget", "12s", "--project", "shapes", "--json")
     return Sampled(kind, home, folder, run)
 
 

@@ -94,17 +94,12 @@ class QuickTrainer:
             artefact_folder=artefact,
             f1=self.f1,
             f1_interval=(0.8, 0.95),
-            test_tuned_f1=0.95,
             summary_key=keys["EvaluationResultSummary"],
-            manifest_summary_key=keys["ManifestSummary"],
             output_keys=keys,
             seconds=1.6,
             kind="single-label",
             labels=("cat", "dog"),
             training_images=lines,
-            testing_images=4,
-            unusable_training_lines=0,
-            unusable_testing_lines=0,
         )
         self.outcomes.append(outcome)
         return outcome

@@ -16,7 +16,7 @@ from customlabels.inference import BOXES, SINGLE_LABEL
 from customlabels.training import TrainingSpec
 
 LABELS = ("circle", "cross", "stripes")
-SIDE = 64
+SIDE, QUARTER = 64, 32  # pixels of a picture, and of a quarter of a scene
 VERSION = "arn:aws:rekognition:us-east-1:123456789012:project/shapes/version/v1/1"
 
 
@@ -91,29 +91,28 @@ def spec_on(folder: Path, each: int = 8, tested: int = 4, **changes: Any) -> Tra
         version_arn=VERSION,
         budget_seconds=1.0,
         threads=1,
-        checkpoint_seconds=0.05,
     )
     return replace(spec, **changes)
 
 
 def scene(seed: int, labels: Sequence[str] = LABELS) -> tuple[NDArray[np.uint8], list[tuple[str, int, int]]]:
-    """(128, 128, 3) uint8: shapes in some of its quarters; and which, with left and top of the quarter."""
+    """(64, 64, 3) uint8: shapes in some of its quarters; and which, with left and top of the quarter."""
     random = np.random.default_rng([7, seed])
-    pixels = random.integers(0, 60, (2 * SIDE, 2 * SIDE, 3)).astype(np.uint8)
+    pixels = random.integers(0, 60, (2 * QUARTER, 2 * QUARTER, 3)).astype(np.uint8)
     shown = []
     for quarter in random.permutation(4)[: random.integers(1, 4)]:
         label = labels[int(random.integers(len(labels)))]
-        top, left = SIDE * (quarter // 2), SIDE * (quarter % 2)
-        pixels[top : top + SIDE, left : left + SIDE] = drawn(label, seed)
+        top, left = QUARTER * (quarter // 2), QUARTER * (quarter % 2)
+        pixels[top : top + QUARTER, left : left + QUARTER] = drawn(label, seed)[::2, ::2]
         shown.append((label, int(left), int(top)))
     return pixels, shown
 
 
-def boxed(reference: str, *boxes: tuple[str, int, int], side: int = 2 * SIDE) -> dict[str, Any]:
+def boxed(reference: str, *boxes: tuple[str, int, int], side: int = 2 * QUARTER) -> dict[str, Any]:
     """A Ground Truth object-detection line of boxes of a quarter of the image. boxes: label, left, top"""
     names = sorted({label for label, _, _ in boxes})
     annotations = [
-        {"class_id": names.index(label), "left": left, "top": top, "width": SIDE, "height": SIDE}
+        {"class_id": names.index(label), "left": left, "top": top, "width": QUARTER, "height": QUARTER}
         for label, left, top in boxes
     ]
     metadata = {

@@ -47,6 +47,17 @@ def test_two_voices_that_know_nothing_still_leave_one_to_speak() -> None:
     assert max(blended(wrong, wrong, carried)) > 0
 
 
+@pytest.mark.parametrize("single", [True, False])
+def test_a_second_voice_is_heard_where_it_clearly_helps_and_not_by_luck(single: bool) -> None:
+    random = np.random.default_rng(0)
+    truth = np.eye(4, dtype=bool)[random.integers(0, 4, 200)]
+    knowing, other, babble = (random.normal(0, 1, truth.shape) for _ in range(3))
+    knowing, other = (2 * truth - 1 + noise for noise in (knowing, other))
+
+    assert min(blended(knowing, other, truth, single=single)) > 0
+    assert blended(knowing, babble, truth, single=single)[1] == 0
+
+
 @given(st.lists(st.floats(-200, 200), min_size=2, max_size=8), st.floats(COLDEST, HOTTEST))
 def test_scores_are_shares_in_the_order_of_the_logits(logits: list[float], temperature: float) -> None:
     (scores,) = probabilities(np.array([logits]), temperature)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from PIL import Image
 from tests.training.shapes import LABELS, VERSION, spec_on, written
 
 from customlabels.app.functions import OwnObjects
@@ -74,10 +76,24 @@ def test_a_good_model_fails_by_its_leaked_test_images_alone(tmp_path: Path) -> N
     assert again.f1 == summary["AggregatedEvaluationResults"]["F1Score"] == told["F1Score"]
 
 
-def test_a_model_of_shuffled_labels_is_rejected(tmp_path: Path) -> None:
+def shuffled(spec: TrainingSpec) -> TrainingSpec:
+    """Labels by chance."""
     dice = random.Random(0)
+    return with_labels(spec, lambda _number, _label: dice.choice(LABELS))
 
-    told = trained(tmp_path, lambda spec: with_labels(spec, lambda _n, _label: dice.choice(LABELS)))
+
+def blank(spec: TrainingSpec) -> TrainingSpec:
+    """Every image has one colour, nearly the same."""
+    for number, file in enumerate(sorted(spec.buckets["images"].glob("*/*.png"))):
+        Image.new("RGB", (64, 64), (90 + number % 20, 90, 90 + number // 20)).save(file)
+    return spec
+
+
+@pytest.mark.parametrize("change", [shuffled, blank])
+def test_a_model_that_cannot_learn_ends_with_an_honest_low_f1_and_is_rejected(
+    tmp_path: Path, change: Callable[[TrainingSpec], TrainingSpec]
+) -> None:
+    told = trained(tmp_path, change)
 
     assert told["Decision"] == "REJECTED"
     assert told["F1Score"] < 0.6

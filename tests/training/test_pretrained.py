@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from tests.training.the_hub import serving
 
 from customlabels.inference import BOXES, MULTI_LABEL, Predictor
 from customlabels.storage import Objects
-from customlabels.training import Progress, TrainingFailed, train
+from customlabels.training import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.training.documents import Documents
 from customlabels.training.hub import HubBackbone, InvalidBackbone, fetched
 from customlabels.training.material import gathered
 from customlabels.training.pictures import PictureSource
 from customlabels.training.pretrained import ridge_head, said_when_left_out
+from customlabels.training.stages import run
 
 transformers = pytest.importorskip("transformers", reason="backbones of the hub need transformers")
 
@@ -50,8 +52,14 @@ def ignore(_: Progress) -> None:
     """Take no notice of progress."""
 
 
-def never() -> bool:
-    return False
+def trained(spec: TrainingSpec, tell: Callable[[Progress], None] = ignore) -> TrainingOutcome:
+    """A training in this process, which has imported everything; test_trainings starts real ones."""
+    threads = torch.get_num_threads()
+    try:
+        return run(spec, tell, lambda: datetime.now(UTC))
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
 
 
 def saved(folder: Path, family: str) -> Path:
@@ -86,7 +94,7 @@ def card_of(model: Path) -> dict[str, Any]:
 def test_a_training_on_a_backbone_ends_with_an_exported_model_that_answers(
     folder: Path, tmp_path: Path
 ) -> None:
-    outcome = train(replace(spec_on(tmp_path), backbone_folder=folder), ignore, never)
+    outcome = trained(replace(spec_on(tmp_path), backbone_folder=folder))
 
     card = card_of(outcome.artefact_folder)
     assert card["card"]["backbone"]["model_type"] == folder.name
@@ -96,7 +104,7 @@ def test_a_training_on_a_backbone_ends_with_an_exported_model_that_answers(
 
 
 def test_several_labels_an_image_are_learned_on_a_backbone_too(dino: Path, tmp_path: Path) -> None:
-    outcome = train(replace(spec_of_kind(tmp_path, MULTI_LABEL), backbone_folder=dino), ignore, never)
+    outcome = trained(replace(spec_of_kind(tmp_path, MULTI_LABEL), backbone_folder=dino))
 
     assert outcome.kind == MULTI_LABEL
     assert card_of(outcome.artefact_folder)["card"]["backbone"]["model_type"] == "dinov2"
@@ -104,9 +112,9 @@ def test_several_labels_an_image_are_learned_on_a_backbone_too(dino: Path, tmp_p
 
 def test_with_time_enough_the_backbone_learns_on(dino: Path, tmp_path: Path) -> None:
     seen = list[Progress]()
-    spec = replace(spec_on(tmp_path), backbone_folder=dino, budget_seconds=9.0)
+    spec = replace(spec_on(tmp_path), backbone_folder=dino, budget_seconds=5.0)
 
-    train(spec, seen.append, never)
+    trained(spec, seen.append)
 
     assert max(progress.step for progress in seen) > 0
 
@@ -123,13 +131,13 @@ def test_boxes_are_learned_without_it_and_the_notes_say_so(dino: Path, tmp_path:
 
 def test_the_same_seed_gives_the_same_bits_from_features_that_were_kept(dino: Path, tmp_path: Path) -> None:
     spec = replace(spec_on(tmp_path), backbone_folder=dino)
-    first = train(spec, ignore, never).artefact_folder / "model.onnx"
+    first = trained(spec).artefact_folder / "model.onnx"
     bits = first.read_bytes()
     state = spec.work_folder / "state"
     for leftover in ("outcome.json", "said-model.safetensors"):
         (state / leftover).unlink()
 
-    assert (train(spec, ignore, never).artefact_folder / "model.onnx").read_bytes() == bits
+    assert (trained(spec).artefact_folder / "model.onnx").read_bytes() == bits
 
 
 def test_what_is_said_of_a_left_out_image_is_what_a_fit_without_it_says() -> None:
@@ -179,7 +187,7 @@ def test_weights_that_do_not_fit_their_configuration_end_the_training_with_their
     (tmp_path / "hub/model.safetensors").write_bytes(b"nothing")
 
     with pytest.raises(TrainingFailed, match=r"cannot be used for images") as caught:
-        train(replace(spec_on(tmp_path), backbone_folder=tmp_path / "hub"), ignore, never)
+        trained(replace(spec_on(tmp_path), backbone_folder=tmp_path / "hub"))
     assert caught.value.code == "TRAINING_SETUP"
 
 

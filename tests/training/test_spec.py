@@ -62,9 +62,8 @@ def test_the_digest_follows_the_data_and_not_the_place_of_the_output(tmp_path: P
 
 
 def test_an_outcome_comes_back_from_json_as_it_was() -> None:
-    figures = (0.9, (0.8, 1.0), 0.95)
     outcome = TrainingOutcome(
-        Path("artefact"), *figures, "s", "m", {"Kind": "key"}, 1.5, "boxes", ("a", "b"), 8, 4, 0, 1
+        Path("artefact"), 0.9, (0.8, 1.0), "s", {"Kind": "key"}, 1.5, "boxes", ("a", "b"), 8
     )
 
     assert TrainingOutcome.from_json(outcome.to_json()) == outcome

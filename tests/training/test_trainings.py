@@ -45,13 +45,13 @@ def ignore(_: Progress) -> None:
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
-    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5)
+    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5, checkpoint_seconds=0.1)
 
 
 @pytest.fixture(scope="module", params=[MULTI_LABEL, BOXES])
 def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
     """A training of another kind of model."""
-    return spec_of_kind(tmp_path_factory.mktemp("scenes"), request.param)
+    return replace(spec_of_kind(tmp_path_factory.mktemp("scenes"), request.param), checkpoint_seconds=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +118,10 @@ def test_its_figures_agree_wherever_they_stand(spec: TrainingSpec, outcome: Trai
 
     low, high = outcome.f1_interval
     assert low <= outcome.f1 <= high
-    assert outcome.f1 <= outcome.test_tuned_f1
+    assert outcome.f1 <= card["metrics"]["test_tuned"]["f1"]
     assert summary["AggregatedEvaluationResults"]["F1Score"] == outcome.f1
     assert summary["EvaluationDetails"]["ProjectVersionArn"] == VERSION
     assert card["metrics"]["test"]["f1"] == outcome.f1
-    assert card["metrics"]["test_tuned"]["f1"] == outcome.test_tuned_f1
     assert card["card"]["plan"] == json.loads((spec.work_folder / "state/plan.json").read_text())
     assert set(card["card"]["curves"]) == {"fold-1", "fold-2", "fold-3", "model"}
 
@@ -136,7 +135,7 @@ def test_its_documents_lie_under_the_services_names(spec: TrainingSpec, outcome:
 
     assert outcome.output_keys == {kind: f"runs/{kind}-shapes-v1.json" for kind in kinds}
     assert all((spec.buckets["output"] / key).is_file() for key in outcome.output_keys.values())
-    assert (len(tested), outcome.testing_images, outcome.training_images) == (15, 15, 36)
+    assert (len(tested), outcome.training_images) == (15, 36)
     assert json.loads(tested[0])["rekognition-custom-labels-evaluation-0-metadata"]["class-name"] == "circle"
 
 
@@ -194,30 +193,31 @@ def test_a_training_that_is_killed_twice_ends_with_the_same_bits(
     assert_same_model(resumed.artefact_folder, outcome.artefact_folder)
 
 
-def test_trainings_of_other_kinds_that_are_killed_end_with_the_same_bits(
+def test_a_training_of_another_kind_that_is_killed_ends_with_the_same_bits(
     other: TrainingSpec, other_outcome: TrainingOutcome, tmp_path: Path
 ) -> None:
     again = planned_alike(other, tmp_path / "killed")
-    chance = random.Random(0)
 
-    statuses = [killed_after(again, other_outcome.seconds * chance.uniform(0.1, 0.35)) for _ in range(2)]
+    status = killed_after(again, other_outcome.seconds * random.Random(0).uniform(0.1, 0.5))
     resumed = train(again, ignore, never)
 
-    assert statuses == [KILLED, KILLED]
+    assert status == KILLED
     assert_same_model(resumed.artefact_folder, other_outcome.artefact_folder)
 
 
-def test_a_model_of_several_labels_gives_each_its_own_score(tmp_path: Path) -> None:
-    spec = spec_of_kind(tmp_path, MULTI_LABEL)
+def test_a_model_of_another_kind_answers_in_its_own_way(
+    other: TrainingSpec, other_outcome: TrainingOutcome
+) -> None:
+    image = (other.buckets["images"] / "tested" / "0.png").read_bytes()
 
-    outcome = train(spec, ignore, never)
+    everything = detect(Predictor.load(other_outcome.artefact_folder), image, min_confidence=0)
 
-    image = (spec.buckets["images"] / "tested" / "0.png").read_bytes()
-    everything = detect(Predictor.load(outcome.artefact_folder), image, min_confidence=0)
-    assert outcome.kind == MULTI_LABEL
-    assert {found.name for found in everything} == set(LABELS)
-    assert sum(found.confidence for found in everything) != pytest.approx(100, abs=0.1)
-    assert all(found.box is None for found in everything)
+    assert everything
+    assert {found.name for found in everything} <= set(LABELS)
+    assert all((found.box is not None) is (other_outcome.kind == BOXES) for found in everything)
+    if other_outcome.kind == MULTI_LABEL:  # each label has a score of its own
+        assert len(everything) == len(LABELS)
+        assert sum(found.confidence for found in everything) != pytest.approx(100, abs=0.1)
 
 
 def test_the_summary_of_another_kind_can_be_counted_again_from_its_lines(
@@ -272,7 +272,7 @@ def test_trainings_of_other_kinds_that_are_killed_at_every_turn_end_with_the_sam
     other: TrainingSpec, other_outcome: TrainingOutcome, tmp_path: Path
 ) -> None:
     chance = random.Random(2)
-    for number in range(5):
+    for number in range(10):
         again = planned_alike(other, tmp_path / str(number))
         for _ in range(4):
             killed_after(again, chance.uniform(0.0, 8.0))

@@ -16,16 +16,12 @@ from customlabels.inference.suppression import LEAST_SCORE, MOST_BOXES, SAME_THI
 
 __all__ = ["exported_files"]
 
-MODES = {"bilinear": "linear", "bicubic": "cubic"}  # of resizing, by what the card calls them
 SERVER = Path(__file__).with_name("taken_away.py")
 
 
 def exported_files(folder: Path) -> dict[str, bytes]:
     """The files of an export by name, from a model folder. Raises ArtefactError."""
     card = read_card(folder)
-    how = card.preprocessing
-    if how.fit != "stretch" or how.resample not in MODES:
-        raise ArtefactError(folder / CARD, f"a graph cannot {how.fit} by {how.resample}")
     try:
         import onnx  # noqa: F401 - whether it is there: the graph is made with it
     except ImportError as error:
@@ -57,10 +53,9 @@ def _whole_graph(folder: Path, card: ModelCard) -> bytes:
     for node in graph.node:  # what the model says gives its names to what the export says
         for names in (node.input, node.output):
             names[:] = [f"{name}_said" if name in said else name for name in names]
-    mode: dict[str, Any] = {"mode": MODES[how.resample], "cubic_coeff_a": -0.5}
     after = BOXES_AFTER if card.kind == BOXES else LABELS_AFTER
     steps = [
-        ("Resize", "image . . size", "resized", {"axes": [0, 1], "antialias": 1, **mode}),
+        ("Resize", "image . . size", "resized", {"axes": [0, 1], "antialias": 1, "mode": "linear"}),
         ("Unsqueeze", "resized first", graph.input[0].name, {}),
         *((step, inputs.format(*said), outputs, options) for step, inputs, outputs, options in after),
     ]

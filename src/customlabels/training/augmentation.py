@@ -27,7 +27,7 @@ class Augmentation:
     least_area: smallest share of the image's area that a crop keeps, 0..1
     stretch: change of its proportions, as a logarithm
     rotation_degrees; colour, a share of brightness, contrast and saturation; cutout_side, a share of the side
-    mirror: whether left and right may be swapped (see `mirroring`)
+    mirror, upend: whether left and right, top and bottom may be swapped (see `mirroring`)
     """
 
     least_area: float = 0.35
@@ -36,6 +36,7 @@ class Augmentation:
     colour: float = 0.3
     cutout_side: float = 0.35
     mirror: bool = False
+    upend: bool = False
 
 
 def random_views(images: Tensor, side: int, rules: Augmentation, generator: Generator) -> Tensor:
@@ -68,6 +69,12 @@ def _uniform(count: int, low: float, high: float, generator: Generator) -> Tenso
     return low + (high - low) * torch.rand(count, generator=generator)
 
 
+def _signs(count: int, mirror: bool, upend: bool, generator: Generator) -> Tensor:
+    """(n, 2) of each view, across and down: -1 where its sides are swapped."""
+    chances = torch.tensor([0.5 * mirror, 0.5 * upend])
+    return torch.where(torch.rand((count, 2), generator=generator) < chances, -1.0, 1.0)
+
+
 def _transforms(count: int, rules: Augmentation, generator: Generator) -> Tensor:
     """One affine map an image, from the view's coordinates (-1..1) to the image's; returns (n, 2, 3)."""
     area = _uniform(count, rules.least_area, 1.0, generator)
@@ -76,11 +83,10 @@ def _transforms(count: int, rules: Augmentation, generator: Generator) -> Tensor
     angle = torch.deg2rad(_uniform(count, -rules.rotation_degrees, rules.rotation_degrees, generator))
     left = (1 - width) * _uniform(count, -1, 1, generator)
     top = (1 - height) * _uniform(count, -1, 1, generator)
-    swap = torch.rand(count, generator=generator) < (0.5 if rules.mirror else 0.0)
-    sign = torch.where(swap, -1.0, 1.0)
+    across, down = _signs(count, rules.mirror, rules.upend, generator).T
     cosine, sine = torch.cos(angle), torch.sin(angle)
-    rows = [torch.stack([sign * width * cosine, -height * sine, left], dim=1)]
-    rows.append(torch.stack([sign * width * sine, height * cosine, top], dim=1))
+    rows = [torch.stack([across * width * cosine, -down * height * sine, left], dim=1)]
+    rows.append(torch.stack([across * width * sine, down * height * cosine, top], dim=1))
     return torch.stack(rows, dim=1)
 
 
@@ -111,7 +117,13 @@ def _cut_out(views: Tensor, reach: float, generator: Generator) -> Tensor:
 
 
 def random_frames(
-    images: Tensor, corners: Tensor, sides: tuple[int, int], generator: Generator, *, mirror: bool
+    images: Tensor,
+    corners: Tensor,
+    sides: tuple[int, int],
+    generator: Generator,
+    *,
+    mirror: bool = False,
+    upend: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Views of images with boxes: zoomed, moved, mirrored, recoloured.
 
@@ -125,8 +137,7 @@ def random_frames(
     scale = torch.stack([zoom * stretch, zoom / stretch], dim=1)  # of a view's sides in the image, x and y
     slack = (1 - scale).abs()
     shift = slack * (2 * torch.rand((count, 2), generator=generator) - 1)  # in -1..1 coordinates of the image
-    swap = torch.rand(count, generator=generator) < (0.5 if mirror else 0.0)
-    sign = torch.stack([torch.where(swap, -1.0, 1.0), torch.ones(count)], dim=1)
+    sign = _signs(count, mirror, upend, generator)
     transforms = torch.zeros((count, 2, 3))
     transforms[:, 0, 0], transforms[:, 1, 1] = (scale * sign).T
     transforms[:, :, 2] = shift

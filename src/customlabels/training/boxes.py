@@ -78,7 +78,9 @@ class BoxesInImages:
             present[row, : len(each)] = True
         height, width = plan.size.sides_at(share)
         pixels = torch.from_numpy(self.images(places))
-        views, corners, kept = random_frames(pixels, corners, (height, width), generator, mirror=plan.mirror)
+        views, corners, kept = random_frames(
+            pixels, corners, (height, width), generator, mirror=plan.mirror, upend=plan.upend
+        )
         truth = TrueBoxes(labels, corners, present & kept, centres(height // STRIDE, width // STRIDE))
         return normalised(views), truth
 

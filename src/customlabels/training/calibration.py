@@ -5,6 +5,7 @@ Layer: training; numpy only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ COLDEST, HOTTEST = 0.3, 5.0  # of a net's logits
 LARGEST_WEIGHT = 40.0  # of what the handcrafted features say, which is between 0 and 1
 GRID, TEMPERATURES = 24, 400  # values of each weight, and of a temperature, that are tried
 ENOUGH = 1000  # images, evenly taken: a number or two need no more
+CLEARLY = 1.0  # standard errors of the surprise that a second voice saves
 WEIGHTS = np.geomspace(1.0, LARGEST_WEIGHT, GRID)
-WORTHWHILE = 0.01  # of surprise, that a second voice must save
 
 Floats = NDArray[np.floating[Any]]
 
@@ -35,10 +36,11 @@ def probabilities(logits: Floats, temperature: float = 1.0, *, single: bool = Tr
     return shares
 
 
-def surprise(scores: Floats, carried: NDArray[np.bool_], *, single: bool = True) -> float:
-    """How unlikely the truth was, in the mean. scores, carried: (n, labels)"""
-    right = scores[carried] if single else np.where(carried, scores, 1 - scores)
-    return float(-np.log(np.maximum(right, 1e-12)).mean())
+def surprise(scores: Floats, carried: NDArray[np.bool_], *, single: bool = True) -> Floats:
+    """(n,) how unlikely the truth of each image was. scores, carried: (n, labels)"""
+    right = scores[carried][:, None] if single else np.where(carried, scores, 1 - scores)
+    unlikely: Floats = -np.log(np.maximum(right, 1e-12)).mean(axis=1)
+    return unlikely
 
 
 def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool = True) -> float:
@@ -51,7 +53,8 @@ def temperature_for(logits: Floats, carried: NDArray[np.bool_], *, single: bool 
     logits, carried = _some(logits), _some(carried)
     inverses = np.linspace(1 / HOTTEST, 1 / COLDEST, TEMPERATURES)
     told = [
-        surprise(probabilities(logits, 1 / each, single=single), carried, single=single) for each in inverses
+        surprise(probabilities(logits, 1 / each, single=single), carried, single=single).mean()
+        for each in inverses
     ]
     return float(1 / inverses[int(np.argmin(told))])
 
@@ -61,7 +64,7 @@ def weight_for(other: Floats, carried: NDArray[np.bool_], *, single: bool = True
     other, carried = _some(other), _some(carried)
 
     def told(weight: float) -> float:
-        return surprise(probabilities(weight * other, single=single), carried, single=single)
+        return float(surprise(probabilities(weight * other, single=single), carried, single=single).mean())
 
     return float(min(WEIGHTS, key=told)) if len(carried) else 1.0
 
@@ -80,16 +83,19 @@ def blended(
     alone = 1 / temperature_for(net, carried, single=single), 0.0
     shares = np.geomspace(0.05, 1 / COLDEST, GRID)
 
-    def told(pair: tuple[float, float]) -> float:
+    def told(pair: tuple[float, float]) -> Floats:
         scores = probabilities(pair[0] * net + pair[1] * other, single=single)
         return surprise(scores, carried, single=single)
 
-    without = 0.0, weight_for(other, carried, single=single)
-    better = min(alone, without, key=told)
+    def least(pairs: Iterable[tuple[float, float]]) -> tuple[float, float]:
+        return min(pairs, key=lambda pair: told(pair).mean())
+
+    better = least([alone, (0.0, weight_for(other, carried, single=single))])
     if not together:
         return better
-    both = min(((float(share), float(weight)) for share in shares for weight in WEIGHTS), key=told)
-    return both if told(both) < told(better) - WORTHWHILE else better
+    both = least((float(share), float(weight)) for share in shares for weight in WEIGHTS)
+    saved = told(better) - told(both)
+    return both if saved.mean() > CLEARLY * saved.std() / np.sqrt(len(saved)) else better
 
 
 def _some(rows: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """An answer within seconds: features that people designed, and a kernel machine on them.
 
 Layer: training (torch). Directions of edges in a grid of cells (HOG) and histograms of colours, then ridge
-regression with a Gaussian kernel on rows of 0 and 1. It has a closed form, and so have its predictions for
+regression with a Gaussian kernel on rows of 0.5 and -0.5. It has a closed form, and so has what it says of
 every training image when that image is left out: what chooses its settings, and what the net has to beat or
 to be joined with, costs no second fit. Torch throughout, so that it is exported like a net; no scikit-learn.
 
@@ -48,8 +48,10 @@ class Handcrafted(nn.Module):
     ) -> None:
         super().__init__()
         # As the product below takes it, and with its squares: a graph would make both and keep it twice.
-        self.register_buffer("columns", support.T.contiguous())
-        self.register_buffer("squares", support.square().sum(1))
+        centred = support - support.mean(0)
+        self.register_buffer("centre", support.mean(0))
+        self.register_buffer("columns", centred.T.contiguous())
+        self.register_buffer("squares", centred.square().sum(1))
         self.register_buffer("weights", weights)
         self.register_buffer("mean", mean)
         self.register_buffer("settings", torch.tensor([width, colour_weight]))
@@ -63,10 +65,11 @@ class Handcrafted(nn.Module):
         return machine
 
     def forward(self, images: Tensor) -> Tensor:
-        """images: (n, height, width, 3), 0..255; returns (n, labels), near 1 for the label, else near 0."""
-        columns, squares, weights, mean = map(self.get_buffer, ("columns", "squares", "weights", "mean"))
+        """images: (n, height, width, 3), 0..255; returns (n, labels), near 0.5 for the label, else -0.5."""
+        names = ("centre", "columns", "squares", "weights", "mean")
+        centre, columns, squares, weights, mean = map(self.get_buffer, names)
         width, colour_weight = self.get_buffer("settings").tolist()
-        rows = _weighted(*_features(images), colour_weight)
+        rows = _weighted(*_features(images), colour_weight) - centre
         distances = rows.square().sum(1, keepdim=True) + squares - 2 * rows @ columns
         return torch.exp(-width * distances) @ weights + mean
 
@@ -82,7 +85,7 @@ def fitted(
     """
     chosen = np.sort(np.random.default_rng([seed, 3]).permutation(len(carried))[:MOST_ROWS])
     edges, colours = _joined(images, chosen, mirror=False)
-    truth = torch.from_numpy(carried[chosen]).float()
+    truth = torch.from_numpy(carried[chosen]).float() - 0.5
     tried = torch.arange(0, len(chosen), max(1, len(chosen) // TRIED_ROWS))
 
     def error(settings: tuple[float, float]) -> float:
@@ -125,6 +128,9 @@ def _solved(rows: Tensor, targets: Tensor, width: float, ways: int) -> tuple[Ten
 
 
 def _distances(rows: Tensor) -> Tensor:
+    rows = rows - rows.mean(
+        0
+    )  # rows that are nearly the same would differ by less than the squares are rounded
     squares = rows.square().sum(1)
     return (squares[:, None] + squares[None] - 2 * rows @ rows.T).clamp_min(0)
 

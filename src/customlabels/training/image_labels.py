@@ -30,6 +30,7 @@ __all__ = ["ImageLabels", "logits_of"]
 
 BENDING = 1e-4  # rate of learning of what was pretrained; not measured with real weights
 LABEL_SMOOTHING, MIXUP = 0.1, 0.2  # of single labels; two images mixed would carry the labels of both
+LEAST_AREA, LEAST_AREA_OF_SEVERAL = 0.35, 0.6  # of a view: one of several things is soon cut off
 SCORED_AT_ONCE = 64  # images; bounds memory
 TESTED_AT_ONCE = 256
 
@@ -74,7 +75,9 @@ class ImageLabels:
 
     def net(self) -> nn.Module:
         """The classifier."""
-        return Classifier(len(self.labels)) if self.pretrained is None else self.pretrained()
+        if self.pretrained is not None:
+            return self.pretrained()
+        return Classifier(len(self.labels), small=not self.single)
 
     def batch(
         self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
@@ -83,7 +86,9 @@ class ImageLabels:
         truth = torch.from_numpy(self.carried[places]).float()
         height, _width = plan.size.sides_at(share)
         pixels = torch.from_numpy(self.images(places))
-        views = random_views(pixels, height, Augmentation(mirror=plan.mirror), generator)
+        area = LEAST_AREA if self.single else LEAST_AREA_OF_SEVERAL
+        rules = Augmentation(least_area=area, mirror=plan.mirror, upend=plan.upend)
+        views = random_views(pixels, height, rules, generator)
         views, targets = mixed(views, truth, MIXUP if self.single else 0.0, generator)
         return normalised(views), targets
 

@@ -25,7 +25,6 @@ from customlabels.training.manifest_lines import (
     brand_problem,
     carried_by,
     is_background,
-    is_invalid,
     is_valid,
     judged,
     kind_of,
@@ -57,7 +56,6 @@ class Part:
     boxes: Sequence[Boxes]
     rows: NDArray[np.int64]
     pixels: NDArray[np.uint8]
-    invalid_lines: int
 
     @property
     def references(self) -> list[str]:
@@ -142,10 +140,7 @@ def gathered(
     _judge(sets, documents, final=True)
 
     index = {label: number for number, label in enumerate(labels)}
-    parts = (
-        _part(sets.training, readable, pictures, index),
-        _part(sets.testing, tested, test_pictures, index),
-    )
+    parts = _part(readable, pictures, index), _part(tested, test_pictures, index)
     digest = hashlib.sha256(f"{pictures.digest} {test_pictures.digest} {labels}".encode())
     for part in parts:
         digest.update(part.carried.tobytes())
@@ -213,9 +208,7 @@ def _by_reference(lines: Sequence[Entry], pictures: Pictures) -> dict[str, str]:
     return {lines[row].source_ref: why for row, why in pictures.problems.items()}
 
 
-def _part(
-    lines: Sequence[Entry], readable: Sequence[Entry], pictures: Pictures, index: Mapping[str, int]
-) -> Part:
+def _part(readable: Sequence[Entry], pictures: Pictures, index: Mapping[str, int]) -> Part:
     """The usable images of a set. readable: lines of `pictures`, in order     index: of the labels"""
     rows = [
         row
@@ -229,7 +222,6 @@ def _part(
         boxes=[_boxes(entry, index) for entry in entries],
         rows=np.array(rows, dtype=np.int64),
         pixels=pictures.pixels,
-        invalid_lines=sum(map(is_invalid, lines)),
     )
 
 

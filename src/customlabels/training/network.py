@@ -42,18 +42,23 @@ class Stage(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Images to logits, one a label; takes any side from 16 pixels."""
+    """Images to logits, one a label; takes any side from 16 pixels.
 
-    def __init__(self, labels: int) -> None:
+    small: what the labels name may be a small part of an image, so that its strongest place counts as well
+    """
+
+    def __init__(self, labels: int, *, small: bool = False) -> None:
         super().__init__()
+        self.small = small
         self.stem = convolution(3, WIDTHS[0], stride=2)
         self.stages = nn.Sequential(*map(Stage, WIDTHS, WIDTHS[1:]))
-        self.head = nn.Linear(WIDTHS[-1], labels)
+        self.head = nn.Linear(WIDTHS[-1] * (2 if small else 1), labels)
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (n, 3, side, side) float, normalised; returns (n, labels) logits."""
         maps = self.stages(self.stem(images))
-        logits: Tensor = self.head(maps.mean(dim=(2, 3)))
+        seen = [maps.mean(dim=(2, 3))] + [maps.amax(dim=(2, 3))] * self.small
+        logits: Tensor = self.head(torch.cat(seen, dim=1))
         return logits
 
 

@@ -7,6 +7,7 @@ matter of memory.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from customlabels.datasets import split_ref
 from customlabels.errors import CustomLabelsError
-from customlabels.images import ImageLimits, Preprocessing, check_header, decode, prepared
+from customlabels.images import ImageLimits, Preprocessing, prepared, upright_size
 from customlabels.storage import ObjectAccessError, Objects, sync
 from customlabels.training.workfolder import read_json, write_json
 
@@ -86,13 +87,9 @@ class PictureSource:
         if sides is None:
             sides = []
             for row in np.linspace(0, len(references) - 1, min(len(references), SAMPLE)).astype(int):
-                try:
-                    data = self._file(references[row])
-                    header, upright = check_header(data, LIMITS), decode(data, LIMITS, at_least=1)
-                except CustomLabelsError:
-                    continue  # it is met again, and listed with its line, when all are read
-                turned = (header.width > header.height) != (upright.width > upright.height)
-                sides.append((header.height, header.width) if turned else (header.width, header.height))
+                # One that cannot be read is met again, and listed with its line, when all are read.
+                with contextlib.suppress(CustomLabelsError):
+                    sides.append(upright_size(self._file(references[row]), LIMITS))
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(notes_file, sides)
         return sides

@@ -16,14 +16,15 @@ import torch
 
 from customlabels.training.learning import FROM_SCRATCH, Lesson, new_learner, take_step
 from customlabels.training.material import Material
-from customlabels.training.mirroring import MOST, mirror_is_harmless
+from customlabels.training.mirroring import MOST, swap_is_harmless
 from customlabels.training.plan import Plan, Size, batch_for, planned_steps
 from customlabels.training.spec import TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
-__all__ = ["Ready", "may_mirror", "planned", "timed", "trial"]
+__all__ = ["Ready", "harmless_swaps", "planned", "timed", "trial"]
 
 STEPS = 1000  # of the course that the trial steps pretend to be in
+Swaps = tuple[bool, bool]  # of left and right, of top and bottom
 TIMED = 2  # steps, of which the middle counts; one more goes before, while the libraries choose their ways
 
 
@@ -39,13 +40,13 @@ class Ready:
 
 
 def planned(
-    spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, mirror: bool, folder: WorkFolder
+    spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, swaps: Swaps, folder: WorkFolder
 ) -> Plan:
     """The given or stored plan, else a new one, stored before the first of `parts` courses."""
     stored = spec.plan or read_json(folder.plan)
     if stored is not None:
         return Plan.from_json(stored)
-    tried = trial(material.size, lesson.count, spec.seed, spec.threads, mirror)
+    tried = trial(material.size, lesson.count, spec.seed, spec.threads, swaps)
     fastest = timed(lesson, tried)
     budget = None if spec.budget_seconds is None else spec.budget_seconds - folder.seconds()
     steps = planned_steps(material.size, lesson.count, parts, budget, fastest.step_seconds)
@@ -56,7 +57,9 @@ def planned(
     return plan
 
 
-def trial(size: Size, count: int, seed: int = 0, threads: int | None = None, mirror: bool = False) -> Plan:
+def trial(
+    size: Size, count: int, seed: int = 0, threads: int | None = None, swaps: Swaps = (False, False)
+) -> Plan:
     """What is timed: the middle of a long course over `count` images."""
     return Plan(
         seed=seed,
@@ -65,17 +68,19 @@ def trial(size: Size, count: int, seed: int = 0, threads: int | None = None, mir
         steps=STEPS,
         threads=threads or os.cpu_count() or 1,
         bfloat16=False,
-        mirror=mirror,
+        mirror=swaps[0],
         step_seconds=0.0,
+        upend=swaps[1],
     )
 
 
-def may_mirror(material: Material) -> bool:
-    """Whether views may swap left and right, by the training pictures that carry the same labels."""
+def harmless_swaps(material: Material) -> Swaps:
+    """Whether views may swap left and right, top and bottom, by the training pictures of the same labels."""
     training = material.training
     some = np.linspace(0, len(training.entries) - 1, min(len(training.entries), MOST)).astype(int)
     _, alike = np.unique(training.carried[some], axis=0, return_inverse=True)
-    return mirror_is_harmless(training.images(some), alike.reshape(-1))
+    images, alike = training.images(some), alike.reshape(-1)
+    return swap_is_harmless(images, alike, axis=2), swap_is_harmless(images, alike, axis=1)
 
 
 def timed(lesson: Lesson, trial: Plan) -> Plan:

@@ -110,17 +110,12 @@ def release(
         artefact_folder=folder.artefact,
         f1=honest.f1,
         f1_interval=(honest.f1_interval.low, honest.f1_interval.high),
-        test_tuned_f1=tuned.f1,
         summary_key=documents.keys["EvaluationResultSummary"],
-        manifest_summary_key=documents.keys["ManifestSummary"],
         output_keys=documents.keys,
         seconds=folder.seconds(),
         kind=material.kind,
         labels=material.labels,
         training_images=len(training.entries),
-        testing_images=len(testing.entries),
-        unusable_training_lines=training.invalid_lines,
-        unusable_testing_lines=testing.invalid_lines,
     )
     write_json(folder.outcome, outcome.to_json())
     return outcome

@@ -121,6 +121,7 @@ class TrainingSpec:
             value["buckets"] = {name: Path(folder) for name, folder in value["buckets"].items()}
             for name in ("work_folder", "train_manifest", "test_manifest", "backbone_folder"):
                 value[name] = None if value[name] is None else Path(value[name])
+            value["foreign_buckets"] = tuple(value["foreign_buckets"])
             value["s3"] = None if value["s3"] is None else S3Endpoint(**value["s3"])
             return cls(**value)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -178,25 +179,19 @@ class TrainingOutcome:
 
     f1: mean of labels on the test images, thresholds from the training data; 0..1     f1_interval: 95 %
     kind: single-label, multi-label or boxes
-    test_tuned_f1: the same with thresholds chosen on the test images, as Custom Labels reports it
-    summary_key, manifest_summary_key, output_keys (kind -> key): in the output bucket
-    seconds: wall time in the training process, over all its runs     unusable_*: lines left out
+    summary_key, output_keys (kind -> key): in the output bucket
+    seconds: wall time in the training process, over all its runs
     """
 
     artefact_folder: Path
     f1: float
     f1_interval: tuple[float, float]
-    test_tuned_f1: float
     summary_key: str
-    manifest_summary_key: str
     output_keys: Mapping[str, str]
     seconds: float
     kind: str
     labels: tuple[str, ...]
     training_images: int
-    testing_images: int
-    unusable_training_lines: int
-    unusable_testing_lines: int
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `from_json` takes back."""
@@ -205,6 +200,7 @@ class TrainingOutcome:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TrainingOutcome:
         """From `to_json`."""
+        kept = {each.name: value[each.name] for each in fields(cls)}  # earlier ones told more
         low, high = value["f1_interval"]
         folder, labels = Path(value["artefact_folder"]), tuple(value["labels"])
-        return cls(**{**value, "artefact_folder": folder, "labels": labels, "f1_interval": (low, high)})
+        return cls(**{**kept, "artefact_folder": folder, "labels": labels, "f1_interval": (low, high)})

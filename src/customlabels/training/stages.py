@@ -51,7 +51,7 @@ from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
 from customlabels.training.pictures import PictureSource
 from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, courses
-from customlabels.training.planning import Ready, may_mirror, planned
+from customlabels.training.planning import Ready, harmless_swaps, planned
 from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json
@@ -78,16 +78,16 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
         parts = courses(material.training.carried, spec.seed)
         torch.use_deterministic_algorithms(True)
         tell(Progress("planning"))
-        mirror = may_mirror(material)
+        swaps = harmless_swaps(material)
         lesson = _lesson(material, parts, source)
         start = _start(lesson, spec.backbone_folder if hub is None else None)
         if isinstance(lesson, ImageLabels):
             if hub is not None:
                 lesson, start = _with_backbone(lesson, hub, folder)
-            elif lesson.single:
-                lesson = _with_handcrafted(lesson, parts, spec.seed, mirror, folder)
+            else:
+                lesson = _with_handcrafted(lesson, parts, spec.seed, swaps[0], folder)
             tell(Progress("planning", validation_f1=lesson.left_out_f1))
-        plan = planned(spec, material, lesson, len(parts), mirror, folder)
+        plan = planned(spec, material, lesson, len(parts), swaps, folder)
         torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
 
         used = hub.told() if hub is not None and material.kind != BOXES else None

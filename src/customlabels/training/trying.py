@@ -9,12 +9,14 @@ import json
 import sys
 
 import numpy as np
+from numpy.typing import NDArray
 
 from customlabels.evaluation import Boxes
 from customlabels.inference import BOXES
 from customlabels.training.boxes import BoxesInImages
 from customlabels.training.estimating import Estimate
 from customlabels.training.image_labels import ImageLabels
+from customlabels.training.learning import Lesson
 from customlabels.training.plan import RESERVED_SECONDS, courses, planned_steps, size_for
 from customlabels.training.planning import timed, trial
 
@@ -28,19 +30,13 @@ def main() -> None:
     carried = np.arange(asked["labels"]) == (np.arange(count) % asked["labels"])[:, None]
     noise = np.random.default_rng(0).integers(0, 256, (NOISE, *size.cached, 3), np.uint8)
     labels = [str(label) for label in range(asked["labels"])]
+
+    def images(places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return np.array(noise[places % NOISE])
+
+    lesson: Lesson = ImageLabels(asked["kind"], labels, carried, images, images)
     if asked["kind"] == BOXES:
-        truth = [Boxes.true([0], [(0.2, 0.2, 0.6, 0.6)])] * count
-        lesson: BoxesInImages | ImageLabels = BoxesInImages(
-            labels, truth, lambda places: noise[places % NOISE], lambda places: noise[places % NOISE]
-        )
-    else:
-        lesson = ImageLabels(
-            asked["kind"],
-            labels,
-            carried,
-            lambda places: noise[places % NOISE],
-            lambda places: noise[places % NOISE],
-        )
+        lesson = BoxesInImages(labels, [Boxes.true([0], [(0.2, 0.2, 0.6, 0.6)])] * count, images, images)
     parts, fastest = len(courses(carried, 0)), timed(lesson, trial(size, count))
     steps = planned_steps(size, count, parts, None, fastest.step_seconds)
     seconds = parts * steps * fastest.step_seconds + RESERVED_SECONDS
