@@ -128,9 +128,8 @@ def _solved(rows: Tensor, targets: Tensor, width: float, ways: int) -> tuple[Ten
 
 
 def _distances(rows: Tensor) -> Tensor:
-    rows = rows - rows.mean(
-        0
-    )  # rows that are nearly the same would differ by less than the squares are rounded
+    # Rows that are nearly the same would differ by less than their squares are rounded.
+    rows = rows - rows.mean(0)
     squares = rows.square().sum(1)
     return (squares[:, None] + squares[None] - 2 * rows @ rows.T).clamp_min(0)
 
