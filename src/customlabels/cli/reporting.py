@@ -51,11 +51,8 @@ def written_report(reached: Reached, arn: str) -> str:
     try:
         text, beside = _composed(reached, arn, as_json=False)
         return "" if beside is None else _written(text, beside).as_uri()
-    except (
-        ClientError,
-        BotoCoreError,
-        UsageError,
-    ) as error:  # the run has ended well or ill: a page about it is an extra
+    except (ClientError, BotoCoreError, UsageError) as error:
+        # The run has ended well or ill: a page about it is an extra.
         say(f"no report: {error}")
         return ""
 

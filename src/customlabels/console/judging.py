@@ -81,10 +81,8 @@ class Judged:
             self.frames[image] = (size["width"], size["height"])
             names = metadata["class-map"]
             for each, told in zip(value["annotations"], metadata["objects"], strict=True):
-                label, box = (
-                    names[str(each["class_id"])],
-                    tuple(each[side] for side in ("left", "top", "width", "height")),
-                )
+                label = names[str(each["class_id"])]
+                box = tuple(each[side] for side in ("left", "top", "width", "height"))
                 if name.startswith(TRAINING):
                     truth.append((label, box))
                 else:

@@ -57,11 +57,8 @@ class Journal:
     @property
     def statuses(self) -> dict[str, str]:
         """How each state fared, by name; of several visits one that is open, else the last."""
-        found: dict[str, str] = {}
-        open_ones = {visit.name: visit.status for visit in self.visits if visit.ended is None}
-        for visit in self.visits:
-            found[visit.name] = visit.status
-        return found | open_ones
+        last = {visit.name: visit.status for visit in self.visits}
+        return last | {visit.name: visit.status for visit in self.visits if visit.ended is None}
 
     def last_visit(self, name: str) -> Visit | None:
         """The last stay in the state of this name."""

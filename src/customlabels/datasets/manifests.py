@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from customlabels.datasets.attributes import Box, LineError, line_error, read_attributes
+from customlabels.datasets.attributes import Box, LineError, read_attributes
 from customlabels.errors import InvalidInput
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "Entry",
     "ManifestFileError",
     "ManifestLimits",
-    "dropped_error",
     "file_lines",
     "json_object",
     "listed_line",
@@ -314,11 +313,6 @@ def _one_line(text: str) -> str:
         for character in "\x85\u2028\u2029":
             text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def dropped_error(dropped: Dropped) -> LineError:
-    """The line error by which training reports a line that a dataset would have dropped."""
-    return line_error(dropped.code, ())
 
 
 def _attach(value: dict[str, Any], errors: Iterable[LineError], key: str) -> None:

@@ -218,9 +218,8 @@ def _fitted(
     gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]
 ) -> tuple[Floats, NDArray[np.intp]]:
     """(pairs,) likeness and (pairs, 4) frames moved to their best fit; hopeless pairs as far as they came."""
-    stretches = np.zeros(
-        (31, 31, FINE, SIDE), dtype=np.float32
-    )  # by left or top, and by 100 - right or bottom
+    # By left or top, and by 100 - right or bottom.
+    stretches = np.zeros((31, 31, FINE, SIDE), dtype=np.float32)
     for low in range(31):
         for cut in range(31 - low):
             stretches[low, cut] = _averages(low / 100, 1 - cut / 100, FINE)

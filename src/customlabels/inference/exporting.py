@@ -96,9 +96,8 @@ CONSTANTS: dict[str, Any] = {
     "same": np.array([SAME_THING], dtype=np.float32),
     "least": np.array([LEAST_SCORE], dtype=np.float32),
 }
-Step = tuple[
-    str, str, str, dict[str, Any]
-]  # operator, inputs, outputs, options; {0}, {1}: the model's outputs
+# Operator, inputs, outputs, options; {0}, {1}: the model's outputs.
+Step = tuple[str, str, str, dict[str, Any]]
 LABELS_AFTER: tuple[Step, ...] = (
     ("Squeeze", "{0}_said first", "unbound", {}),
     ("Clip", "unbound zero one", "scores", {}),

@@ -261,9 +261,8 @@ class Version:
     async def _next(self, unit: Unit) -> Request | None:
         """The next request, or None when the unit is gone."""
         if not (self._queue.empty() or unit.gone.done()):
-            return (
-                self._queue.get_nowait()
-            )  # at once: each turn of the loop would leave the unit without work
+            # At once: each turn of the loop would leave the unit without work.
+            return self._queue.get_nowait()
         taking = asyncio.create_task(self._queue.get())
         try:
             await asyncio.wait({taking, unit.gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -111,9 +111,7 @@ def _child(spec: TrainingSpec) -> Iterator[subprocess.Popen[bytes]]:
     ):
         assert child.stdin is not None
         try:
-            with contextlib.suppress(
-                BrokenPipeError
-            ):  # of a child that died at its start: its end is seen below
+            with contextlib.suppress(BrokenPipeError):  # it died at its start: its end is seen below
                 child.stdin.write(spec.to_json().encode() + b"\n")
             yield child
         finally:

@@ -20,7 +20,6 @@ from customlabels.datasets import (
     Dropped,
     Entry,
     LineError,
-    dropped_error,
     line_error,
     read_line,
     split_ref,
@@ -140,7 +139,7 @@ def read_lines(manifest: Path) -> list[Entry]:
         if isinstance(read, Entry) and read.source_ref in seen:
             read = Dropped(position, "ERROR_REPEATED_SOURCE_REF")
         if isinstance(read, Dropped):
-            read = Entry(position, "", text, errors=(dropped_error(read),))
+            read = Entry(position, "", text, errors=(line_error(read.code, ()),))
         seen.add(read.source_ref)
         lines.append(read)
     return lines

@@ -57,11 +57,6 @@ class Part:
     rows: NDArray[np.int64]
     pixels: NDArray[np.uint8]
 
-    @property
-    def references(self) -> list[str]:
-        """Addresses of the images."""
-        return [entry.source_ref for entry in self.entries]
-
     def images(self, places: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
         """(places, height, width, 3) uint8, in memory. places: of the images, 0 to n - 1"""
         return np.array(self.pixels[self.rows[places]])

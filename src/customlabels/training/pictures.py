@@ -75,7 +75,7 @@ class PictureSource:
             notes = self._read(array, references, sides, tell)
             write_json(notes_file, notes)
         problems = {int(row): why for row, why in notes["problems"].items()}
-        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digests"], notes.get("denied", False))
+        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digests"], notes["denied"])
 
     def sides(self, references: Sequence[str]) -> list[tuple[int, int]]:
         """Width and height, in pixels, of some of the images, upright; unreadable ones are left out.

@@ -56,9 +56,8 @@ class Features(nn.Module):
         said = self.backbone(pixel_values=pixels, return_dict=True).last_hidden_state
         if said.ndim == 4:  # maps of a convolutional net
             return torch.as_tensor(said.mean(dim=(2, 3)))
-        return torch.cat(
-            [said[:, 0], said[:, 1:].mean(dim=1)], dim=1
-        )  # the token of the whole, and the parts
+        # The token of the whole, and the parts.
+        return torch.cat([said[:, 0], said[:, 1:].mean(dim=1)], dim=1)
 
 
 class Pretrained(nn.Module):

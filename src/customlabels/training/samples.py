@@ -19,7 +19,7 @@ from customlabels.datasets import new_folder
 from customlabels.errors import InvalidInput
 from customlabels.training.plan import held_out_part
 
-__all__ = ["SAMPLES", "SampleError", "write_sample"]
+__all__ = ["SAMPLES", "write_sample"]
 
 SIZE = 64  # pixels a side of a digit: the service takes no smaller image
 TEST_SHARE = 0.25  # of each digit
@@ -34,20 +34,16 @@ Drawn = tuple[str, Image.Image, dict[str, Any]]  # key below its set's folder, p
 Box = tuple[str, int, int, int]  # label, left, top, side
 
 
-class SampleError(InvalidInput):
-    """The sample cannot be written; the text says why and what to do."""
-
-
 def write_sample(name: str, folder: Path, bucket: str, *, seed: int = 0) -> Mapping[str, int]:
     """Write folder/train/*, folder/test/*, train.manifest and test.manifest; digits in a folder per label.
 
     name: one of SAMPLES     bucket: the name in the manifests' s3:// references; register `folder` under it
     seed: of split and scenes
     Returns the number of images by set ("train", "test"). `folder` must not exist, or be empty: it appears
-    whole or not at all. Raises SampleError, or InvalidInput for the folder.
+    whole or not at all. Raises InvalidInput.
     """
     if name not in SAMPLES:
-        raise SampleError(f"{name!r} is no sample; there are: {', '.join(SAMPLES)}")
+        raise InvalidInput(f"{name!r} is no sample; there are: {', '.join(SAMPLES)}")
     counts = dict.fromkeys(SCENES, 0)
     with new_folder(folder) as beside:
         for part in counts:
@@ -67,7 +63,7 @@ def _digits(part: str, seed: int) -> Iterator[Drawn]:
     try:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
-        raise SampleError("the digits come with scikit-learn: pip install 'customlabels[train]'") from error
+        raise InvalidInput("the digits come with scikit-learn: pip install 'customlabels[train]'") from error
     found = load_digits()
     test = held_out_part(found.target, TEST_SHARE, seed)
     for at in test if part == "test" else np.setdiff1d(np.arange(len(found.target)), test):
