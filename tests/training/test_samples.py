@@ -26,7 +26,7 @@ def test_the_digits_are_written_as_folders_and_manifests_that_agree(tmp_path: Pa
         keys = [f"s3://samples/{file.relative_to(tmp_path / 'digits')}" for file in files]
         assert len(lines) == count
         assert sorted(line["source-ref"] for line in lines) == sorted(keys)
-        assert {line["digit-metadata"]["class-name"] for line in lines} == set("0123456789")
+        assert {line["label-metadata"]["class-name"] for line in lines} == set("0123456789")
     with Image.open(files[0]) as image:
         assert image.size == (64, 64)
     assert [path.name for path in tmp_path.iterdir()] == ["digits"]

@@ -8,6 +8,7 @@ from customlabels.datasets.distributing import chosen_for_test, labels_by_positi
 from customlabels.datasets.dividing import Difference, compared, divided_by_label
 from customlabels.datasets.exporting import FORMATS, Images, export, images_of, write_parts
 from customlabels.datasets.findings import RULES, Findings, Problem
+from customlabels.datasets.items import Item, item_lines
 from customlabels.datasets.listing import (
     Filters,
     LabelCount,
@@ -44,6 +45,7 @@ __all__ = [
     "Filters",
     "Findings",
     "Images",
+    "Item",
     "LabelCount",
     "LineError",
     "ManifestFileError",
@@ -63,6 +65,7 @@ __all__ = [
     "export",
     "file_lines",
     "images_of",
+    "item_lines",
     "labels_by_position",
     "labels_of",
     "line_error",
