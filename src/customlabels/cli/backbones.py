@@ -12,8 +12,6 @@ from customlabels.cli.options import Json
 from customlabels.cli.printing import say, tell
 from customlabels.settings import Settings
 
-__all__ = ["backbone", "chosen_backbone"]
-
 backbone = typer.Typer(
     no_args_is_help=True, help="Pretrained weights of the Hugging Face hub.", rich_markup_mode=None
 )

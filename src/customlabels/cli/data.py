@@ -20,23 +20,6 @@ from customlabels.datasets import Findings, Problem, Source, bucket_name, check,
 from customlabels.settings import Settings
 from customlabels.storage import Objects
 
-__all__ = [
-    "OUTPUT_BUCKET",
-    "TRAIN_ON",
-    "SourceData",
-    "add_bucket",
-    "existing",
-    "fetched",
-    "is_remote",
-    "list_buckets",
-    "own_bucket",
-    "register_alone",
-    "remove_bucket",
-    "source_datasets",
-    "told_by_rule",
-    "write_sample",
-]
-
 MANIFESTS_BUCKET = "customlabels-manifests"
 OUTPUT_BUCKET = "customlabels-output"
 SHOWN_BY_RULE = 3

@@ -22,8 +22,6 @@ from customlabels.datasets import (
     write_parts,
 )
 
-__all__ = ["compare", "divide", "import_source", "write_as"]
-
 NAME = re.compile(r"[a-zA-Z0-9_\-]{1,200}")
 
 

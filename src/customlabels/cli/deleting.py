@@ -15,8 +15,6 @@ from customlabels.cli.running import registered
 from customlabels.pipeline import CLEANUP_MACHINE_NAME, cleanup_definition
 from customlabels.settings import Settings
 
-__all__ = ["delete_project"]
-
 POLL_SECONDS = 1
 
 

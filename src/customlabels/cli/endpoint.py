@@ -22,8 +22,6 @@ from customlabels.cli.printing import say
 from customlabels.pipeline import STATE_MACHINE_NAME
 from customlabels.settings import AccessKey, Settings
 
-__all__ = ["Clients", "Endpoint", "connect", "end_server", "log_file", "running_server"]
-
 START_SECONDS = 30.0
 NO_USER_CONFIGURATION = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
 DOWN_SECONDS = 20.0  # for trainings to write a checkpoint and units to drain

@@ -19,15 +19,6 @@ from customlabels.cli.places import Place
 from customlabels.cli.printing import print_json, print_table, say, show, tell
 from customlabels.settings import Settings
 
-__all__ = [
-    "describe_execution",
-    "redrive_execution",
-    "show_history",
-    "start_execution",
-    "stop_execution",
-    "verify_execution",
-]
-
 POLL_SECONDS = 0.4
 SHOWN = 5  # differences; the first is usually the cause of the others
 SHOWN_CHARACTERS = 300

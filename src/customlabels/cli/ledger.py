@@ -19,8 +19,6 @@ from customlabels.cli.printing import print_json, print_table, say, show, tell
 from customlabels.pipeline import current_key
 from customlabels.settings import Settings
 
-__all__ = ["override_run", "roll_back", "show_history"]
-
 POLL_SECONDS, START_SECONDS = 0.3, 300.0
 
 

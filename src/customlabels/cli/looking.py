@@ -19,8 +19,6 @@ from customlabels.cli.units import show_units
 from customlabels.pipeline import STATE_MACHINE_NAME, current_key, local_substitutions
 from customlabels.settings import Settings
 
-__all__ = ["detect_images", "project_arn", "reproduce_version", "show_status", "versions_of"]
-
 RUNS_SHOWN = 20
 START_SECONDS = 60.0  # for the units of a version that a server just started brings back
 POLL_SECONDS = 0.2

@@ -15,8 +15,6 @@ from customlabels.cli.exits import UsageError
 from customlabels.pipeline import STATE_MACHINE_NAME
 from customlabels.settings import Settings
 
-__all__ = ["Elsewhere", "Place", "Reached"]
-
 STACK = "customlabels-pipeline"  # as samconfig.toml names it
 MACHINE_OUTPUT = "RekognitionStateMachineArn"
 FLAGS = ("--endpoint-url", "--profile", "--region", "--stack-name", "--state-machine-arn")

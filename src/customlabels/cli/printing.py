@@ -9,8 +9,6 @@ from typing import Any
 
 from customlabels.cli.exits import Exit
 
-__all__ = ["print_json", "print_table", "say", "show", "tell"]
-
 
 def say(text: str = "") -> None:
     """A line of progress or advice, to stderr."""

@@ -21,8 +21,6 @@ from customlabels.cli.printing import say, show
 from customlabels.pipeline import Place as Results
 from customlabels.pipeline import place_of, report_text
 
-__all__ = ["show_report", "written_report"]
-
 
 def show_report(run: str, place: Place, to: Path | None, *, open_it: bool, as_json: bool) -> Exit:
     """Write the report and say where it is; as JSON it goes to stdout, unless a file is named."""

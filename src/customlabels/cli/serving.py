@@ -19,8 +19,6 @@ from customlabels.cli.looking import versions_of
 from customlabels.cli.printing import print_json, show, tell
 from customlabels.settings import Settings
 
-__all__ = ["export_model", "promote_model", "shadow_model", "start_model"]
-
 START_SECONDS = 120.0
 POLL_SECONDS = 0.1
 MOST_DIFFERENT = 0.01  # of the test images, answered otherwise by an export that is called good

@@ -14,8 +14,6 @@ from customlabels.cli.places import Place, Reached
 from customlabels.cli.printing import say, tell
 from customlabels.settings import Settings
 
-__all__ = ["stop_target", "take_down"]
-
 
 def stop_target(target: str, place: Place, *, as_json: bool) -> Exit:
     """Stop a run by its name or ARN, else take a model out of service."""

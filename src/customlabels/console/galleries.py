@@ -27,8 +27,6 @@ from customlabels.datasets import Entry, split_ref
 from customlabels.errors import ServiceError
 from customlabels.images import ImageError, decode
 
-__all__ = ["add_images", "change_entries", "desk_page", "gallery_page", "save_entry", "suggest"]
-
 PAGE = 60
 FEW = 10  # images of a label below which its figures say little
 LARGEST_CHANGE = 4 * 2**20  # bytes; an update takes 5 MiB

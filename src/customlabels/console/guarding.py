@@ -24,8 +24,6 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from customlabels.wire import FOREIGN_HOST, Application, Caller, Key, has_own_host
 
-__all__ = ["Guard", "form_of"]
-
 SESSION_SECONDS = 12 * 3600
 LONGEST_FORM = 4 * 2**20  # bytes
 WRONG_KEY_SECONDS = 1.0  # that a wrong secret costs

@@ -13,8 +13,6 @@ from typing import Any
 from customlabels.console.site import Ask, every, pages
 from customlabels.console.visits import Visit, details_of
 
-__all__ = ["history", "news", "token_of", "with_data"]
-
 TOKEN = re.compile(r"[0-9a-f]{64}")
 
 

@@ -15,8 +15,6 @@ import orjson
 
 from customlabels.evaluation import overlap
 
-__all__ = ["Cells", "Item", "Judged", "confusions", "curve"]
-
 TRAINING, EVALUATION = "rekognition-custom-labels-training-", "rekognition-custom-labels-evaluation"
 DETAILS = "rekognition-custom-labels-evaluation-details"
 SAME_PLACE = 0.5  # intersection over union

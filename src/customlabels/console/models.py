@@ -19,8 +19,6 @@ from customlabels.console.site import Ask, Site, every, named
 from customlabels.drawing import Axis, Cell, Line, bare, line_chart, matrix_chart
 from customlabels.errors import ServiceError
 
-__all__ = ["compare_page", "detect", "model_page", "scores", "try_page"]
-
 MATRIX_LABELS, CURVES, CELL_IMAGES = 30, 6, 120
 LARGEST_DOCUMENT = 256 * 2**20  # bytes of a testing output that a page reads
 

@@ -31,8 +31,6 @@ from customlabels.drawing import SHEET
 from customlabels.errors import ServiceError
 from customlabels.wire import Application, Caller, Key
 
-__all__ = ["console_app"]
-
 STATIC = Path(__file__).parent / "static"
 STATUSES = {
     "AccessDeniedException": 403,

@@ -25,8 +25,6 @@ from customlabels.drawing import STATUSES, Axis, Line, bare, line_chart, workflo
 from customlabels.errors import ServiceError
 from customlabels.pipeline import STATE_MACHINE_NAME
 
-__all__ = ["change_run", "report_page", "run_page", "run_stream"]
-
 EVENTS_SHOWN = 500
 LOOK_SECONDS = 0.5
 QUIET_SECONDS = 15.0  # after which a stream says that it is still there

@@ -24,8 +24,6 @@ from starlette.responses import HTMLResponse, Response
 from customlabels.console.pictures import Thumbnails
 from customlabels.wire import Caller
 
-__all__ = ["Ask", "AskAs", "Site", "duration", "every", "moment", "named", "pages", "pretty"]
-
 # One API call as somebody: service, operation, members -> the answer; raises ServiceError.
 AskAs = Callable[[Caller, str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Ask = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]

@@ -11,8 +11,6 @@ from customlabels.console.site import Ask
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.pipeline import RunResult
 
-__all__ = ["Verdict", "verdict_of", "verdicts_of"]
-
 
 @dataclass(frozen=True)
 class Verdict:

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Journal", "Visit", "details_of", "kind_of"]
-
 Event = Mapping[str, Any]
 FAILURES = ("Failed", "TimedOut")  # endings of the types of events that a Retry or a Catch may answer
 BAD_ENDS = ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted")

@@ -20,8 +20,6 @@ from customlabels.errors import InvalidInput
 from customlabels.images import ImageError, ImageLimits, decode, upright_size
 from customlabels.storage import Objects, ObjectTooLarge, StorageError
 
-__all__ = ["check"]
-
 FEW_IMAGES = 10  # images of a label for training; below it a model hardly learns the label
 LEAST_OVERLAP = 0.5  # of the training labels, the share that the test data must have
 MOST_UNUSABLE = 0.2  # of all lines

@@ -17,8 +17,6 @@ from customlabels.datasets.attributes import Box
 from customlabels.datasets.items import Item, Place, Reading, frame_of, fullest, key_below
 from customlabels.errors import InvalidInput
 
-__all__ = ["coco_document", "is_coco", "read_coco"]
-
 LARGEST = 1 << 29  # bytes
 LOOKED_AT = 20  # images by which their folder is told
 

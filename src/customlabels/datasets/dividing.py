@@ -14,8 +14,6 @@ from customlabels.datasets.distributing import chosen_for_test
 from customlabels.datasets.exporting import Images
 from customlabels.datasets.items import Item
 
-__all__ = ["Difference", "compared", "divided_by_label"]
-
 
 def divided_by_label(images: Images, share: float, seed: int) -> tuple[list[Item], list[Item]]:
     """Training and test items: the share of each label as nearly as copies allow, the same for the same seed.

@@ -22,8 +22,6 @@ from customlabels.datasets.voc import voc_files
 from customlabels.datasets.yolo import yolo_files
 from customlabels.errors import InvalidInput
 
-__all__ = ["FORMATS", "Images", "export", "images_of", "write_parts"]
-
 
 @dataclass(frozen=True)
 class Images:

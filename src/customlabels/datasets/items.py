@@ -18,8 +18,6 @@ from customlabels.datasets.attributes import BOXES, IMAGE_LEVEL, Box
 from customlabels.datasets.findings import Problem
 from customlabels.images import ImageError, ImageLimits, upright_size
 
-__all__ = ["IMAGE_SUFFIXES", "Item", "Place", "Reading", "frame_of", "fullest", "item_lines", "key_below"]
-
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 ROUNDING = 1.0  # pixels by which a box may leave its image through rounding; it is cut off
 CREATED = "2020-01-01T00:00:00"  # fixed: what the data is, not when it was read

@@ -18,22 +18,6 @@ import orjson
 from customlabels.datasets.attributes import Box, LineError, read_attributes
 from customlabels.errors import InvalidInput
 
-__all__ = [
-    "Dropped",
-    "Entry",
-    "ManifestFileError",
-    "ManifestLimits",
-    "file_lines",
-    "json_object",
-    "listed_line",
-    "one_bucket",
-    "read_line",
-    "read_manifest",
-    "split_ref",
-    "told_errors",
-    "validated_line",
-]
-
 LONGEST_LINE = 100_000  # characters
 SOURCE_REF = re.compile(r"[sS]3://([0-9A-Za-z.\-_]{3,255})/([^\0]{1,1024})", re.DOTALL)
 BOX_DEPTH = 3  # steps to a box in its line: attribute, annotations, number

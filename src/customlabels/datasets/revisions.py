@@ -22,8 +22,6 @@ from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, ref_grams, revisions
 
-__all__ = ["BATCH", "FIGURES", "MOST_NOTED", "Stats", "changed", "divided", "note_dropped", "ready", "stage"]
-
 BATCH = 1000  # rows in one transaction: some ten milliseconds of the one writer
 MOST_NOTED = 10_000  # lines left out that can be listed; they are all counted
 FIGURES = ("total_entries", "labeled_entries", "total_labels", "error_entries")

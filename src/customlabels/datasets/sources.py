@@ -27,8 +27,6 @@ from customlabels.datasets.voc import read_voc
 from customlabels.datasets.yolo import read_yolo, yolo_parts
 from customlabels.errors import InvalidInput
 
-__all__ = ["Source", "bucket_name", "open_source", "read_folder"]
-
 LOOKED_FOR = (
     "looked for: a folder of images for each label; a Ground Truth manifest (*.manifest); COCO (*.json, or "
     "annotations/*.json); YOLO (data.yaml, or images/ with labels/); Pascal VOC (*.xml, or "

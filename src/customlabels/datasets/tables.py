@@ -17,8 +17,6 @@ from customlabels.datasets.attributes import Box
 from customlabels.datasets.items import IMAGE_SUFFIXES, Item, Reading, frame_of, fullest, key_below
 from customlabels.errors import InvalidInput
 
-__all__ = ["csv_document", "is_table", "read_csv"]
-
 # What a column may be called, spaces, dashes, underscores and case left aside.
 COLUMNS = {
     "image": {"image", "file", "filename", "path", "imagepath", "imagename", "filepath", "sourceref"},

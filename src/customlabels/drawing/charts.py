@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape, quoteattr
 
-__all__ = ["Axis", "Figure", "Line", "fitted", "interval_chart", "line_chart", "plain", "quoted", "svg"]
-
 WIDTH, HEIGHT = 360.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 40.0  # around the area of a line chart
 LEGEND_ROW, FIGURE_ROW, NAMES, VALUES = 18.0, 22.0, 104.0, 44.0

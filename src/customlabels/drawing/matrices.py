@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from customlabels.drawing.charts import fitted, plain, quoted, svg
 
-__all__ = ["Cell", "matrix_chart"]
-
 NAMES = 92.0  # pixels for the names of rows, and of columns above
 SIDES = ((8, 40.0), (16, 30.0), (30, 20.0))  # of a cell, by how many labels there are at most
 SMALLEST, LEGIBLE = 14.0, 20.0

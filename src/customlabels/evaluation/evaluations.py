@@ -23,17 +23,6 @@ from customlabels.evaluation.counting import (
 )
 from customlabels.evaluation.intervals import Interval, Redrawn, redraw, share_interval
 
-__all__ = [
-    "OUT_OF_FOLD",
-    "RESAMPLES",
-    "TEST_TUNED",
-    "Evaluation",
-    "LabelFigures",
-    "Predictions",
-    "evaluate",
-    "evaluate_test_tuned",
-]
-
 OUT_OF_FOLD = "out-of-fold thresholds"
 TEST_TUNED = "test-tuned thresholds"
 PROTOCOLS = (OUT_OF_FOLD, TEST_TUNED)

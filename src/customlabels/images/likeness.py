@@ -18,8 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Alike", "alike", "fingerprint", "leaks"]
-
 SIDE = 32  # pixels of the gray picture
 COLOURS = 4  # cells a side of the coarse colours
 COARSE, FINE, SHARP = 8, 16, 24  # pixels a side for the three sieves

@@ -15,8 +15,6 @@ from customlabels.images.headers import ImageLimits
 from customlabels.images.pixels import decode
 from customlabels.images.refusals import InvalidPreprocessing
 
-__all__ = ["Preprocessing", "prepared"]
-
 LARGEST_SIZE = 2048
 
 

@@ -2,8 +2,6 @@
 
 from customlabels.errors import CustomLabelsError
 
-__all__ = ["ImageError", "ImageTooLarge", "InvalidImage", "InvalidImageFormat", "InvalidPreprocessing"]
-
 
 class ImageError(CustomLabelsError):
     """An image that cannot be used; the text says which rule it breaks."""

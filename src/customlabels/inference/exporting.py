@@ -14,8 +14,6 @@ import numpy as np
 from customlabels.inference.cards import BOXES, CARD, GRAPH, ArtefactError, ModelCard, read_card
 from customlabels.inference.suppression import LEAST_SCORE, MOST_BOXES, SAME_THING
 
-__all__ = ["exported_files"]
-
 SERVER = Path(__file__).with_name("taken_away.py")
 
 

@@ -27,8 +27,6 @@ from customlabels.evaluation import (
     rules_of,
 )
 
-__all__ = ["S3", "Bucket", "handler", "judged"]
-
 SEED = 0
 SUMMARY = "EvaluationResultSummary"
 

@@ -13,8 +13,6 @@ from typing import Any
 
 from customlabels.errors import InvalidInput
 
-__all__ = ["Rehearsal", "iam_actions", "rehearse"]
-
 ARN = "arn:aws:rekognition:us-east-1:123456789012:project/rehearsal"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:{}:rehearsal"
 SOURCES = {

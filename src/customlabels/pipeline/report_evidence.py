@@ -17,8 +17,6 @@ from customlabels.evaluation import Recorded, read_recorded
 from customlabels.pipeline.report_places import Place
 from customlabels.storage import StorageError
 
-__all__ = ["Evidence", "Reader", "gathered"]
-
 MOST_BYTES = 32 * 2**20  # of a document
 MOST_SCORED = 5_000_000  # scores of the test images that are read: images x labels
 MOST_LINES = 250_000

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from customlabels.evaluation import NOTHING, Boxes, BoxPredictions, Counts, Recorded, matches, overlaps
 
-__all__ = ["Confusions", "Mistake", "confusions", "mistakes", "repairs"]
-
 SAME_PLACE = 0.5  # overlap from which on a box of another label is around the same thing
 Corners = tuple[float, ...]
 Floats = NDArray[np.floating[Any]]

@@ -18,8 +18,6 @@ from customlabels.evaluation import RULES
 from customlabels.pipeline.report_evidence import Reader
 from customlabels.pipeline.report_pictures import Album
 
-__all__ = ["MOST_BYTES", "page"]
-
 MOST_BYTES = 1_500_000
 PICTURE_BYTES = 1_000_000
 MATRIX_LABELS, CURVE_LABELS, CHART_LABELS = 24, 5, 30

@@ -9,8 +9,6 @@ from typing import Any
 
 from customlabels.errors import InvalidInput
 
-__all__ = ["Ask", "Place", "place_of"]
-
 # One API call: service, operation, members -> the answer.
 Ask = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
 

@@ -10,8 +10,6 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from customlabels.errors import InvalidInput
 
-__all__ = ["Decision", "RunInput", "RunResult", "Waits", "current_key", "decision_key", "poll_seconds"]
-
 Decision: TypeAlias = Literal["DEPLOYED", "REJECTED", "UNDECIDED"]
 
 NAME = re.compile(r"[a-zA-Z0-9_.\-]{1,255}")

@@ -5,8 +5,6 @@ What is wrong with an image is told by the errors of `customlabels.images`.
 
 from customlabels.errors import CustomLabelsError
 
-__all__ = ["DetectionFailed", "NotServing", "Overloaded", "ServingError", "StartFailed", "StartKilled"]
-
 
 class ServingError(CustomLabelsError):
     """A version that cannot start or answer."""

@@ -25,10 +25,8 @@ from customlabels.serving.refusals import (
     StartFailed,
     StartKilled,
 )
-from customlabels.serving.slots import Request, Slot, UnitStatus, VersionStatus, settle
+from customlabels.serving.slots import Request, Slot, VersionStatus, settle
 from customlabels.serving.traffic import Terms, Traffic, wanted_units
-
-__all__ = ["RUNNING", "STARTING", "STOPPING", "UnitStatus", "Version", "VersionStatus"]
 
 log = logging.getLogger(__name__)
 

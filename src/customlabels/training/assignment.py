@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["TrueBoxes", "box_loss"]
-
 ANSWERING = 10  # places for a true box, at most
 SCORE_POWER, FIT_POWER = 0.5, 6.0  # of a place's worth for a box
 WRONG_WEIGHT, WRONG_POWER = 0.75, 2.0  # of places that should say nothing: the surer, the worse

@@ -32,8 +32,6 @@ from customlabels.training.spec import (
     TrainingSpec,
 )
 
-__all__ = ["train"]
-
 LOG = "training.log"
 LOG_TAIL = 4000  # bytes; enough for the last line of a traceback
 TERMINATION_SECONDS = 5.0

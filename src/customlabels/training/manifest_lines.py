@@ -29,22 +29,6 @@ from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
 from customlabels.training.plan import held_out_part, rarest_labels
 from customlabels.training.spec import TrainingFailed
 
-__all__ = [
-    "Problem",
-    "brand_problem",
-    "carried_by",
-    "is_background",
-    "is_invalid",
-    "is_valid",
-    "judged",
-    "kind_of",
-    "of_kind",
-    "read_lines",
-    "split_off",
-    "validated",
-    "with_bad_images",
-]
-
 INVALID_SHARE = 0.2
 OVERLAP_SHARE = 0.5
 LEAST_LABELS = {BOXES: 1}  # 2 of the other kinds: one label alone cannot be told from anything

@@ -38,8 +38,6 @@ from customlabels.training.pictures import Pictures, PictureSource
 from customlabels.training.plan import Size, size_for
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
 
-__all__ = ["Material", "Part", "gathered"]
-
 Tell = Callable[[Progress], None]
 
 

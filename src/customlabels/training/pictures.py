@@ -23,8 +23,6 @@ from customlabels.images import ImageLimits, Preprocessing, prepared, upright_si
 from customlabels.storage import ObjectAccessError, Objects, sync
 from customlabels.training.workfolder import read_json, write_json
 
-__all__ = ["PictureSource", "Pictures"]
-
 LIMITS = ImageLimits()
 SAMPLE = 64  # images whose size is looked at before the others are read
 AT_ONCE = 256  # images on their way, so that a large set does not queue up in memory

@@ -18,8 +18,6 @@ from customlabels.datasets import Box, Item, item_lines, new_folder
 from customlabels.errors import InvalidInput
 from customlabels.training.plan import held_out_part
 
-__all__ = ["SAMPLES", "write_sample"]
-
 SIZE = 64  # pixels a side of a digit: the service takes no smaller image
 TEST_SHARE = 0.25  # of each digit
 SCENES = {"train": 240, "test": 80}

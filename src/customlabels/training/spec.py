@@ -16,16 +16,6 @@ from typing import Any
 from customlabels.errors import CustomLabelsError, InvalidInput
 from customlabels.storage import ObjectAccessError, S3Endpoint
 
-__all__ = [
-    "STAGES",
-    "InvalidTrainingSpec",
-    "Progress",
-    "TrainingCancelled",
-    "TrainingFailed",
-    "TrainingOutcome",
-    "TrainingSpec",
-]
-
 SHORTEST_BUDGET = 1.0  # seconds
 STAGES = ("waiting", "reading", "planning", "validating", "learning", "exporting")  # as they follow
 

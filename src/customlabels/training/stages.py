@@ -56,8 +56,6 @@ from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json
 
-__all__ = ["run"]
-
 Start = Callable[[Course], Mapping[str, Tensor]]  # weights that take the place of random ones
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
