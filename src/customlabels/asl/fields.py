@@ -146,20 +146,6 @@ class Reader:
             self.problem(f"The JSONata expression is not valid: {error}", field)
             return Query("null", field)  # stands for one that was refused
 
-    def queries(self, field: str) -> Template | None:
-        """A template with JSONata expressions."""
-        value = self.take(field)
-        if not self.has(field):
-            return None
-        at = self._within(field)
-        return compile_queries(
-            value,
-            at,
-            lambda place, text: self.problem(
-                f"The JSONata expression is not valid: {text}", field + place.removeprefix(at)
-            ),
-        )
-
     def _within(self, field: str) -> str:
         """The field's place in its state, which is how messages about an expression name it."""
         return re.sub(r".*/States/[^/]*/", "", f"{self.place}/{field}")
@@ -263,13 +249,20 @@ class Reader:
             return None
 
     def template(self, field: str, *, objects_only: bool = False) -> Template | None:
-        """A payload template."""
+        """A template with expressions of the language that is spoken here."""
         value = self._typed(field, dict, "Object", None) if objects_only else self.take(field)
         if not self.has(field) or (objects_only and value is None):
             return None
-        return compile_template(
-            value, lambda pointer, key: self.problem(NO_EXPRESSION.format(key), field + pointer)
-        )
+        if not self.jsonata:
+            return compile_template(
+                value, lambda pointer, key: self.problem(NO_EXPRESSION.format(key), field + pointer)
+            )
+        at = self._within(field)
+
+        def refuse(place: str, text: str) -> None:
+            self.problem(f"The JSONata expression is not valid: {text}", field + place.removeprefix(at))
+
+        return compile_queries(value, at, refuse)
 
     def assignments(self) -> Template | None:
         """`Assign`: a template whose top-level fields are names of variables."""
@@ -280,4 +273,4 @@ class Reader:
             name = key if self.jsonata else key.removesuffix(".$")
             if not VARIABLE.fullmatch(name) or name == "states":
                 self.problem("The name of a variable has 1 to 80 letters, digits and _", f"Assign/{name}")
-        return self.queries("Assign") if self.jsonata else self.template("Assign")
+        return self.template("Assign")

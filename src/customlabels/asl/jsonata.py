@@ -13,16 +13,8 @@ from functools import partial
 
 import jsonatapy
 
-from customlabels.asl.documents import (
-    MAX_WORK,
-    Document,
-    Json,
-    compact,
-    format_time,
-    is_number,
-    read_json,
-)
-from customlabels.asl.expressions import Scope, Template
+from customlabels.asl.documents import MAX_WORK, Document, Json, compact, format_time, is_number, read_json
+from customlabels.asl.expressions import Scope, Template, evaluate_node
 from customlabels.asl.failures import Failure, query_failure
 from customlabels.asl.intrinsics import FUNCTIONS, BadArgument
 from customlabels.asl.paths import InvalidExpression
@@ -84,9 +76,8 @@ class Query:
         if found == '""' and self._evaluate(f"$type(({self.text}))", scope) == '"function"':
             raise self._failure("returned an unsupported result type.")
         if len(found) > MAX_WORK:
-            raise Failure(
-                "States.DataLimitExceeded", f"The JSONata expression gives over {MAX_WORK} characters."
-            )
+            text = f"The JSONata expression gives over {MAX_WORK} characters."
+            raise Failure("States.DataLimitExceeded", text)
         return read_json(found)
 
     def typed(self, scope: Scope, expected: str) -> Json:
@@ -94,10 +85,8 @@ class Query:
         value = self(scope)
         found = TYPES[type(value)]
         if found != expected:
-            problem = (
-                f"returned an unexpected result type. Expected '{expected}', but was '{found}' for value"
-            )
-            raise self._failure(f"{problem}: {compact(value)}")
+            types = f"Expected '{expected}', but was '{found}'"
+            raise self._failure(f"returned an unexpected result type. {types} for value: {compact(value)}")
         return value
 
     def _failure(self, problem: str) -> Failure:
@@ -209,7 +198,7 @@ def compile_queries(source: Json, field: str, problem: Callable[[str, str], None
     `problem(place, text)` is told each expression that is none.
     """
     node = _compile_node(source, field, problem)
-    return lambda scope: _evaluate_node(node, scope)
+    return lambda scope: evaluate_node(node, scope)
 
 
 def _compile_node(node: Json, place: str, problem: Callable[[str, str], None]) -> Json:
@@ -224,16 +213,6 @@ def _compile_node(node: Json, place: str, problem: Callable[[str, str], None]) -
     except InvalidExpression as error:
         problem(place, str(error))
         return None
-
-
-def _evaluate_node(node: Json, scope: Scope) -> Json:
-    if isinstance(node, Query):
-        return node(scope)
-    if isinstance(node, dict):
-        return {key: _evaluate_node(child, scope) for key, child in node.items()}
-    if isinstance(node, list):
-        return [_evaluate_node(child, scope) for child in node]
-    return node
 
 
 @dataclass(frozen=True)

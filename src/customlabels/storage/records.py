@@ -22,8 +22,6 @@ from customlabels.errors import CustomLabelsError
 from customlabels.storage.listening import Listener
 from customlabels.storage.migrations import migrate
 
-__all__ = ["Reading", "Records", "RecordsError", "Transaction"]
-
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 BUSY_MILLISECONDS = 30_000  # another process may hold the write lock for one batch, never for long
 

@@ -6,8 +6,6 @@ What a power cut leaves: every part that was answered for. Putting together can 
 only when the object is in place.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import secrets
@@ -16,10 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from customlabels.storage.buckets import FolderBucket, FolderDraft, ObjectInfo, ObjectNotFound, StorageError
+from customlabels.storage.buckets import Draft, FolderBucket, ObjectInfo, ObjectNotFound, StorageError
 from customlabels.storage.durable import sync, write_whole
-
-__all__ = ["Part", "Upload", "UploadNotFound", "Uploads"]
 
 ABOUT = "upload.json"
 ID = re.compile(r"[0-9a-f]{32}")
@@ -95,7 +91,7 @@ class Uploads:
         wanted = [each for each in found if each.bucket == bucket and each.key.startswith(prefix)]
         return sorted(wanted, key=lambda each: (each.key, each.started_at, each.id))
 
-    def draft(self, upload: Upload, number: int) -> FolderDraft:
+    def draft(self, upload: Upload, number: int) -> Draft:
         """Begin a part; put in place, it replaces an earlier one of its number."""
         return self._parts(upload).draft(f"{number:05d}", {})
 
@@ -105,19 +101,16 @@ class Uploads:
 
     def parts(self, upload: Upload, after: int = 0) -> list[Part]:
         """The parts that are there, by number."""
-        found = []
-        for info in self._parts(upload).list("", f"{after:05d}"):
-            if info.key.isdecimal():
-                found.append(Part(int(info.key), info, self._checksum(upload, info)))
-        return found
+        found = self._parts(upload).list("", f"{after:05d}")
+        numbered = (info for info in found if info.key.isdecimal())
+        return [Part(int(info.key), info, self._checksum(upload, info)) for info in numbered]
 
     def _checksum(self, upload: Upload, info: ObjectInfo) -> str:
         try:
-            etag, _, checksum = (
-                (self._folder / upload.id / f"{info.key}.sum").read_text("ascii").partition(" ")
-            )
+            text = (self._folder / upload.id / f"{info.key}.sum").read_text("ascii")
         except FileNotFoundError:
             return ""
+        etag, _, checksum = text.partition(" ")
         return checksum if etag == info.etag else ""  # of an earlier part with this number
 
     def pieces(self, upload: Upload, parts: Sequence[Part]) -> Iterator[bytes]:

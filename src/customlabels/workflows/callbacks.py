@@ -6,8 +6,6 @@ What a power cut leaves: an answer that was accepted is in the task's row and en
 server; one that was not accepted may be sent again.
 """
 
-from __future__ import annotations
-
 import json
 import re
 
@@ -17,8 +15,6 @@ from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal, tasks
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.tasks import TaskRow, takes_answers
-
-__all__ = ["Callbacks"]
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 

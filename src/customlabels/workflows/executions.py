@@ -6,8 +6,6 @@ What a power cut leaves: an execution whose start was answered is there, with it
 start was not answered may be there too, and the same start again is answered with it.
 """
 
-from __future__ import annotations
-
 import builtins
 from collections.abc import Callable
 from typing import Any
@@ -30,8 +28,6 @@ from customlabels.workflows.journal import Execution, Listed, Run
 from customlabels.workflows.machines import check_name, machine_row
 from customlabels.workflows.redriving import redrive_status, redriven
 from customlabels.workflows.versions import Target, cut_machine_arn, target_of
-
-__all__ = ["Executions", "not_of_this_type"]
 
 
 class Executions:
@@ -164,7 +160,7 @@ class Executions:
         now = self._clock()
         _status, reason = redrive_status(execution, now)
         if reason is not None or state is None:
-            raise ServiceError("ExecutionNotRedrivable", f"Execution Not Redrivable: '{reason}'")
+            raise _not_redrivable(reason)
         machine, count = machine_of(execution.definition), execution.redrive_count + 1
         going_on, event = redriven(read_snapshot(state), machine, last_event, count, now)
         with self._records.write() as tx:
@@ -172,8 +168,7 @@ class Executions:
             if done and keep is not None:
                 keep(tx, now)
         if not done:
-            running = "Execution is RUNNING and cannot be redriven"  # another request was quicker
-            raise ServiceError("ExecutionNotRedrivable", f"Execution Not Redrivable: '{running}'")
+            raise _not_redrivable("Execution is RUNNING and cannot be redriven")  # another was quicker
         return now
 
     async def ended(self, arn: str, seconds: float) -> Execution | None:
@@ -193,6 +188,10 @@ class Executions:
 
 def _missing(arn: str) -> ServiceError:
     return ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+
+
+def _not_redrivable(reason: str | None) -> ServiceError:
+    return ServiceError("ExecutionNotRedrivable", f"Execution Not Redrivable: '{reason}'")
 
 
 def not_of_this_type() -> ServiceError:

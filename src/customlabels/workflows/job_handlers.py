@@ -18,8 +18,6 @@ from customlabels.errors import CustomLabelsError
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import jobs
 
-__all__ = ["Abandoned", "Finish", "Job", "JobControl", "JobHandler", "JobLost", "JobPace", "Progress", "held"]
-
 Finish = Callable[[Transaction], None]
 
 

@@ -9,8 +9,6 @@ that the next server takes over under a higher attempt number; around the ending
 still to be run again and none of its handler's final writes, or ended and all of them.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import threading
@@ -37,8 +35,6 @@ from customlabels.workflows.job_handlers import (
     Progress,
     held,
 )
-
-__all__ = ["Jobs"]
 
 log = logging.getLogger(__name__)
 

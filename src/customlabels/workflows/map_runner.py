@@ -19,18 +19,16 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from customlabels.asl import MAP_RUN, Execution, Failure, Rules, batched, child_inputs, exceeds, parse
+from customlabels.asl import EXCEEDED, MAP_RUN, Failure, Rules, batched, child_inputs, exceeds
 from customlabels.errors import InvalidInput
 from customlabels.storage import Objects, Records, StorageError, Transaction
 from customlabels.workflows import item_sources, journal, map_runs, result_writers, tasks
 from customlabels.workflows.activities import rules_for
-from customlabels.workflows.advancing import Advancing, first_happening
+from customlabels.workflows.advancing import Advancing, first_happening, machine_of, read_snapshot
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.journal import Listed, Run
 from customlabels.workflows.map_runs import Child, MapRun, Tally
 from customlabels.workflows.task_runs import Submitted, TaskFailure, TaskRequest, TaskRunner
-
-__all__ = ["MapRunner", "MapRuns"]
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +36,6 @@ AT_ONCE = 200  # children staged in one transaction
 STARTS = 25  # children started in one transaction
 MOST_CHILDREN = 10_000  # at once, where the state sets no limit
 POLL_SECONDS = 1.0  # bells are hints; this is how late a missed one can make us
-EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
 
 class MapRunner:
@@ -180,7 +177,7 @@ class MapRuns:
             row = tasks.by_token(reading, [task.token]).get(task.token)
         if parent is None or parent.state is None or row is None:
             return  # it was stopped meanwhile
-        machine, snapshot = parse(parent.definition), Execution.from_json(json.loads(parent.state))
+        machine, snapshot = machine_of(parent.definition), read_snapshot(parent.state)
         first = 0
         while part := list(islice(items, AT_ONCE)):
             seed = f"{run.arn} {first}"
@@ -224,8 +221,8 @@ class MapRuns:
                 return False
             tally = map_runs.tally(tx, arn)
             if exceeds(tally.failed(), sum(tally.items.values()), locked.limits()):
-                told = {"error": "States.ExceedToleratedFailureThreshold", "cause": EXCEEDED}
-                self._end(tx, locked, "FAILED", now, told)
+                error, cause = EXCEEDED
+                self._end(tx, locked, "FAILED", now, {"error": error, "cause": cause})
                 return False
             room = (locked.max_concurrency or MOST_CHILDREN) - tally.children.get(map_runs.RUNNING, 0)
             begun = 0

@@ -4,16 +4,12 @@ Layer: workflows. Pure. The task's result is the description of the execution un
 States Language shows; `.sync` has its data as texts, `.sync:2` as values.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
 from customlabels.workflows.journal import Execution
 from customlabels.workflows.redriving import redrive_status
 from customlabels.workflows.task_runs import Outcome
-
-__all__ = ["described", "outcome_of"]
 
 
 def outcome_of(child: Execution | None, resource: str) -> Outcome:

@@ -4,18 +4,14 @@ Layer: workflows. Objects have keys that follow from the map run's name, so writ
 changes nothing.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from customlabels.asl import Failure
+from customlabels.asl import MAP_RUN, Failure, data_limit
 from customlabels.storage import Objects, StorageError
 from customlabels.workflows.map_runs import MapRun
 from customlabels.workflows.nested import described
-
-__all__ = ["write"]
 
 FILES = {"SUCCEEDED": ("SUCCEEDED",), "FAILED": ("FAILED", "TIMED_OUT"), "PENDING": ("ABORTED",)}
 
@@ -31,10 +27,7 @@ def write(objects: Objects, run: MapRun, ended: Sequence[Any], most_bytes: int) 
     if not said["Resource"]:
         text = f"[{','.join(_texts(good, form))}]"
         if len(text) > most_bytes:
-            size = "a size exceeding the maximum number of bytes service limit"
-            raise Failure(
-                "States.DataLimitExceeded", f"The state/task 'mapRun' returned a result with {size}."
-            )
+            raise data_limit(MAP_RUN)
         return text
     try:
         return _put(objects, run, said, form, ended)
@@ -48,9 +41,8 @@ def _put(objects: Objects, run: MapRun, said: dict[str, Any], form: str, ended: 
     lines = said["Config"].get("OutputType") == "JSONL"
     told: dict[str, list[dict[str, Any]]] = {}
     for name, statuses in FILES.items():
-        texts = _texts(
-            [row for row in ended if row.status in statuses], form if name == "SUCCEEDED" else "NONE"
-        )
+        rows = [row for row in ended if row.status in statuses]
+        texts = _texts(rows, form if name == "SUCCEEDED" else "NONE")
         told[name] = []
         if texts:
             data = ("\n".join(texts) if lines else f"[{','.join(texts)}]").encode()
@@ -71,7 +63,6 @@ def _texts(rows: Sequence[Any], form: str) -> list[str]:
     flat: list[str] = []
     for row in rows:
         value = json.loads(row.output)
-        flat += [
-            json.dumps(one, separators=(",", ":")) for one in (value if isinstance(value, list) else [value])
-        ]
+        values = value if isinstance(value, list) else [value]
+        flat += [json.dumps(one, separators=(",", ":")) for one in values]
     return flat

@@ -8,8 +8,6 @@ What a power cut leaves: before the commit of a turn, the runs as they were, and
 same again; after it, the tasks of the turn as started rows, which the next server runs under the same token.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import math
@@ -40,8 +38,6 @@ from customlabels.workflows.journal import Advance, Run
 from customlabels.workflows.nested import outcome_of
 from customlabels.workflows.task_runs import Outcome, TaskRunner, run_task
 from customlabels.workflows.tasks import TaskRow
-
-__all__ = ["Engine", "EnginePace"]
 
 log = logging.getLogger(__name__)
 
@@ -125,10 +121,6 @@ class Engine:
         self._records.subscribe(journal.TOPIC, self._bell.set)
         self._thread.start()
 
-    def wake(self) -> None:
-        """Look at once for something to do."""
-        self._bell.set()
-
     def close(self, timeout: float = 5.0) -> None:
         """Begin no more tasks, wait up to `timeout` seconds for those that run, and stop.
 
@@ -208,7 +200,7 @@ class Engine:
             # Another attempt, or a task that is over: this worker came too late and changes nothing.
             if row is not None and (row.status, row.attempt) == ("STARTED", task.attempt):
                 work(task.execution_arn).finished.append((row, outcome))
-        for task in tasks.answered(reading, self._pace.batch):
+        for task in tasks.of_status(reading, "ANSWERED", self._pace.batch):
             work(task.execution_arn).answered.append((task, _answer(reading, task)))
         for task in tasks.overdue(reading, now):
             if task.token not in current:
@@ -217,7 +209,7 @@ class Engine:
             work(arn).due = True
         places = self._free_places()
         if places > 0:
-            waiting = self._some(reading, lambda most: tasks.scheduled(reading, most))
+            waiting = self._some(reading, lambda most: tasks.of_status(reading, "SCHEDULED", most))
             for task in waiting[:places]:
                 work(task.execution_arn).waiting.append(task)
         return works
@@ -242,11 +234,11 @@ class Engine:
             if work.due:
                 advancing.feed(TimerDue())
             for task, outcome in work.finished + work.answered:
-                _feed_outcome(advancing, task, outcome)
+                _feed_outcome(advancing, task, outcome, now)
             for task in work.overdue:
                 timed_out = task.timeout_at is not None and task.timeout_at <= now
                 missed = TaskTimedOut(task.id) if timed_out else TaskHeartbeatMissed(task.id)
-                advancing.close_task(task, "TIMED_OUT", missed)
+                advancing.change_task(task, missed, task.ended("TIMED_OUT"))
             advancing.begin_tasks(work.waiting, begin)
             return advancing.result()
         except Exception as error:
@@ -326,13 +318,15 @@ def _answer(reading: Reading, task: TaskRow) -> Outcome:
     return outcome_of(journal.find(reading, task.awaits), task.resource)
 
 
-def _feed_outcome(advancing: Advancing, task: TaskRow, outcome: Outcome) -> None:
+def _feed_outcome(advancing: Advancing, task: TaskRow, outcome: Outcome, now: float) -> None:
     if outcome.submitted:
         assert outcome.output is not None
-        advancing.submit_task(task, outcome.output, outcome.awaits)
+        submitted = TaskSubmitted(task.id, outcome.output)
+        advancing.change_task(task, submitted, task.waiting(outcome.awaits, now))
     elif outcome.output is not None:
         if task.status == "STARTED" and task.resource.endswith(ANSWERED_LATER):  # but at once: by a mock
             advancing.feed(TaskSubmitted(task.id, outcome.output))
-        advancing.close_task(task, "SUCCEEDED", TaskSucceeded(task.id, outcome.output))
+        advancing.change_task(task, TaskSucceeded(task.id, outcome.output), task.ended("SUCCEEDED"))
     else:
-        advancing.close_task(task, "FAILED", TaskFailed(task.id, outcome.error, outcome.cause))
+        failed = TaskFailed(task.id, outcome.error, outcome.cause)
+        advancing.change_task(task, failed, task.ended("FAILED"))

@@ -4,11 +4,7 @@ Layer: workflows. Pure. The names follow the AWS SDK 2 as Step Functions reports
 SDK's spelling, a dot, the error's name with the suffix Exception, also where the API's own name lacks it.
 """
 
-from __future__ import annotations
-
 import re
-
-__all__ = ["sdk_error_cause", "sdk_error_name"]
 
 # The SDK's spelling where the service's id does not give it.
 SERVICES = {

@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, exists, func, insert, or_, select, update
@@ -25,8 +26,6 @@ from sqlalchemy import and_, bindparam, case, exists, func, insert, or_, select,
 from customlabels.storage import Reading, Transaction
 from customlabels.storage.schema import executions, tasks
 from customlabels.workflows.task_runs import TaskRequest
-
-__all__ = ["TaskRow", "is_activity", "takes_answers", "token_of"]
 
 OPEN = ("SCHEDULED", "OFFERED", "STARTED", "WAITING", "ANSWERED")
 
@@ -71,6 +70,10 @@ class TaskRow:
         return replace(
             self, status="WAITING", owner=None, lease_until=None, heartbeat_due=heartbeat, awaits=awaits
         )
+
+    def ended(self, status: str) -> TaskRow:
+        """The same task, which is over."""
+        return replace(self, status=status, lease_until=None, timeout_at=None, heartbeat_due=None)
 
     def request(self) -> TaskRequest:
         """What the runner is asked."""
@@ -132,6 +135,7 @@ _GIVEN_UP = {"status": "CANCELLED", "lease_until": None, "timeout_at": None, "he
 _CANCEL = update(tasks).where(_OF_TOKENS, tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
 _CANCEL_ALL = update(tasks).where(_OF_EXECUTIONS, tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
 _WAITING = tasks.c.status == "WAITING"
+_AWAITING = tasks.c.awaits.in_(bindparam("arns", expanding=True)) & _WAITING
 _AWAITED = select(tasks.c.awaits).where(
     or_(_OF_TOKENS, _OF_EXECUTIONS), _WAITING, tasks.c.awaits.is_not(None)
 )
@@ -139,24 +143,15 @@ _LOCKED_WITH_ENDS = _FENCED.where(
     or_(
         _OF_TOKENS,
         _OF_EXECUTIONS & tasks.c.status.in_(OPEN),
-        tasks.c.awaits.in_(bindparam("arns", expanding=True)) & _WAITING,
+        _AWAITING,
     )
 )
-_END_AWAITING = (
-    update(tasks)
-    .where(tasks.c.awaits.in_(bindparam("arns", expanding=True)), _WAITING)
-    .values(status="ANSWERED")
-)
+_END_AWAITING = update(tasks).where(_AWAITING).values(status="ANSWERED")
 
 
-def scheduled(reading: Reading, limit: int) -> list[TaskRow]:
-    """Up to `limit` tasks that nobody has begun, oldest first."""
-    return [_task(row) for row in reading.execute(_OF_STATUS, {"status": "SCHEDULED", "most": limit})]
-
-
-def answered(reading: Reading, limit: int) -> list[TaskRow]:
-    """Up to `limit` tasks whose answer has come from outside, oldest first."""
-    return [_task(row) for row in reading.execute(_OF_STATUS, {"status": "ANSWERED", "most": limit})]
+def of_status(reading: Reading, status: str, limit: int) -> list[TaskRow]:
+    """Up to `limit` tasks of this status, oldest first."""
+    return [_task(row) for row in reading.execute(_OF_STATUS, {"status": status, "most": limit})]
 
 
 def offered(reading: Reading, activity_arn: str) -> TaskRow | None:
@@ -243,16 +238,8 @@ def answer(tx: Transaction, row: TaskRow, text: str) -> bool:
 def heard_of(tx: Transaction, row: TaskRow, now: float) -> bool:
     """Note a sign of life at `now`; whether the task is still under way."""
     due = now + tasks.c.heartbeat_seconds
-    return (
-        tx.execute(update(tasks).where(tasks.c.token == row.token, _TIMED).values(heartbeat_due=due)).rowcount
-        == 1
-    )
-
-
-def end_awaiting(tx: Transaction, execution_arns: list[str]) -> None:
-    """Answer the tasks that wait for the end of these executions."""
-    if execution_arns:
-        tx.execute(_END_AWAITING, {"arns": execution_arns})
+    under_way = update(tasks).where(tasks.c.token == row.token, _TIMED)
+    return tx.execute(under_way.values(heartbeat_due=due)).rowcount == 1
 
 
 def awaited_by(tx: Transaction, tokens: list[str], execution_arns: list[str]) -> list[str]:
@@ -262,28 +249,26 @@ def awaited_by(tx: Transaction, tokens: list[str], execution_arns: list[str]) ->
     return list(tx.execute(_AWAITED, {"tokens": tokens, "arns": execution_arns}).scalars())
 
 
-def cancel(tx: Transaction, tokens: list[str]) -> None:
-    """End these tasks if they are open: what their runs return later is ignored."""
+def give_up(tx: Transaction, tokens: list[str], ended: list[str]) -> None:
+    """End these tasks and those of executions that ended, if open; answer those that wait for such an end.
+
+    What their runs return later is ignored.
+    """
     if tokens:
         tx.execute(_CANCEL, {"tokens": tokens})
-
-
-def cancel_all(tx: Transaction, execution_arns: list[str]) -> None:
-    """End every open task of these executions."""
-    if execution_arns:
-        tx.execute(_CANCEL_ALL, {"arns": execution_arns})
+    if ended:
+        tx.execute(_CANCEL_ALL, {"arns": ended})
+        tx.execute(_END_AWAITING, {"arns": ended})
 
 
 def renew(tx: Transaction, rows: Iterable[TaskRow], until: float) -> None:
     """Keep the leases of tasks that run here."""
     own = and_(tasks.c.token == bindparam("of_token"), tasks.c.attempt == bindparam("of_attempt"))
-    values = [{"of_token": row.token, "of_attempt": row.attempt} for row in sorted(rows, key=_by_its_token)]
+    # One order for all processes, so that none waits for another in a circle.
+    ordered = sorted(rows, key=attrgetter("token"))
+    values = [{"of_token": row.token, "of_attempt": row.attempt} for row in ordered]
     if values:
         tx.execute(update(tasks).where(own, tasks.c.status == "STARTED").values(lease_until=until), values)
-
-
-def _by_its_token(row: TaskRow) -> str:
-    return row.token  # one order for all processes, so that none waits for another in a circle
 
 
 def end_leases(tx: Transaction, now: float) -> None:
