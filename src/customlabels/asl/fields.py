@@ -4,8 +4,6 @@ A reader hands out each field once, checked; what nobody asked for is a problem 
 field is ever ignored. Problems are collected, not raised: a definition gets all of them in one pass.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -86,11 +84,11 @@ class Reader:
         self._unread.discard(field)
         return self.source.get(field)
 
-    def inner(self, field: str) -> Reader:
+    def inner(self, field: str) -> "Reader":
         """A reader for the object in a field."""
         return Reader(self.take(field), f"{self.place}/{field}", self.problems, jsonata=self.jsonata)
 
-    def each(self, field: str, *, required: bool = False) -> Iterator[Reader]:
+    def each(self, field: str, *, required: bool = False) -> Iterator["Reader"]:
         """A reader for each object in an array; `required`: there is one at least."""
         if required:
             self.require(field)

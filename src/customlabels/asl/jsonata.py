@@ -10,10 +10,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 
 import jsonatapy
 
-from customlabels.asl.documents import MAX_WORK, Document, Json, compact, format_time, is_number, read_json
+from customlabels.asl.documents import (
+    MAX_WORK,
+    Document,
+    Json,
+    compact,
+    format_time,
+    is_number,
+    read_json,
+)
 from customlabels.asl.expressions import Scope, Template, evaluate_node
 from customlabels.asl.failures import Failure, query_failure
 from customlabels.asl.intrinsics import FUNCTIONS, BadArgument
@@ -128,10 +137,6 @@ def _told(error: Exception) -> str:
     return re.sub(r"(T1006: Attempted to invoke a non-function).*", r"\1", text, flags=re.DOTALL)
 
 
-def _random(scope: Scope, seed: Json = None) -> Json:
-    return (scope.chance if seed is None else type(scope.chance)(seed)).random()
-
-
 def _shuffle(scope: Scope, values: Json) -> Json:
     shuffled = list(values) if isinstance(values, list) else [values]
     scope.chance.shuffle(shuffled)
@@ -182,7 +187,7 @@ OURS: dict[str, Callable[..., Json]] = {
     "parse": _parse,
 }
 REPLACED: dict[str, Callable[..., Json]] = {
-    "random": _random,
+    "random": lambda scope, seed=None: (scope.chance if seed is None else Random(seed)).random(),
     "shuffle": _shuffle,
     "now": _now,
     "millis": lambda scope: int(scope.now * 1000),

@@ -203,27 +203,22 @@ class FolderBucket(Bucket):
         def put(allowed: Allowed) -> ObjectInfo:
             with self._told(key):
                 os.fsync(file.fileno())
-            return self._put(key, part, place, attributes, allowed)
+            with self._told(key, missing=ObjectAccessError):
+                now = time.time_ns()  # finer than a file system's own clock: each version differs
+                os.utime(part, ns=(now, now))
+                info = _info(key, os.stat(part))
+                if self._attributes:
+                    self._attributes.keep(self._name, key, info.etag, attributes)
+                with _placing:
+                    earlier = self._present(key, place)
+                    allowed(earlier)
+                    self._make(place.parent)
+                    os.replace(part, place)
+                sync(place.parent)
+                self._forget(key, earlier)
+            return info
 
         return Draft(file, partial(self._told, key), put, part)
-
-    def _put(
-        self, key: str, part: Path, place: Path, attributes: Mapping[str, str], allowed: Allowed
-    ) -> ObjectInfo:
-        with self._told(key, missing=ObjectAccessError):
-            now = time.time_ns()  # finer than a file system's own clock: each version differs
-            os.utime(part, ns=(now, now))
-            info = _info(key, os.stat(part))
-            if self._attributes:
-                self._attributes.keep(self._name, key, info.etag, attributes)
-            with _placing:
-                earlier = self._present(key, place)
-                allowed(earlier)
-                self._make(place.parent)
-                os.replace(part, place)
-            sync(place.parent)
-            self._forget(key, earlier)
-        return info
 
     def delete(self, key: str, allowed: Allowed) -> None:
         place = self.path(key)

@@ -87,7 +87,8 @@ class S3Bucket(Bucket):
         with self._told(key):
             answer = obstore.get(self._store, key)  # its bytes come as they are read
         info = _s3_info(answer.meta)
-        attributes = {_as_header(str(name).lower()): value for name, value in answer.attributes.items()}
+        said = {str(name).lower(): value for name, value in answer.attributes.items()}
+        attributes = {name if name in HEADERS else METADATA + name: value for name, value in said.items()}
 
         def pieces(start: int, size: int) -> Iterator[bytes]:
             with self._told(key):
@@ -137,10 +138,6 @@ class S3Bucket(Bucket):
         with self._told(prefix):
             for batch in obstore.list(self._store, folder or None, offset=after or None):
                 yield from (_s3_info(meta) for meta in batch if meta["path"].startswith(prefix))
-
-
-def _as_header(name: str) -> str:
-    return name if name in HEADERS else METADATA + name
 
 
 def _s3_info(meta: ObjectMeta) -> ObjectInfo:

@@ -77,17 +77,16 @@ class Uploads:
         return upload
 
     def _about(self, upload_id: str) -> Upload | None:
+        if not ID.fullmatch(upload_id):
+            return None
         try:
-            if not ID.fullmatch(upload_id):
-                return None
             return Upload(**json.loads((self._folder / upload_id / ABOUT).read_bytes()))
         except FileNotFoundError:
             return None
 
     def open_of(self, bucket: str, prefix: str = "") -> list[Upload]:
         """The open uploads into a bucket, by key, older ones first."""
-        names = [file.name for file in self._folder.iterdir()] if self._folder.is_dir() else []
-        found = [upload for name in names if (upload := self._about(name)) is not None]
+        found = [upload for place in self._folder.glob("*") if (upload := self._about(place.name))]
         wanted = [each for each in found if each.bucket == bucket and each.key.startswith(prefix)]
         return sorted(wanted, key=lambda each: (each.key, each.started_at, each.id))
 
@@ -130,7 +129,7 @@ class Uploads:
 
     def sweep(self) -> None:
         """Remove what is left of uploads that had ended."""
-        for place in self._folder.iterdir() if self._folder.is_dir() else ():
+        for place in self._folder.glob("*"):
             if not (place / ABOUT).exists():
                 shutil.rmtree(place)
 

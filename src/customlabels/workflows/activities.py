@@ -84,7 +84,8 @@ class Activities:
                 return None
             now = self._clock()
             advancing = Advancing(run[task.execution_arn], now, self._rules)
-            advancing.change_task(task, TaskStarted(task.id, worker), task.begun("WAITING", now, None, None))
+            begun = task.begun("WAITING", now, owner=None, lease_until=None)
+            advancing.change_task(task, TaskStarted(task.event_id, worker), begun)
             with self._records.write() as tx:
                 if journal.apply(tx, [advancing.result()], now):
                     keep(tx, task)

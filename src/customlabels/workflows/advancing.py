@@ -107,7 +107,7 @@ class Advancing:
             started = begin(task)
             if started is None:
                 break
-            self.feed(TaskStarted(task.id))
+            self.feed(TaskStarted(task.event_id))
             if task in advance.added:
                 advance.added[advance.added.index(task)] = started
             else:
@@ -129,7 +129,7 @@ class Advancing:
         return TaskRow(
             token=token_of(arn, command.task_id),
             execution_arn=arn,
-            id=command.task_id,
+            event_id=command.task_id,
             resource=command.resource,
             parameters=json.dumps(command.parameters, separators=(",", ":")),
             timeout_seconds=command.timeout_seconds,

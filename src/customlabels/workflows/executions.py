@@ -12,7 +12,7 @@ from typing import Any
 
 from customlabels.asl import Abort, Event, Rules, json_problem
 from customlabels.errors import InvalidInput, ServiceError
-from customlabels.storage import Records, Transaction
+from customlabels.storage import Reading, Records, Transaction
 from customlabels.workflows import journal
 from customlabels.workflows.activities import rules_for
 from customlabels.workflows.advancing import (
@@ -91,10 +91,7 @@ class Executions:
     def describe(self, arn: str) -> Execution:
         """The execution `arn`; ServiceError ExecutionDoesNotExist."""
         with self._records.read() as reading:
-            execution = journal.find(reading, arn)
-        if execution is None:
-            raise _missing(arn)
-        return execution
+            return _found(reading, arn)
 
     def list(
         self,
@@ -153,9 +150,7 @@ class Executions:
         ExecutionNotRedrivable.
         """
         with self._records.read() as reading:
-            execution = journal.find(reading, arn)
-            if execution is None:
-                raise _missing(arn)
+            execution = _found(reading, arn)
             state, last_event = journal.kept_state(reading, arn), journal.last_event_id(reading, arn)
         now = self._clock()
         _status, reason = redrive_status(execution, now)
@@ -186,8 +181,11 @@ class Executions:
             return journal.count_running(reading)
 
 
-def _missing(arn: str) -> ServiceError:
-    return ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+def _found(reading: Reading, arn: str) -> Execution:
+    execution = journal.find(reading, arn)
+    if execution is None:
+        raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+    return execution
 
 
 def _not_redrivable(reason: str | None) -> ServiceError:

@@ -30,12 +30,13 @@ def read(objects: Objects, plan: dict[str, Any]) -> Iterator[Any]:
         raise reader_failed(f"The parameters of the ItemReader are {sorted(parameters)}; it takes {known}")
     try:
         if action == "listObjectsV2":
-            found = objects.list(parameters["Bucket"], parameters.get("Prefix", ""))
-            yield from islice((_listed(info) for info in found), said["MaxItems"] or None)
+            listed = objects.list(parameters["Bucket"], parameters.get("Prefix", ""))
+            found: Iterator[Any] = map(_listed, listed)
         elif said["Config"]["InputType"] == "MANIFEST":
-            yield from islice(_inventoried(objects, parameters), said["MaxItems"] or None)
+            found = _inventoried(objects, parameters)
         else:
-            yield from items_of(_lines(objects, parameters, said["Config"]), said["Config"], said["MaxItems"])
+            found = items_of(_lines(objects, parameters, said["Config"]), said["Config"], said["MaxItems"])
+        yield from islice(found, said["MaxItems"] or None)
     except StorageError as error:
         raise reader_failed(str(error)) from error
 

@@ -12,14 +12,12 @@ event, no Retry. A result that was not committed is lost, and asked for again. A
 is in its row, whatever its task was doing then.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any
+from typing import Self
 
 from sqlalchemy import and_, bindparam, case, exists, func, insert, or_, select, update
 
@@ -32,11 +30,11 @@ OPEN = ("SCHEDULED", "OFFERED", "STARTED", "WAITING", "ANSWERED")
 
 @dataclass(frozen=True)
 class TaskRow:
-    """A task as stored. `id` is the interpreter's name of it; times are epoch seconds, None is never."""
+    """A task as stored. event_id: the interpreter's name of it; times are epoch seconds, None is never."""
 
     token: str
     execution_arn: str
-    id: int
+    event_id: int
     resource: str
     parameters: str  # JSON
     timeout_seconds: float | None
@@ -51,7 +49,7 @@ class TaskRow:
     answer: str | None = None  # JSON: what came from outside, members of Outcome
     awaits: str | None = None  # the execution whose end is the answer
 
-    def begun(self, status: str, now: float, owner: str | None, lease_until: float | None) -> TaskRow:
+    def begun(self, status: str, now: float, owner: str | None, lease_until: float | None) -> Self:
         """The same task, begun at `now`: its time runs from here on."""
         timeout, heartbeat = self.timeout_seconds, self.heartbeat_seconds
         return replace(
@@ -64,14 +62,14 @@ class TaskRow:
             heartbeat_due=None if heartbeat is None else now + heartbeat,
         )
 
-    def waiting(self, awaits: str | None, now: float) -> TaskRow:
+    def waiting(self, awaits: str | None, now: float) -> Self:
         """The same task, which nobody here works on any more."""
         heartbeat = None if self.heartbeat_seconds is None else now + self.heartbeat_seconds
         return replace(
             self, status="WAITING", owner=None, lease_until=None, heartbeat_due=heartbeat, awaits=awaits
         )
 
-    def ended(self, status: str) -> TaskRow:
+    def ended(self, status: str) -> Self:
         """The same task, which is over."""
         return replace(self, status=status, lease_until=None, timeout_at=None, heartbeat_due=None)
 
@@ -151,31 +149,35 @@ _END_AWAITING = update(tasks).where(_AWAITING).values(status="ANSWERED")
 
 def of_status(reading: Reading, status: str, limit: int) -> list[TaskRow]:
     """Up to `limit` tasks of this status, oldest first."""
-    return [_task(row) for row in reading.execute(_OF_STATUS, {"status": status, "most": limit})]
+    return [
+        TaskRow(**row._asdict()) for row in reading.execute(_OF_STATUS, {"status": status, "most": limit})
+    ]
 
 
 def offered(reading: Reading, activity_arn: str) -> TaskRow | None:
     """The oldest task that waits for a worker of the activity."""
     of_activity = and_(tasks.c.resource == activity_arn, tasks.c.status == "OFFERED")
     row = reading.execute(select(tasks).where(of_activity).order_by(tasks.c.created_at).limit(1)).first()
-    return None if row is None else _task(row)
+    return None if row is None else TaskRow(**row._asdict())
 
 
 def overdue(reading: Reading, now: float) -> list[TaskRow]:
     """Tasks under way whose timeout or heartbeat has passed at `now`, before an answer came."""
-    due = (_task(row) for row in reading.execute(_OVERDUE, {"now": now}))
+    due = (TaskRow(**row._asdict()) for row in reading.execute(_OVERDUE, {"now": now}))
     return [task for task in due if task.status in ("STARTED", "WAITING") and task.answer is None]
 
 
 def orphaned(reading: Reading, now: float, own: Iterable[str], limit: int) -> list[TaskRow]:
     """Started tasks whose lease is out at `now` (of lease_time), without those that run in this process."""
     left = and_(_STARTED, tasks.c.lease_until <= now, tasks.c.token.not_in(list(own)))
-    return [_task(row) for row in reading.execute(select(tasks).where(left).limit(limit))]
+    return [TaskRow(**row._asdict()) for row in reading.execute(select(tasks).where(left).limit(limit))]
 
 
 def by_token(reading: Reading, tokens: Iterable[str]) -> dict[str, TaskRow]:
     """The tasks of these tokens."""
-    return {row.token: _task(row) for row in reading.execute(_BY_TOKEN, {"tokens": list(tokens)})}
+    return {
+        row.token: TaskRow(**row._asdict()) for row in reading.execute(_BY_TOKEN, {"tokens": list(tokens)})
+    }
 
 
 def next_due(reading: Reading) -> float | None:
@@ -209,7 +211,7 @@ def is_held(tx: Transaction, request: TaskRequest) -> bool:
 def add(tx: Transaction, rows: list[TaskRow]) -> None:
     """Insert tasks."""
     if rows:
-        tx.execute(insert(tasks), [_columns(row) for row in rows])
+        tx.execute(insert(tasks), [vars(row) for row in rows])
 
 
 def change(tx: Transaction, rows: list[TaskRow]) -> None:
@@ -286,13 +288,3 @@ def end_leases(tx: Transaction, now: float) -> None:
     # Who works elsewhere could not be heard meanwhile; its time as a whole has passed all the same.
     heard = {"heartbeat_due": again["heartbeat_due"]}
     tx.execute(update(tasks).where(tasks.c.status == "WAITING").values(heard))
-
-
-def _task(row: Any) -> TaskRow:
-    values = row._asdict()
-    return TaskRow(id=values.pop("event_id"), **values)
-
-
-def _columns(row: TaskRow) -> dict[str, Any]:
-    values = dict(vars(row))
-    return {"event_id": values.pop("id"), **values}

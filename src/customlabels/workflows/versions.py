@@ -75,7 +75,10 @@ def target_of(reading: Reading, arn: str, choice: str = "") -> Target:
         return Target(machine_row(reading, machine_arn))
     alias = None if qualifier.isdigit() else _alias(reading, arn, machine_missing(arn))
     version_arn = arn if alias is None else _chosen(alias, choice)
-    version = _version(reading, version_arn)
+    row = reading.execute(select(machine_versions).where(machine_versions.c.arn == version_arn)).first()
+    if row is None:
+        raise machine_missing(version_arn)
+    version = _read_version(row)
     machine = replace(
         machine_row(reading, machine_arn),
         definition=version.definition,
@@ -226,13 +229,6 @@ def _require_versions(tx: Transaction, routes: Sequence[tuple[str, int]]) -> Non
     for arn, _weight in routes:
         if tx.execute(select(machine_versions.c.arn).where(machine_versions.c.arn == arn)).first() is None:
             raise MISSING
-
-
-def _version(reading: Reading, arn: str) -> Version:
-    row = reading.execute(select(machine_versions).where(machine_versions.c.arn == arn)).first()
-    if row is None:
-        raise machine_missing(arn)
-    return _read_version(row)
 
 
 def _alias(reading: Reading, arn: str, missing: ServiceError) -> Alias:

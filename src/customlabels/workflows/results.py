@@ -1,7 +1,8 @@
-"""What a map run gives: the outputs of its children, or objects that hold them.
+"""What the end of child executions gives: to the task that started one and waits, or to a map run.
 
-Layer: workflows. Objects have keys that follow from the map run's name, so writing them again after a crash
-changes nothing.
+Layer: workflows. The result of a task is the description of the execution under the names that the States
+Language shows; `.sync` has its data as texts, `.sync:2` as values. A map run gives its children's outputs, or
+objects that hold them, whose keys follow from its name: writing them again after a crash changes nothing.
 """
 
 import json
@@ -10,10 +11,52 @@ from typing import Any
 
 from customlabels.asl import MAP_RUN, Failure, data_limit
 from customlabels.storage import Objects, StorageError
+from customlabels.workflows.journal import Execution
 from customlabels.workflows.map_runs import MapRun
-from customlabels.workflows.nested import described
+from customlabels.workflows.redriving import redrive_status
+from customlabels.workflows.task_runs import Outcome
 
 FILES = {"SUCCEEDED": ("SUCCEEDED",), "FAILED": ("FAILED", "TIMED_OUT"), "PENDING": ("ABORTED",)}
+
+
+def outcome_of(child: Execution | None, resource: str) -> Outcome:
+    """The outcome of the task that waited for `child`, which has ended; None: it was deleted meanwhile."""
+    if child is None:
+        return Outcome(
+            error="States.TaskFailed", cause="The execution that was awaited does not exist anymore"
+        )
+    status, reason = redrive_status(child, child.stopped_at or 0.0)
+    values = {
+        "RedriveCount": child.redrive_count,
+        "RedriveStatus": status,
+        "RedriveStatusReason": reason,
+    }
+    if resource.endswith(".sync:2"):
+        values |= {"Input": json.loads(child.input), "Output": json.loads(child.output or "null")}
+    members = sorted(described(child, **values).items())
+    text = json.dumps(dict(members), separators=(",", ":"), ensure_ascii=False)
+    if child.status == "SUCCEEDED":
+        return Outcome(output=text)
+    return Outcome(error="States.TaskFailed", cause=text)
+
+
+def described(child: Any, **more: Any) -> dict[str, Any]:
+    """An execution, or a row with its columns, under the names of the States Language; `more` members too."""
+    members = {
+        "Cause": child.cause,
+        "Error": child.error,
+        "ExecutionArn": child.arn,
+        "Input": child.input,
+        "InputDetails": {"Included": True},
+        "Name": child.name,
+        "Output": child.output,
+        "OutputDetails": None if child.output is None else {"Included": True},
+        "StartDate": round(child.started_at * 1000),
+        "StateMachineArn": child.machine_arn,
+        "Status": child.status,
+        "StopDate": round((child.stopped_at or child.started_at) * 1000),
+    }
+    return {name: value for name, value in (members | more).items() if value is not None}
 
 
 def write(objects: Objects, run: MapRun, ended: Sequence[Any], most_bytes: int) -> str:
