@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from customlabels import __version__
+from customlabels.app import models_folder
 from customlabels.app.functions import functions_of, judge_function
 from customlabels.asl import Rules
 from customlabels.console import AskAs, console_app
@@ -28,7 +29,6 @@ from customlabels.operations import (
     account_may_use,
     folder_of,
     job_handlers,
-    models_folder,
     note_failures,
     resume_shadows,
     revive,
@@ -152,6 +152,9 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     def may_use(account: str, bucket: str) -> bool:
         return account_may_use(parts, account, bucket)
 
+    def run_on_loop(work: Coroutine[Any, Any, Value]) -> Value:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
     functions = judge_function(objects, may_use) | functions
     map_runs = MapRuns(records, objects, rules, time.time, may_use)
     services = load_services(models_folder())
@@ -167,7 +170,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         map_runs=map_runs,
         units=units,
         train=train,
-        run_on_loop=_RunOnLoop(loop),
+        run_on_loop=run_on_loop,
         services=services,
         rules=rules,
         run_task=lambda task: run_task(tasks, task),  # which reach the handlers, which get these parts
@@ -181,7 +184,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
-    dispatcher = Dispatcher(parts, time.time)
+    dispatcher = Dispatcher(parts)
     remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
     tasks = MockedTasks(records, ServiceTasks(dispatcher, services, functions, remote))
     engine = Engine(records, MapRunner(map_runs, tasks), rules, time.time, owner)
@@ -225,12 +228,3 @@ def _check_mocks(file: Path | None) -> None:
 
 def _new_id() -> str:
     return str(uuid.uuid4())
-
-
-class _RunOnLoop:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def __call__(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """Wait in a thread for a coroutine on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -5,37 +5,9 @@ settings. Handlers are entered into one table by `@operation(service, name)`; `D
 HTTP port, `ServiceTasks` for executions; `job_handlers` are for `workflows.Jobs`.
 """
 
-from pathlib import Path
+from importlib import import_module
+from pkgutil import iter_modules
 
-from customlabels.operations import (  # noqa: F401 - each enters its handlers into the table
-    activities,
-    buckets,
-    callbacks,
-    copies,
-    datasets,
-    detection,
-    executions,
-    exports,
-    ledger,
-    listings,
-    machine_versions,
-    machines,
-    map_runs,
-    objects,
-    options,
-    overview,
-    policies,
-    projects,
-    reports,
-    s3_buckets,
-    s3_listings,
-    shadowing,
-    states_tags,
-    tagging,
-    testing,
-    uploading,
-    versions,
-)
 from customlabels.operations.access import account_may_use
 from customlabels.operations.buckets import folder_of, sweep_buckets
 from customlabels.operations.comparing import resume_shadows
@@ -65,7 +37,6 @@ __all__ = [
     "account_may_use",
     "folder_of",
     "job_handlers",
-    "models_folder",
     "note_failures",
     "resume_shadows",
     "revive",
@@ -74,10 +45,8 @@ __all__ = [
     "table",
 ]
 
-
-def models_folder() -> Path:
-    """The folder with our own service model, in botocore's layout."""
-    return Path(__file__).parent / "models"
+for module in iter_modules(__path__):  # each enters its handlers into the table
+    import_module(f"{__name__}.{module.name}")
 
 
 def job_handlers(parts: Parts) -> dict[str, JobHandler]:

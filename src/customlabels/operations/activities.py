@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from customlabels.errors import ServiceError
-from customlabels.operations.arns import activity_arn
+from customlabels.operations.arns import states_arn
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.machines import check_key
 from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import own_arn
 from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
@@ -24,9 +25,8 @@ POLL_SECONDS = 55.0
 def create_activity(call: Call) -> Response:
     """A new activity; the same name again is answered with the one that is there."""
     name, caller = call.params["name"], call.caller
-    if call.params.get("encryptionConfiguration", {}).get("type", "AWS_OWNED_KEY") != "AWS_OWNED_KEY":
-        raise ServiceError("InvalidEncryptionConfiguration", "encryption by a customer's key is not offered")
-    arn, tags = activity_arn(caller, name), given_tags(call.params.get("tags", []))
+    check_key(call.params)
+    arn, tags = states_arn(caller, "activity", name), given_tags(call.params.get("tags", []))
     activity = call.parts.activities.create(Activity(arn, caller.account, caller.region, name))
     tag_when_new(call, arn, activity.created_at, tags)
     return {"activityArn": activity.arn, "creationDate": activity.created_at}

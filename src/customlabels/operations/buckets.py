@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select
 
 from customlabels.operations.access import may_use, owner_of, require_operator
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, invalid_parameter, not_found
 from customlabels.operations.uploading import uploads_in
@@ -103,21 +103,16 @@ def list_buckets(call: Call) -> Response:
     return {"Buckets": [_described(row) for row in rows if may_use(call, row.name)]}
 
 
-@operation("customlabels", "DeleteBucket")
-def delete_bucket(call: Call) -> Response:
+@writing("customlabels", "DeleteBucket")
+def delete_bucket(tx: Transaction, call: Call) -> None:
     """Forget a bucket; its files stay where they are."""
     name = call.params["Name"]
-
-    def effect(tx: Transaction) -> Response:
-        tx.notify(BUCKETS_CHANGED)
-        row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
-        if row is None or owner_of(call.parts, Path(row.folder)) not in (None, call.caller.account):
-            raise not_found(f"no bucket {name} is registered")
-        _require_unused(tx, name, row.folder)
-        tx.execute(delete(buckets).where(buckets.c.name == name))
-        return {}
-
-    return call.write(effect)
+    tx.notify(BUCKETS_CHANGED)
+    row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
+    if row is None or owner_of(call.parts, Path(row.folder)) not in (None, call.caller.account):
+        raise not_found(f"no bucket {name} is registered")
+    _require_unused(tx, name, row.folder)
+    tx.execute(delete(buckets).where(buckets.c.name == name))
 
 
 def _described(row: Row[Any]) -> Response:

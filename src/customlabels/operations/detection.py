@@ -8,7 +8,7 @@ from typing import Any
 from customlabels.errors import ServiceError
 from customlabels.images import ImageTooLarge, InvalidImage, InvalidImageFormat
 from customlabels.inference import Found
-from customlabels.operations.access import may_use
+from customlabels.operations.access import readable
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.refusals import invalid_parameter, invalid_s3_object
 from customlabels.operations.rows import require_own, version_row
@@ -83,14 +83,9 @@ async def _image(call: Call) -> bytes:
 def _object(call: Call, place: dict[str, Any]) -> bytes:
     if not {"Bucket", "Name"} <= place.keys():
         raise invalid_s3_object("S3Object needs Bucket and Name")
-    if "Version" in place:
-        raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
-    if not may_use(call, place["Bucket"]):
-        raise invalid_s3_object(f"account {call.caller.account} may not use bucket {place['Bucket']}")
+    bucket, key = readable(call, place)
     try:
-        return call.parts.objects.read(
-            place["Bucket"], place["Name"], limit=call.parts.limits.object_image_bytes
-        )
+        return call.parts.objects.read(bucket, key, limit=call.parts.limits.object_image_bytes)
     except ObjectTooLarge as error:
         raise ServiceError("ImageTooLargeException", str(error)) from error
     except StorageError as error:

@@ -7,13 +7,13 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import own_machine, shown_definition
 from customlabels.operations.map_runs import children_of_map_run
 from customlabels.operations.mocking import mock_details
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import own_arn
+from customlabels.operations.refusals import invalid_request
+from customlabels.operations.states_arns import own_execution
 from customlabels.workflows import Execution, Listed, Run, redrive_status
 
 __all__: list[str] = []
@@ -60,7 +60,7 @@ async def start_sync_execution(call: Call) -> Response:
 @operation("stepfunctions", "DescribeExecution")
 def describe_execution(call: Call) -> Response:
     """A run with its input, and its output or error once it has ended."""
-    run = call.parts.executions.describe(_own_execution(call))
+    run = call.parts.executions.describe(own_execution(call))
     status, reason = redrive_status(run, call.now)
     answer = {
         "error": run.error,
@@ -75,7 +75,7 @@ def describe_execution(call: Call) -> Response:
 @operation("stepfunctions", "DescribeStateMachineForExecution")
 def describe_state_machine_for_execution(call: Call) -> Response:
     """The definition that a run began with."""
-    run = call.parts.executions.describe(_own_execution(call))
+    run = call.parts.executions.describe(own_execution(call))
     machine = run.details.get("machine", {})
     answer = {
         "stateMachineArn": run.machine_arn,
@@ -90,7 +90,7 @@ def describe_state_machine_for_execution(call: Call) -> Response:
 @operation("stepfunctions", "GetExecutionHistory")
 def get_execution_history(call: Call) -> Response:
     """The events of a run, oldest first or in reverse."""
-    arn, executions = _own_execution(call), call.parts.executions
+    arn, executions = own_execution(call), call.parts.executions
     reverse, whole = call.params.get("reverseOrder", False), call.params.get("includeExecutionData", True)
     return one_page(
         call,
@@ -107,7 +107,7 @@ def list_executions(call: Call) -> Response:
     """The runs of a machine, version, alias or map run, newest first."""
     params, executions = call.params, call.parts.executions
     if ("stateMachineArn" in params) == ("mapRunArn" in params):
-        raise ServiceError("ValidationException", "one of stateMachineArn and mapRunArn is needed")
+        raise invalid_request("one of stateMachineArn and mapRunArn is needed")
     if "mapRunArn" in params:
         return one_page(call, STATES, "executions", children_of_map_run(call), _listed, _place)
     arn = own_machine(call, params["stateMachineArn"])
@@ -127,7 +127,7 @@ def list_executions(call: Call) -> Response:
 @operation("stepfunctions", "RedriveExecution")
 def redrive_execution(call: Call) -> Response:
     """Let a run that ended badly go on from where it failed; the same clientToken has one effect."""
-    arn = _own_execution(call)
+    arn = own_execution(call)
     given = call.params.get("clientToken")
     own = replace(call, token=call.token or (given and f"redrive {arn} {given}"))
     known = own.answered()
@@ -140,7 +140,7 @@ def redrive_execution(call: Call) -> Response:
 @operation("stepfunctions", "StopExecution")
 def stop_execution(call: Call) -> Response:
     """End a run as ABORTED; one that has ended stays as it is."""
-    run = call.parts.executions.stop(_own_execution(call), call.params.get("error"), call.params.get("cause"))
+    run = call.parts.executions.stop(own_execution(call), call.params.get("error"), call.params.get("cause"))
     return {"stopDate": run.stopped_at}
 
 
@@ -199,13 +199,6 @@ def _data(run: Execution, call: Call) -> Response:
 
 def _shown_name(name: str) -> str:
     return name.partition(":")[0]  # of an express run a number of its own follows
-
-
-def _own_execution(call: Call) -> str:
-    """The request's execution; ExecutionDoesNotExist for one of another account."""
-    arn = call.params["executionArn"]
-    missing = ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-    return own_arn(call, arn, "execution", missing)
 
 
 def _without_data(event: dict[str, Any]) -> dict[str, Any]:

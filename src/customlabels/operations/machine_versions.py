@@ -8,7 +8,8 @@ from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import own_machine
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import arn_of_kind
+from customlabels.operations.refusals import invalid_request
+from customlabels.operations.states_arns import arn_of_kind, own_arn
 from customlabels.operations.states_tags import delete_with_tags
 from customlabels.workflows import Alias
 
@@ -81,9 +82,7 @@ def update_state_machine_alias(call: Call) -> Response:
     params = call.params
     arn = _own_alias(call)
     if not params.keys() & {"description", "routingConfiguration"}:
-        raise ServiceError(
-            "ValidationException", "Either the description or the routing configuration is needed"
-        )
+        raise invalid_request("Either the description or the routing configuration is needed")
     given = params.get("routingConfiguration")
     routes = None if given is None else _routes(call, given)
     alias = call.parts.versions.change_alias(arn, params.get("description"), routes)
@@ -114,10 +113,12 @@ def delete_state_machine_alias(call: Call) -> Response:
 
 
 def _own_alias(call: Call) -> str:
-    arn: str = call.params["stateMachineAliasArn"]
-    if arn_of_kind(arn, "stateMachine").account != call.caller.account:
-        raise ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
-    return arn
+    return _own(call, call.params["stateMachineAliasArn"])
+
+
+def _own(call: Call, arn: str) -> str:
+    missing = ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
+    return own_arn(call, arn, "stateMachine", missing)
 
 
 def _routes(call: Call, given: list[dict[str, Any]]) -> Routes:
@@ -125,13 +126,9 @@ def _routes(call: Call, given: list[dict[str, Any]]) -> Routes:
     routes = tuple((each["stateMachineVersionArn"], each["weight"]) for each in given)
     machines = {arn.rpartition(":")[0] for arn, _weight in routes}
     for arn, _weight in routes:
-        if arn_of_kind(arn, "stateMachine").account != call.caller.account:
-            raise ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
+        _own(call, arn)
     if sum(weight for _arn, weight in routes) != 100:
-        raise ServiceError("ValidationException", "Sum of routing configuration weights must equal 100")
+        raise invalid_request("Sum of routing configuration weights must equal 100")
     if len(machines) != 1 or len(dict(routes)) != len(routes):
-        raise ServiceError(
-            "ValidationException",
-            "the routing configuration must name different versions of one state machine",
-        )
+        raise invalid_request("the routing configuration must name different versions of one state machine")
     return routes

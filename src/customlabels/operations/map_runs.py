@@ -8,7 +8,8 @@ from typing import Any
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import own_arn
+from customlabels.operations.refusals import invalid_request
+from customlabels.operations.states_arns import own_arn, own_execution
 from customlabels.workflows import Listed, MapRun
 
 __all__ = ["children_of_map_run"]
@@ -27,9 +28,8 @@ COUNTED = {
 @operation("stepfunctions", "ListMapRuns")
 def list_map_runs(call: Call) -> Response:
     """The map runs of an execution, newest first."""
-    arn: str = call.params["executionArn"]
-    missing = ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-    call.parts.executions.describe(own_arn(call, arn, "execution", missing))
+    arn = own_execution(call)
+    call.parts.executions.describe(arn)
     return one_page(
         call,
         STATES,
@@ -72,9 +72,9 @@ def update_map_run(call: Call) -> Response:
     }
     given = {column: params[name] for name, column in names.items() if name in params}
     if not given:
-        raise ServiceError("ValidationException", f"One of these is needed: {', '.join(names)}")
+        raise invalid_request(f"One of these is needed: {', '.join(names)}")
     if not call.parts.map_runs.update(run.arn, given):
-        raise ServiceError("ValidationException", f"The map run is {run.status}; only one that runs changes")
+        raise invalid_request(f"The map run is {run.status}; only one that runs changes")
     return {}
 
 

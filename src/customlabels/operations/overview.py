@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.refusals import in_use, not_found
 from customlabels.operations.rows import version_row
 from customlabels.storage import Transaction, schema
@@ -74,19 +74,14 @@ def describe_training(call: Call) -> Response:
     return _present(answer | {"Curve": [_present(point) for point in points]})
 
 
-@operation("customlabels", "CancelTraining")
-def cancel_training(call: Call) -> Response:
+@writing("customlabels", "CancelTraining")
+def cancel_training(tx: Transaction, call: Call) -> None:
     """Ask a training to end; the version becomes TRAINING_FAILED soon after."""
     arn = call.params["ProjectVersionArn"]
-
-    def effect(tx: Transaction) -> Response:
-        row = version_row(tx, call, arn)
-        if row.status != "TRAINING_IN_PROGRESS":
-            raise in_use(f"{arn} is {row.status}; there is no training to cancel")
-        call.parts.jobs.request_cancel(tx, arn)
-        return {}
-
-    return call.write(effect)
+    row = version_row(tx, call, arn)
+    if row.status != "TRAINING_IN_PROGRESS":
+        raise in_use(f"{arn} is {row.status}; there is no training to cancel")
+    call.parts.jobs.request_cancel(tx, arn)
 
 
 @operation("customlabels", "ListUnits")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from customlabels.errors import ServiceError
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.pages import newest_of_project
 from customlabels.operations.permissions import check_policy
 from customlabels.operations.refusals import not_found
@@ -21,36 +21,32 @@ LARGEST_PAGE = 5
 policies = schema.policies
 
 
-@operation("rekognition", "PutProjectPolicy")
-def put_project_policy(call: Call) -> Response:
+@writing("rekognition", "PutProjectPolicy")
+def put_project_policy(tx: Transaction, call: Call) -> Response:
     """A new policy, or a new document for one whose present revision the caller knows."""
     params = call.params
     arn, name, given = params["ProjectArn"], params["PolicyName"], params.get("PolicyRevisionId")
     check_policy(params["PolicyDocument"])
-
-    def effect(tx: Transaction) -> Response:
-        project_row(tx, call, arn)
-        existing = _policy(tx, arn, name)
-        change = {
-            "document": params["PolicyDocument"],
-            "revision_id": secrets.token_hex(16),
-            "updated_at": call.now,
-        }
-        if existing is None:
-            if given:
-                raise _wrong_revision(f"{arn} has no policy {name}, so {given} is no revision of it")
-            _require_room(tx, call, arn)
-            tx.execute(insert(policies), change | {"project_arn": arn, "name": name, "created_at": call.now})
-        else:
-            if not given:
-                told = f"{arn} has a policy {name}; to change it, send its PolicyRevisionId"
-                raise ServiceError("ResourceAlreadyExistsException", told)
-            _require_revision(existing, given)
-            own = policies.c.project_arn == arn, policies.c.name == name
-            tx.execute(update(policies).where(*own).values(change))
-        return {"PolicyRevisionId": change["revision_id"]}
-
-    return call.write(effect)
+    project_row(tx, call, arn)
+    existing = _policy(tx, arn, name)
+    change = {
+        "document": params["PolicyDocument"],
+        "revision_id": secrets.token_hex(16),
+        "updated_at": call.now,
+    }
+    if existing is None:
+        if given:
+            raise _wrong_revision(f"{arn} has no policy {name}, so {given} is no revision of it")
+        _require_room(tx, call, arn)
+        tx.execute(insert(policies), change | {"project_arn": arn, "name": name, "created_at": call.now})
+    else:
+        if not given:
+            told = f"{arn} has a policy {name}; to change it, send its PolicyRevisionId"
+            raise ServiceError("ResourceAlreadyExistsException", told)
+        _require_revision(existing, given)
+        own = policies.c.project_arn == arn, policies.c.name == name
+        tx.execute(update(policies).where(*own).values(change))
+    return {"PolicyRevisionId": change["revision_id"]}
 
 
 @operation("rekognition", "ListProjectPolicies")
@@ -61,23 +57,18 @@ def list_project_policies(call: Call) -> Response:
     return newest_of_project(call, "ProjectPolicies", query, order, _described, LARGEST_PAGE)
 
 
-@operation("rekognition", "DeleteProjectPolicy")
-def delete_project_policy(call: Call) -> Response:
+@writing("rekognition", "DeleteProjectPolicy")
+def delete_project_policy(tx: Transaction, call: Call) -> None:
     """Take a policy away; with a revision id only where it is the present one."""
     arn, name = call.params["ProjectArn"], call.params["PolicyName"]
     given = call.params.get("PolicyRevisionId")
-
-    def effect(tx: Transaction) -> Response:
-        project_row(tx, call, arn)
-        existing = _policy(tx, arn, name)
-        if existing is None:
-            raise not_found(f"{arn} has no policy {name}")
-        if given:
-            _require_revision(existing, given)
-        tx.execute(delete(policies).where(policies.c.project_arn == arn, policies.c.name == name))
-        return {}
-
-    return call.write(effect)
+    project_row(tx, call, arn)
+    existing = _policy(tx, arn, name)
+    if existing is None:
+        raise not_found(f"{arn} has no policy {name}")
+    if given:
+        _require_revision(existing, given)
+    tx.execute(delete(policies).where(policies.c.project_arn == arn, policies.c.name == name))
 
 
 def documents_of(reading: Reading, project: str) -> list[str]:

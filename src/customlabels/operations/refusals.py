@@ -1,13 +1,25 @@
-"""The refusals that many operations share, by the codes of Rekognition's model."""
+"""The refusals that many operations share, by the codes of the services' models."""
 
 from customlabels.errors import ServiceError
 
-__all__ = ["in_use", "invalid_parameter", "invalid_s3_object", "not_found", "over_limit"]
+__all__ = [
+    "in_use",
+    "invalid_parameter",
+    "invalid_request",
+    "invalid_s3_object",
+    "not_found",
+    "over_limit",
+]
 
 
 def invalid_parameter(message: str) -> ServiceError:
     """Members that do not go together, or a state in which the request makes no sense."""
     return ServiceError("InvalidParameterException", message)
+
+
+def invalid_request(message: str) -> ServiceError:
+    """The same, as Step Functions calls it."""
+    return ServiceError("ValidationException", message)
 
 
 def in_use(message: str) -> ServiceError:

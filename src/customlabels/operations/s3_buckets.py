@@ -13,7 +13,7 @@ from customlabels.operations.access import bucket_folder, owner_of
 from customlabels.operations.buckets import BUCKETS_CHANGED
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import page_start, page_token
-from customlabels.operations.s3_terms import in_s3_codes, require_bucket, require_offered
+from customlabels.operations.s3_terms import in_s3_codes, own_bucket, require_offered
 from customlabels.operations.uploading import uploads_of
 from customlabels.storage import Transaction, schema, sync
 
@@ -58,10 +58,8 @@ def create_bucket(call: Call) -> Response:
 @operation("s3", "DeleteBucket")
 def delete_bucket(call: Call) -> Response:
     """Forget an empty bucket; a folder that was created for it goes too."""
-    require_offered(call)
-    name = call.params["Bucket"]
+    name = own_bucket(call)
     with in_s3_codes():
-        require_bucket(call, name)
         folder = call.parts.objects.require(name)
         if next(call.parts.objects.list(name), None) is not None:
             raise ServiceError("BucketNotEmpty", f"there are objects in {name}; delete them first")
@@ -88,14 +86,14 @@ def delete_bucket(call: Call) -> Response:
 @operation("s3", "HeadBucket")
 def head_bucket(call: Call) -> Response:
     """Whether it is there, and the caller's."""
-    _require(call)
+    own_bucket(call)
     return {"BucketRegion": call.caller.region}
 
 
 @operation("s3", "GetBucketLocation")
 def get_bucket_location(call: Call) -> Response:
     """The region in which the caller asks: this machine is in none."""
-    _require(call)
+    own_bucket(call)
     region = call.caller.region
     return {"LocationConstraint": None if region == "us-east-1" else region}
 
@@ -103,15 +101,8 @@ def get_bucket_location(call: Call) -> Response:
 @operation("s3", "GetBucketVersioning")
 def get_bucket_versioning(call: Call) -> Response:
     """Never switched on."""
-    _require(call)
+    own_bucket(call)
     return {}
-
-
-def _require(call: Call) -> None:
-    require_offered(call)
-    with in_s3_codes():
-        require_bucket(call, call.params["Bucket"])
-        call.parts.objects.require(call.params["Bucket"])
 
 
 @operation("s3", "ListBuckets")

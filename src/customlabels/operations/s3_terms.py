@@ -26,6 +26,7 @@ __all__ = [
     "in_s3_codes",
     "object_members",
     "object_place",
+    "own_bucket",
     "require_bucket",
     "require_conditions",
     "require_offered",
@@ -73,6 +74,16 @@ def require_bucket(call: Call, bucket: str) -> None:
     with in_s3_codes():
         if not may_use(call, bucket, call.params.get("ExpectedBucketOwner")):
             raise ServiceError("AccessDenied", f"account {call.caller.account} may not use bucket {bucket}")
+
+
+def own_bucket(call: Call, *members: str) -> str:
+    """The bucket, once it is known to be there and the caller's, and that every member can be done."""
+    require_offered(call, *members)
+    bucket: str = call.params["Bucket"]
+    require_bucket(call, bucket)
+    with in_s3_codes():
+        call.parts.objects.require(bucket)
+    return bucket
 
 
 def object_place(call: Call, *members: str) -> tuple[str, str]:

@@ -31,13 +31,13 @@ from customlabels.asl import (
 )
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.machines import ROLE
+from customlabels.operations.machines import check_role
 from customlabels.operations.mock_results import problem_of_result
+from customlabels.operations.refusals import invalid_request
 from customlabels.operations.testing_requests import (
     check_kind,
     check_mock,
     context_of,
-    invalid_request,
     located_state,
     reader_of,
     variables_of,
@@ -55,8 +55,7 @@ MOST_SECONDS = 300.0  # of one test, as the service bounds it
 async def test_state(call: Call) -> Response:
     """One state's way from its input to its output or error."""
     params = call.params
-    if "roleArn" in params and not ROLE.fullmatch(params["roleArn"]):
-        raise ServiceError("InvalidArn", f"Invalid Role Arn: '{params['roleArn']}'")
+    check_role(params)
     tested = await asyncio.to_thread(_Tested, call)
     report = await (tested.mocked() if "mock" in params else tested.performed())
     answer: Response = {

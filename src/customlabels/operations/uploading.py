@@ -11,7 +11,7 @@ from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.objects import CONDITIONS, SAID, taken
+from customlabels.operations.objects import COPIED, SAID, copied, taken
 from customlabels.operations.s3_terms import (
     byte_range,
     etag_of,
@@ -19,13 +19,12 @@ from customlabels.operations.s3_terms import (
     in_s3_codes,
     object_place,
     require_bucket,
-    require_conditions,
     require_offered,
     source_place,
     spelled,
     written_where,
 )
-from customlabels.storage import Draft, Part, Upload, Uploads
+from customlabels.storage import Draft, Opened, Part, Upload, Uploads
 from customlabels.wire import ALGORITHMS
 
 __all__ = ["uploads_in", "uploads_of"]
@@ -91,26 +90,13 @@ async def upload_part(call: Call) -> Response:
 @operation("s3", "UploadPartCopy")
 def upload_part_copy(call: Call) -> Response:
     """Take a part, or a range, of an object that is here already."""
-    conditions = [f"CopySource{name}" for name in CONDITIONS]
-    names = ("PartNumber", "CopySource", "CopySourceRange", "ExpectedSourceBucketOwner", *conditions)
-    upload, number = _upload(call, *names), _number(call)
-    source = source_place(call)
-    with in_s3_codes():
-        opened = call.parts.objects.open(*source)
-        try:
-            require_conditions(opened.info, call.params, "CopySource")
-            part = byte_range(call.params.get("CopySourceRange"), opened.info.size)
-            draft = uploads_of(call).draft(upload, number)
-        except BaseException:
-            opened.close()
-            raise
-        try:
-            for piece in opened.pieces(*(part or (0, opened.info.size))):
-                draft.write(piece)
-            info = draft.place()
-        finally:
-            draft.drop()
-    return {"CopyPartResult": {"ETag": etag_of(info), "LastModified": info.modified}}
+    upload, number = _upload(call, *COPIED, "PartNumber", "CopySourceRange"), _number(call)
+
+    def begin(opened: Opened) -> tuple[Draft, tuple[int, int] | None]:
+        part = byte_range(call.params.get("CopySourceRange"), opened.info.size)
+        return uploads_of(call).draft(upload, number), part
+
+    return {"CopyPartResult": copied(call, source_place(call), begin)}
 
 
 @operation("s3", "CompleteMultipartUpload")
