@@ -47,7 +47,6 @@ from customlabels.wire import (
     S3App,
     S3Signatures,
     Services,
-    Signatures,
     WireApp,
     load_services,
     validate,
@@ -83,12 +82,10 @@ class App:
     """The parts of one server that have a beginning and an end, and the ASGI application in front."""
 
     asgi: Application
-    records: Records
     engine: Engine
-    jobs: Jobs
-    units: Supervisor
     dispatcher: Dispatcher
     parts: Parts
+    units: Supervisor
     closing: asyncio.Event  # set when the server is told to end, so that open streams of pages do not hold it
 
     async def start(self) -> None:
@@ -98,7 +95,7 @@ class App:
         await asyncio.to_thread(self._take_up)
         self.engine.start()
         self.parts.map_runs.start()
-        self.jobs.start()
+        self.parts.jobs.start()
 
     async def _revive(self) -> None:
         await revive(self.parts)
@@ -107,7 +104,7 @@ class App:
     def _take_up(self) -> None:
         sweep_buckets(self.parts)
         self.engine.recover()
-        self.jobs.recover()
+        self.parts.jobs.recover()
 
     def is_ready(self) -> bool:
         """Whether all that ran when the last server ended runs again, or has failed to."""
@@ -126,10 +123,10 @@ class App:
         await asyncio.gather(self._reviving, return_exceptions=True)
         await asyncio.to_thread(self.engine.close)
         await asyncio.to_thread(self.parts.map_runs.close)
-        await asyncio.to_thread(self.jobs.close)
+        await asyncio.to_thread(self.parts.jobs.close)
         await self.units.close()
         await asyncio.to_thread(self.dispatcher.close)
-        self.records.close()
+        self.parts.records.close()
 
 
 def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
@@ -191,14 +188,13 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     keys = {
         name: Key(key.secret, key.account, key.session_token) for name, key in settings.access_keys.items()
     }
-    signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
+    signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
     closing = asyncio.Event()
     local = Caller(settings.account, settings.region)
     pages = console_app(_asking(dispatcher, services), keys, local, closing)
-    s3_signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
-    s3_app = S3App(services.shape_only("s3"), dispatcher.acall, s3_signatures, fallback=pages)
+    s3_app = S3App(services.shape_only("s3"), dispatcher.acall, signatures, pages)
     asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
-    return App(asgi, records, engine, jobs, units, dispatcher, parts, closing)
+    return App(asgi, engine, dispatcher, parts, units, closing)
 
 
 def _endpoint(given: S3Settings) -> S3Endpoint:

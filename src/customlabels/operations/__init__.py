@@ -16,7 +16,7 @@ from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.functions import Function, FunctionContext
 from customlabels.operations.hosting import Hosting, note_failures, revive, stop_idle
 from customlabels.operations.importing import Distributing, Importing
-from customlabels.operations.parts import Launcher, Limits, Parts, Units
+from customlabels.operations.parts import Limits, Parts
 from customlabels.operations.remote import Remote
 from customlabels.operations.reproductions import Reproducing
 from customlabels.operations.sweeping import Sweep
@@ -28,12 +28,10 @@ __all__ = [
     "Dispatcher",
     "Function",
     "FunctionContext",
-    "Launcher",
     "Limits",
     "Parts",
     "Remote",
     "ServiceTasks",
-    "Units",
     "account_may_use",
     "folder_of",
     "job_handlers",

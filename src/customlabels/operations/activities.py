@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from operator import attrgetter
 
 from customlabels.errors import ServiceError
 from customlabels.operations.arns import states_arn
@@ -14,8 +16,6 @@ from customlabels.operations.states_tags import delete_with_tags, given_tags, ta
 from customlabels.storage import Transaction
 from customlabels.workflows import Activity
 from customlabels.workflows.tasks import TaskRow
-
-__all__: list[str] = []
 
 # AWS holds a poll for 60 seconds, which is also when clients give up by default, and lose the answer.
 POLL_SECONDS = 55.0
@@ -42,15 +42,8 @@ def describe_activity(call: Call) -> Response:
 @operation("stepfunctions", "ListActivities")
 def list_activities(call: Call) -> Response:
     """The activities of this account and region, by name."""
-    caller, activities = call.caller, call.parts.activities
-    return one_page(
-        call,
-        STATES,
-        "activities",
-        lambda size, after: activities.list(caller.account, caller.region, size, after),
-        _shown,
-        lambda each: each.arn,
-    )
+    look = partial(call.parts.activities.list, call.caller.account, call.caller.region)
+    return one_page(call, STATES, "activities", look, _shown, attrgetter("arn"))
 
 
 @operation("stepfunctions", "DeleteActivity")

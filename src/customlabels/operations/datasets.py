@@ -8,19 +8,16 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 
 from customlabels.datasets import note_dropped, stats_of
-from customlabels.errors import ServiceError
 from customlabels.operations.access import readable
 from customlabels.operations.arns import dataset_arn
 from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.projects import described_dataset
-from customlabels.operations.refusals import in_use, invalid_parameter, invalid_s3_object
+from customlabels.operations.refusals import exists, in_use, invalid_parameter, invalid_s3_object, not_ready
 from customlabels.operations.rows import dataset_row, project_row
 from customlabels.operations.statuses import BUSY, MESSAGES, USABLE
 from customlabels.operations.sweeping import sweep_revision
 from customlabels.operations.tagging import drop_tags, put_tags
 from customlabels.storage import StorageError, Transaction, schema
-
-__all__: list[str] = []
 
 EMPTY = "The dataset was successfully created; it has no entries yet."
 COPIED = "The dataset was successfully created from another dataset."
@@ -39,15 +36,12 @@ def create_dataset(call: Call) -> Response:
     )
 
     def effect(tx: Transaction) -> Response:
-        project = project_row(tx, call, params["ProjectArn"])
+        project = project_row(tx, call)
         taken = select(datasets.c.arn).where(
             datasets.c.project_arn == project.arn, datasets.c.type == params["DatasetType"]
         )
         if existing := tx.execute(taken).scalar():
-            raise ServiceError(
-                "ResourceAlreadyExistsException",
-                f"{project.arn} has a {params['DatasetType']} dataset: {existing}",
-            )
+            raise exists(f"{project.arn} has a {params['DatasetType']} dataset: {existing}")
         stamp = call.stamp()
         arn = dataset_arn(project.arn, params["DatasetType"], stamp)
         status = {"status": "CREATE_COMPLETE", "status_message": EMPTY, "revision_id": None}
@@ -79,7 +73,7 @@ def create_dataset(call: Call) -> Response:
 def describe_dataset(call: Call) -> Response:
     """The state of a dataset and the figures of its content."""
     with call.parts.records.read() as reading:
-        row = dataset_row(reading, call, call.params["DatasetArn"])
+        row = dataset_row(reading, call)
         stats = stats_of(reading, row.revision_id or "")
     figures = {
         "LabeledEntries": stats.labeled_entries,
@@ -112,16 +106,15 @@ def delete_dataset(tx: Transaction, call: Call) -> None:
 @writing("rekognition", "UpdateDatasetEntries")
 def update_dataset_entries(tx: Transaction, call: Call) -> None:
     """Replace the lines of the same images, and append the others."""
-    arn, body = call.params["DatasetArn"], call.params["Changes"]["GroundTruth"]
-    row = dataset_row(tx, call, arn)
+    body = call.params["Changes"]["GroundTruth"]
+    row = dataset_row(tx, call)
     if row.status not in USABLE:
-        raise in_use(f"{arn} is {row.status}; only a complete dataset can be changed")
-    digest = (
-        f"{hashlib.sha256(body).hexdigest()}-{call.stamp()}"  # the job deletes it: not shared with others
-    )
+        raise in_use(f"{row.arn} is {row.status}; only a complete dataset can be changed")
+    # The job deletes it: not shared with others.
+    digest = f"{hashlib.sha256(body).hexdigest()}-{call.stamp()}"
     tx.execute(insert(payloads), {"digest": digest, "body": body, "created_at": call.now})
-    _begin_update(tx, call, arn)
-    call.parts.jobs.submit(tx, kind="change", subject=arn, spec={"payload": digest})
+    _begin_update(tx, call, row.arn)
+    call.parts.jobs.submit(tx, kind="change", subject=row.arn, spec={"payload": digest})
 
 
 @writing("rekognition", "DistributeDatasetEntries")
@@ -136,7 +129,7 @@ def distribute_dataset_entries(tx: Transaction, call: Call) -> None:
         raise invalid_parameter(f"{train.arn} and {test.arn} are of different projects")
     for row in (train, test):
         if row.status not in USABLE:
-            raise ServiceError("ResourceNotReadyException", f"{row.arn} is {row.status}; wait for its end")
+            raise not_ready(f"{row.arn} is {row.status}; wait for its end")
     if count := stats_of(tx, test.revision_id or "").total_entries:
         raise invalid_parameter(f"{test.arn} has {count} entries; distribute to an empty test dataset")
     for arn in arns:

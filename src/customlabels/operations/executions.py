@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from customlabels.operations.dispatch import Call, Response, operation
@@ -15,8 +17,6 @@ from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.refusals import invalid_request
 from customlabels.operations.states_arns import own_execution
 from customlabels.workflows import Execution, Listed, Run, redrive_status
-
-__all__: list[str] = []
 
 DATA = ("input", "output", "parameters")  # members of an event's details that hold execution data
 LONGEST_SYNC = 300.0  # seconds, as long as an express execution may take
@@ -41,7 +41,7 @@ async def start_sync_execution(call: Call) -> Response:
     answer = {
         "executionArn": run.arn,
         "stateMachineArn": run.machine_arn,
-        "name": _shown_name(run.name),
+        "name": run.name.partition(":")[0],  # of an express run a number of its own follows
         "status": "TIMED_OUT" if run.status == "ABORTED" else run.status,
         "startDate": run.started_at,
         "stopDate": run.stopped_at,
@@ -92,14 +92,12 @@ def get_execution_history(call: Call) -> Response:
     """The events of a run, oldest first or in reverse."""
     arn, executions = own_execution(call), call.parts.executions
     reverse, whole = call.params.get("reverseOrder", False), call.params.get("includeExecutionData", True)
-    return one_page(
-        call,
-        STATES,
-        "events",
-        lambda size, after: executions.history(arn, size, after, reverse),
-        lambda event: event.to_api() if whole else _without_data(event.to_api()),
-        lambda event: event.id,
-    )
+
+    def shown(event: Any) -> Response:
+        return event.to_api() if whole else _without_data(event.to_api())
+
+    look = partial(executions.history, arn, reverse=reverse)
+    return one_page(call, STATES, "events", look, shown, attrgetter("id"))
 
 
 @operation("stepfunctions", "ListExecutions")
@@ -109,19 +107,12 @@ def list_executions(call: Call) -> Response:
     if ("stateMachineArn" in params) == ("mapRunArn" in params):
         raise invalid_request("one of stateMachineArn and mapRunArn is needed")
     if "mapRunArn" in params:
-        return one_page(call, STATES, "executions", children_of_map_run(call), _listed, _place)
-    arn = own_machine(call, params["stateMachineArn"])
-    asked = {"REDRIVEN": True, "NOT_REDRIVEN": False}.get(params.get("redriveFilter", ""))
-    return one_page(
-        call,
-        STATES,
-        "executions",
-        lambda size, after: executions.list(
-            arn, params.get("statusFilter"), size, tuple(after) if after else None, asked
-        ),
-        _listed,
-        _place,
-    )
+        look = children_of_map_run(call)
+    else:
+        arn = own_machine(call, params["stateMachineArn"])
+        asked = {"REDRIVEN": True, "NOT_REDRIVEN": False}.get(params.get("redriveFilter", ""))
+        look = partial(executions.list, arn, params.get("statusFilter"), redriven=asked)
+    return one_page(call, STATES, "executions", look, _listed, attrgetter("started_at", "arn"))
 
 
 @operation("stepfunctions", "RedriveExecution")
@@ -163,10 +154,6 @@ def _start(call: Call, only: str | None = None) -> Execution:
     return call.parts.executions.start(arn, name, text, details, keep, own_id, only)
 
 
-def _place(run: Listed) -> list[Any]:
-    return [run.started_at, run.arn]
-
-
 def _listed(run: Listed) -> Response:
     return {name: value for name, value in _about(run).items() if value is not None}
 
@@ -195,10 +182,6 @@ def _data(run: Execution, call: Call) -> Response:
     if run.output is not None:
         answer |= {"output": run.output, "outputDetails": {"included": True}}
     return answer
-
-
-def _shown_name(name: str) -> str:
-    return name.partition(":")[0]  # of an express run a number of its own follows
 
 
 def _without_data(event: dict[str, Any]) -> dict[str, Any]:

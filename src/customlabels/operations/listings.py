@@ -18,13 +18,11 @@ from customlabels.datasets import (
     listed_line,
     rows_of,
 )
-from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import REKOGNITION, one_page
+from customlabels.operations.refusals import not_ready
 from customlabels.operations.rows import dataset_row
 from customlabels.storage import Reading
-
-__all__: list[str] = []
 
 
 @operation("rekognition", "ListDatasetEntries")
@@ -64,7 +62,7 @@ def list_dropped_lines(call: Call) -> Response:
 
     def look(size: int, after: int | None) -> Sequence[Dropped]:
         with call.parts.records.read() as reading:
-            subject = _reported(dataset_row(reading, call, call.params["DatasetArn"]))
+            subject = _reported(dataset_row(reading, call))
             return dropped_of(reading, subject, after or 0, size)
 
     return one_page(call, REKOGNITION, "Lines", look, _dropped, lambda line: line.position)
@@ -92,8 +90,8 @@ def _reported(row: Row[Any]) -> str:
 
 def _listable(reading: Reading, call: Call) -> str | None:
     """The revision in place; None for an empty dataset."""
-    row = dataset_row(reading, call, call.params["DatasetArn"])
+    row = dataset_row(reading, call)
     if row.status in ("CREATE_IN_PROGRESS", "CREATE_FAILED"):
-        raise ServiceError("ResourceNotReadyException", f"{row.arn} is {row.status}: {row.status_message}")
+        raise not_ready(f"{row.arn} is {row.status}: {row.status_message}")
     revision: str | None = row.revision_id
     return revision

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from customlabels.errors import ServiceError
@@ -11,9 +13,7 @@ from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.refusals import invalid_request
 from customlabels.operations.states_arns import arn_of_kind, own_arn
 from customlabels.operations.states_tags import delete_with_tags
-from customlabels.workflows import Alias
-
-__all__: list[str] = []
+from customlabels.workflows import Alias, Version
 
 Routes = tuple[tuple[str, int], ...]
 
@@ -32,14 +32,12 @@ def list_state_machine_versions(call: Call) -> Response:
     """The versions of a machine, newest first."""
     arn, versions = call.params["stateMachineArn"], call.parts.versions
     arn_of_kind(arn, "stateMachine")
-    return one_page(
-        call,
-        STATES,
-        "stateMachineVersions",
-        lambda size, after: versions.list(arn, size, after),
-        lambda version: {"stateMachineVersionArn": version.arn, "creationDate": version.created_at},
-        lambda version: version.number,
-    )
+
+    def shown(version: Version) -> Response:
+        return {"stateMachineVersionArn": version.arn, "creationDate": version.created_at}
+
+    look = partial(versions.list, arn)
+    return one_page(call, STATES, "stateMachineVersions", look, shown, attrgetter("number"))
 
 
 @operation("stepfunctions", "DeleteStateMachineVersion")
@@ -95,14 +93,12 @@ def list_state_machine_aliases(call: Call) -> Response:
     versions = call.parts.versions
     arn = own_machine(call, call.params["stateMachineArn"])
     versions.find(arn)
-    return one_page(
-        call,
-        STATES,
-        "stateMachineAliases",
-        lambda size, after: versions.list_aliases(arn, size, after),
-        lambda alias: {"stateMachineAliasArn": alias.arn, "creationDate": alias.created_at},
-        lambda alias: [alias.created_at, alias.arn],
-    )
+
+    def shown(alias: Alias) -> Response:
+        return {"stateMachineAliasArn": alias.arn, "creationDate": alias.created_at}
+
+    look, place = partial(versions.list_aliases, arn), attrgetter("created_at", "arn")
+    return one_page(call, STATES, "stateMachineAliases", look, shown, place)
 
 
 @operation("stepfunctions", "DeleteStateMachineAlias")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from customlabels.errors import ServiceError
@@ -69,20 +71,17 @@ def describe_state_machine(call: Call) -> Response:
 @operation("stepfunctions", "ListStateMachines")
 def list_state_machines(call: Call) -> Response:
     """The machines of this account and region, by name."""
-    caller, machines = call.caller, call.parts.machines
-    return one_page(
-        call,
-        STATES,
-        "stateMachines",
-        lambda size, after: machines.list(caller.account, caller.region, size, after),
-        lambda machine: {
-            "stateMachineArn": machine.arn,
-            "name": machine.name,
-            "type": machine.type,
-            "creationDate": machine.created_at,
-        },
-        lambda machine: machine.arn,
-    )
+    look = partial(call.parts.machines.list, call.caller.account, call.caller.region)
+    return one_page(call, STATES, "stateMachines", look, _listed, attrgetter("arn"))
+
+
+def _listed(machine: StateMachine) -> Response:
+    return {
+        "stateMachineArn": machine.arn,
+        "name": machine.name,
+        "type": machine.type,
+        "creationDate": machine.created_at,
+    }
 
 
 @operation("stepfunctions", "UpdateStateMachine")

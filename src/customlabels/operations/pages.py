@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import orjson
@@ -93,7 +94,8 @@ def page_start(call: Call, token: str | None, refusal: str) -> Any:
         raise ServiceError(
             refusal, f"the token {token[:40]!r} was not given for this {call.operation}; start without one"
         )
-    return orjson.loads(place)
+    found = orjson.loads(place)
+    return tuple(found) if isinstance(found, list) else found
 
 
 def page_token(call: Call, place: Any) -> str:
@@ -145,10 +147,8 @@ def newest_of_project(
 
     def look(size: int, after: Any) -> list[Row[Any]]:
         with call.parts.records.read() as reading:
-            project_row(reading, call, call.params["ProjectArn"])
+            project_row(reading, call)
             return newest(reading, query, order, after, size)
 
-    def place(row: Row[Any]) -> Any:
-        return [row._mapping[column] for column in order]
-
+    place = attrgetter(*(column.name for column in order))
     return one_page(call, REKOGNITION, member, look, shown, place, usual)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -11,7 +12,7 @@ from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.pages import newest_of_project
 from customlabels.operations.permissions import check_policy
-from customlabels.operations.refusals import not_found
+from customlabels.operations.refusals import exists, not_found, over_quota
 from customlabels.operations.rows import project_row
 from customlabels.storage import Reading, Transaction, schema
 
@@ -19,6 +20,7 @@ __all__ = ["documents_of", "drop_policies"]
 
 LARGEST_PAGE = 5
 policies = schema.policies
+wrong_revision = partial(ServiceError, "InvalidPolicyRevisionIdException")
 
 
 @writing("rekognition", "PutProjectPolicy")
@@ -36,13 +38,12 @@ def put_project_policy(tx: Transaction, call: Call) -> Response:
     }
     if existing is None:
         if given:
-            raise _wrong_revision(f"{arn} has no policy {name}, so {given} is no revision of it")
+            raise wrong_revision(f"{arn} has no policy {name}, so {given} is no revision of it")
         _require_room(tx, call, arn)
         tx.execute(insert(policies), change | {"project_arn": arn, "name": name, "created_at": call.now})
     else:
         if not given:
-            told = f"{arn} has a policy {name}; to change it, send its PolicyRevisionId"
-            raise ServiceError("ResourceAlreadyExistsException", told)
+            raise exists(f"{arn} has a policy {name}; to change it, send its PolicyRevisionId")
         _require_revision(existing, given)
         own = policies.c.project_arn == arn, policies.c.name == name
         tx.execute(update(policies).where(*own).values(change))
@@ -88,18 +89,13 @@ def _policy(reading: Reading, project: str, name: str) -> Row[Any] | None:
 def _require_revision(existing: Row[Any], given: str) -> None:
     if given != existing.revision_id:
         told = f"policy {existing.name} has another revision than {given}; list the policies to see which"
-        raise _wrong_revision(told)
-
-
-def _wrong_revision(told: str) -> ServiceError:
-    return ServiceError("InvalidPolicyRevisionIdException", told)
+        raise wrong_revision(told)
 
 
 def _require_room(tx: Transaction, call: Call, project: str) -> None:
     count = tx.execute(select(func.count()).where(policies.c.project_arn == project)).scalar_one()
     if count >= call.parts.limits.policies:
-        told = f"{project} has {count} policies, the most of one project; delete one first"
-        raise ServiceError("ServiceQuotaExceededException", told)
+        raise over_quota(f"{project} has {count} policies, the most of one project; delete one first")
 
 
 def _described(row: Row[Any]) -> Response:

@@ -14,8 +14,6 @@ from customlabels.operations.rows import version_row
 from customlabels.pipeline import place_of, report_text
 from customlabels.storage import ObjectAccessError
 
-__all__: list[str] = []
-
 ABSENT = ("ExecutionDoesNotExist", "InvalidArn", "ResourceNotFoundException")
 
 

@@ -44,8 +44,6 @@ from customlabels.operations.testing_requests import (
 )
 from customlabels.workflows import TaskRequest
 
-__all__: list[str] = []
-
 Value = TypeVar("Value")
 
 MOST_SECONDS = 300.0  # of one test, as the service bounds it
@@ -57,7 +55,7 @@ async def test_state(call: Call) -> Response:
     params = call.params
     check_role(params)
     tested = await asyncio.to_thread(_Tested, call)
-    report = await (tested.mocked() if "mock" in params else tested.performed())
+    report = await (asyncio.to_thread(tested.mocked) if "mock" in params else tested.performed())
     answer: Response = {
         "status": report.status,
         "output": report.output,
@@ -84,11 +82,8 @@ class _Tested:
         self._check_configuration(machine)
         self._test = StateTest(machine, self._state, self._surroundings(), uuid.uuid4().hex, call.parts.rules)
 
-    async def mocked(self) -> Report:
+    def mocked(self) -> Report:
         """The report of a state whose work is mocked."""
-        return await asyncio.to_thread(self._answered)
-
-    def _answered(self) -> Report:
         mock, now = self._mock or {}, self._call.now
         if "result" in mock:
             self._test.answer(mock["result"], self._configuration.get("mapIterationFailureCount", 0), now)

@@ -7,14 +7,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, delete, func, insert, select
 
-from customlabels.errors import ServiceError
 from customlabels.operations.access import may_use
 from customlabels.operations.arns import version_arn
 from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.hosting import ask_units
 from customlabels.operations.options import take_options
 from customlabels.operations.pages import newest_of_project
-from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
+from customlabels.operations.refusals import in_use, invalid_parameter, over_limit, over_quota
 from customlabels.operations.results import document_key
 from customlabels.operations.rows import locked, project_row, version_row
 from customlabels.operations.statuses import MESSAGES, PASSING, STARTABLE, USABLE
@@ -36,7 +35,7 @@ def create_project_version(call: Call) -> Response:
     require_output_bucket(call, params["OutputConfig"])
 
     def effect(tx: Transaction) -> Response:
-        project = project_row(tx, call, params["ProjectArn"])
+        project = project_row(tx, call)
         require_free_name(tx, call, project)
         _require_turn(tx, call)
         train, test = (None, None) if "TrainingData" in params else _snapshot(tx, project.arn)
@@ -84,11 +83,10 @@ def describe_project_versions(call: Call) -> Response:
 @writing("rekognition", "StartProjectVersion")
 def start_project_version(tx: Transaction, call: Call) -> Response:
     """Bring a trained version up: status and job in one transaction; it answers once RUNNING."""
-    arn, least = call.params["ProjectVersionArn"], call.params["MinInferenceUnits"]
-    most = call.params.get("MaxInferenceUnits")
+    least, most = call.params["MinInferenceUnits"], call.params.get("MaxInferenceUnits")
     if most is not None and most < least:
         raise invalid_parameter(f"MaxInferenceUnits {most} is below MinInferenceUnits {least}")
-    return _start(tx, call, version_row(tx, call, arn), least, most, run=call.execution)
+    return _start(tx, call, version_row(tx, call), least, most, run=call.execution)
 
 
 @writing("customlabels", "PutIntoService")
@@ -96,7 +94,7 @@ def put_into_service(tx: Transaction, call: Call) -> Response:
     """Start a version against, or without, a verdict of the gate; the ledger keeps the reason."""
     params = call.params
     asked = {"run": params.get("ExecutionArn", ""), "reason": params["Reason"]}
-    row = version_row(tx, call, params["ProjectVersionArn"])
+    row = version_row(tx, call)
     return _start(tx, call, row, row.min_units or 1, row.max_units, **asked)
 
 
@@ -112,11 +110,10 @@ def _start(
 @writing("rekognition", "StopProjectVersion")
 def stop_project_version(tx: Transaction, call: Call) -> Response:
     """Take a version out of service; requests under way are still answered."""
-    arn = call.params["ProjectVersionArn"]
-    status = version_row(tx, call, arn).status
-    if status not in ("RUNNING", "STARTING"):
-        raise invalid_parameter(f"{arn} is {status}; only a RUNNING version can be stopped")
-    ask_units(tx, call.parts.jobs, "stop", arn, run=call.execution)
+    row = version_row(tx, call)
+    if row.status not in ("RUNNING", "STARTING"):
+        raise invalid_parameter(f"{row.arn} is {row.status}; only a RUNNING version can be stopped")
+    ask_units(tx, call.parts.jobs, "stop", row.arn, run=call.execution)
     return {"Status": "STOPPING"}
 
 
@@ -198,9 +195,7 @@ def require_free_name(tx: Transaction, call: Call, project: Row[Any]) -> None:
         raise in_use(f"{project.arn} has a version {name} already")
     count = tx.execute(select(func.count()).select_from(own.subquery())).scalar_one()
     if count >= call.parts.limits.versions:
-        raise ServiceError(
-            "ServiceQuotaExceededException", f"{project.arn} has {count} versions; delete one first"
-        )
+        raise over_quota(f"{project.arn} has {count} versions; delete one first")
 
 
 def _require_turn(tx: Transaction, call: Call) -> None:
@@ -235,8 +230,8 @@ def _snapshot(tx: Transaction, project: str) -> tuple[str, str | None]:
 def _require_startable(row: Row[Any]) -> None:
     if row.status in STARTABLE:
         return
-    code = "ResourceInUseException" if row.status in PASSING else "InvalidParameterException"
-    raise ServiceError(code, f"{row.arn} is {row.status}; it can start from {', '.join(STARTABLE)}")
+    refusal = in_use if row.status in PASSING else invalid_parameter
+    raise refusal(f"{row.arn} is {row.status}; it can start from {', '.join(STARTABLE)}")
 
 
 def _require_units(tx: Transaction, call: Call, most: int) -> None:

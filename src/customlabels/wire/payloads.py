@@ -18,7 +18,7 @@ from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.wire.checksums import ALGORITHMS
-from customlabels.wire.chunks import Chunks, ChunkSeal
+from customlabels.wire.chunks import Chunks, Seal
 
 __all__ = ["Payload", "Promise", "promise_of"]
 
@@ -129,7 +129,7 @@ class Payload:
         self.ended = False  # whether all of it was read from the connection
         self.left = False  # whether the client went away in the middle
 
-    def sealed(self, seal: ChunkSeal | None) -> None:
+    def sealed(self, seal: Seal | None) -> None:
         """Hold the chunks to come to their signatures, where they have any."""
         if self._chunks and self._promise.signed:
             self._chunks.seal = seal
