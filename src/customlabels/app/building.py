@@ -36,7 +36,7 @@ from customlabels.operations import (
     sweep_buckets,
 )
 from customlabels.serving import Supervisor
-from customlabels.settings import S3Settings, Settings
+from customlabels.settings import Settings
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import train
 from customlabels.wire import (
@@ -139,7 +139,8 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     records = Records.open(settings.records_url)
     owner = f"{os.getpid()}-{uuid.uuid4().hex}"
     rules = Rules(wait_scale=settings.wait_scale)
-    s3 = _endpoint(settings.s3) if settings.s3 else None
+    far = settings.s3
+    s3 = S3Endpoint(far.endpoint_url, far.access_key, far.secret_key, far.region) if far else None
     handlers: dict[str, JobHandler] = {}
     pace = JobPace({"train": settings.concurrent_trainings, "reproduce": 1}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
@@ -195,10 +196,6 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     s3_app = S3App(services.shape_only("s3"), dispatcher.acall, signatures, pages)
     asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
     return App(asgi, engine, dispatcher, parts, units, closing)
-
-
-def _endpoint(given: S3Settings) -> S3Endpoint:
-    return S3Endpoint(given.endpoint_url, given.access_key, given.secret_key, given.region)
 
 
 def _asking(dispatcher: Dispatcher, services: Services) -> AskAs:

@@ -53,9 +53,8 @@ def serve_home(settings: Settings, *, detached: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if settings.log_json:
         logging.getLogger().handlers[0].setFormatter(JsonLines())
-    logging.getLogger("customlabels.requests").setLevel(
-        logging.INFO if settings.log_json else logging.WARNING
-    )
+    level = logging.INFO if settings.log_json else logging.WARNING
+    logging.getLogger("customlabels.requests").setLevel(level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with HomeLock(settings.home).held() as lock, _listening(settings, detached=detached) as listener:
         runner = asyncio.Runner(loop_factory=_loop_factory())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from customlabels.datasets import note_dropped, stats_of
 from customlabels.operations.access import readable
@@ -46,10 +46,12 @@ def create_dataset(call: Call) -> Response:
         arn = dataset_arn(project.arn, params["DatasetType"], stamp)
         status = {"status": "CREATE_COMPLETE", "status_message": EMPTY, "revision_id": None}
         if source and "DatasetArn" in source:
-            status |= {
-                "status_message": COPIED,
-                "revision_id": _copyable(tx, call, source["DatasetArn"]).revision_id,
-            }
+            other = dataset_row(tx, call, source["DatasetArn"])
+            if other.status not in USABLE:
+                raise invalid_parameter(
+                    f"{other.arn} is {other.status}; only a complete dataset can be copied"
+                )
+            status |= {"status_message": COPIED, "revision_id": other.revision_id}
         elif manifest:
             status |= {"status": "CREATE_IN_PROGRESS", "status_message": MESSAGES["CREATE_IN_PROGRESS"]}
         row = {
@@ -158,10 +160,3 @@ def _manifest_of(call: Call, manifest: dict[str, Any]) -> dict[str, str]:
     except StorageError as error:
         raise invalid_s3_object(str(error)) from error
     return {"bucket": bucket, "key": key}
-
-
-def _copyable(tx: Transaction, call: Call, arn: str) -> Row[Any]:
-    row = dataset_row(tx, call, arn)
-    if row.status not in USABLE:
-        raise invalid_parameter(f"{arn} is {row.status}; only a complete dataset can be copied")
-    return row

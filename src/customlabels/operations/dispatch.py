@@ -25,7 +25,7 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import Stamps
 from customlabels.operations.parts import Parts
 from customlabels.storage import Reading, Transaction, schema
-from customlabels.wire import Caller, Invocation
+from customlabels.wire import Invocation
 
 __all__ = ["Call", "Dispatcher", "Handler", "Response", "operation", "table", "writing"]
 
@@ -42,19 +42,18 @@ AT_ONCE = 16  # handlers at work for the HTTP port
 _handlers: dict[tuple[str, str], Handler] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+@dataclass(frozen=True, kw_only=True)
+class Call(Invocation):
     """One request: its checked members, who asks, when, and the parts to do it with."""
 
-    operation: str
-    params: dict[str, Any]
-    caller: Caller
     parts: Parts
     now: float
-    token: str | None
-    request_id: str
     stamps: Stamps
-    execution: str  # that asks, or empty
+
+    @property
+    def name(self) -> str:
+        """What is asked for, as no other service has it."""
+        return f"{self.service}.{self.operation}"
 
     def stamp(self) -> int:
         """A creation time in epoch milliseconds that no other resource of this server has."""
@@ -101,7 +100,7 @@ class Call:
         """Write what the token is answered, in the transaction of its effect."""
         if self.token is None:
             return
-        row = {"token": self.token, "operation": self.operation, "created_at": self.now}
+        row = {"token": self.token, "operation": self.name, "created_at": self.now}
         tx.execute(insert(schema.answers), row | {"response": orjson.dumps(answer).decode()})
 
 
@@ -169,17 +168,7 @@ class Dispatcher:
         return answer
 
     def _begin(self, invocation: Invocation) -> Call:
-        return Call(
-            operation=f"{invocation.service}.{invocation.operation}",
-            params=invocation.params,
-            caller=invocation.caller,
-            parts=self.parts,
-            now=self.parts.clock(),
-            token=invocation.token,
-            request_id=invocation.request_id,
-            stamps=self._stamps,
-            execution=invocation.execution,
-        )
+        return Call(**vars(invocation), parts=self.parts, now=self.parts.clock(), stamps=self._stamps)
 
     @staticmethod
     def _handler(invocation: Invocation) -> Handler:

@@ -62,8 +62,10 @@ def list_dropped_lines(call: Call) -> Response:
 
     def look(size: int, after: int | None) -> Sequence[Dropped]:
         with call.parts.records.read() as reading:
-            subject = _reported(dataset_row(reading, call))
-            return dropped_of(reading, subject, after or 0, size)
+            row = dataset_row(reading, call)
+            # Noted under the content in place, or under the dataset by an operation that failed.
+            failed = row.status.endswith("_FAILED") or row.revision_id is None
+            return dropped_of(reading, row.arn if failed else row.revision_id, after or 0, size)
 
     return one_page(call, REKOGNITION, "Lines", look, _dropped, lambda line: line.position)
 
@@ -80,12 +82,6 @@ def _described(count: LabelCount) -> Response:
 
 def _dropped(line: Dropped) -> Response:
     return {"Line": line.position, "Code": line.code, "Reason": line.reason, "Advice": line.advice}
-
-
-def _reported(row: Row[Any]) -> str:
-    """Under what the lines are noted: the content in place, or the operation that failed."""
-    failed = row.status.endswith("_FAILED") or row.revision_id is None
-    return str(row.arn if failed else row.revision_id)
 
 
 def _listable(reading: Reading, call: Call) -> str | None:

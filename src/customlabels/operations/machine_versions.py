@@ -61,7 +61,7 @@ def create_state_machine_alias(call: Call) -> Response:
 @operation("stepfunctions", "DescribeStateMachineAlias")
 def describe_state_machine_alias(call: Call) -> Response:
     """An alias and where it leads."""
-    alias = call.parts.versions.describe_alias(_own_alias(call))
+    alias = call.parts.versions.describe_alias(_own(call, call.params["stateMachineAliasArn"]))
     return {
         "stateMachineAliasArn": alias.arn,
         "name": alias.name,
@@ -78,7 +78,7 @@ def describe_state_machine_alias(call: Call) -> Response:
 def update_state_machine_alias(call: Call) -> Response:
     """Change an alias's description or versions."""
     params = call.params
-    arn = _own_alias(call)
+    arn = _own(call, call.params["stateMachineAliasArn"])
     if not params.keys() & {"description", "routingConfiguration"}:
         raise invalid_request("Either the description or the routing configuration is needed")
     given = params.get("routingConfiguration")
@@ -104,12 +104,8 @@ def list_state_machine_aliases(call: Call) -> Response:
 @operation("stepfunctions", "DeleteStateMachineAlias")
 def delete_state_machine_alias(call: Call) -> Response:
     """Delete an alias; its versions stay."""
-    arn = _own_alias(call)
+    arn = _own(call, call.params["stateMachineAliasArn"])
     return call.write(lambda tx: call.parts.versions.delete_alias(tx, arn))
-
-
-def _own_alias(call: Call) -> str:
-    return _own(call, call.params["stateMachineAliasArn"])
 
 
 def _own(call: Call, arn: str) -> str:

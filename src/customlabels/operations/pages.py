@@ -92,7 +92,7 @@ def page_start(call: Call, token: str | None, refusal: str) -> Any:
     place = sealed[SEAL_BYTES:]
     if not hmac.compare_digest(sealed[:SEAL_BYTES], _seal(call, place)):
         raise ServiceError(
-            refusal, f"the token {token[:40]!r} was not given for this {call.operation}; start without one"
+            refusal, f"the token {token[:40]!r} was not given for this {call.name}; start without one"
         )
     found = orjson.loads(place)
     return tuple(found) if isinstance(found, list) else found
@@ -113,7 +113,7 @@ def _unwrapped(token: str) -> bytes:
 
 def _seal(call: Call, place: bytes) -> bytes:
     asked = {key: value for key, value in call.params.items() if key not in NOT_PART_OF_THE_REQUEST}
-    told = orjson.dumps([call.operation, call.caller.account, asked], option=orjson.OPT_SORT_KEYS)
+    told = orjson.dumps([call.name, call.caller.account, asked], option=orjson.OPT_SORT_KEYS)
     return hmac.digest(_key(call.parts.records), told + b"\0" + place, "sha256")[:SEAL_BYTES]
 
 

@@ -39,7 +39,9 @@ def put_project_policy(tx: Transaction, call: Call) -> Response:
     if existing is None:
         if given:
             raise wrong_revision(f"{arn} has no policy {name}, so {given} is no revision of it")
-        _require_room(tx, call, arn)
+        count = tx.execute(select(func.count()).where(policies.c.project_arn == arn)).scalar_one()
+        if count >= call.parts.limits.policies:
+            raise over_quota(f"{arn} has {count} policies, the most of one project; delete one first")
         tx.execute(insert(policies), change | {"project_arn": arn, "name": name, "created_at": call.now})
     else:
         if not given:
@@ -90,12 +92,6 @@ def _require_revision(existing: Row[Any], given: str) -> None:
     if given != existing.revision_id:
         told = f"policy {existing.name} has another revision than {given}; list the policies to see which"
         raise wrong_revision(told)
-
-
-def _require_room(tx: Transaction, call: Call, project: str) -> None:
-    count = tx.execute(select(func.count()).where(policies.c.project_arn == project)).scalar_one()
-    if count >= call.parts.limits.policies:
-        raise over_quota(f"{project} has {count} policies, the most of one project; delete one first")
 
 
 def _described(row: Row[Any]) -> Response:

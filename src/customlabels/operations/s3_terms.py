@@ -65,14 +65,13 @@ def require_offered(call: Call, *members: str) -> None:
             continue
         if name not in ALWAYS and name not in members:
             only = f" other than {' or '.join(ONLY[name])}" if name in ONLY else ""
-            operation = call.operation.removeprefix("s3.")
-            raise ServiceError("NotImplemented", f"{name}{only} is not offered with {operation}")
+            raise ServiceError("NotImplemented", f"{name}{only} is not offered with {call.operation}")
 
 
-def require_bucket(call: Call, bucket: str) -> None:
+def require_bucket(call: Call, bucket: str, owner: str = "ExpectedBucketOwner") -> None:
     """AccessDenied where the bucket is another account's than the caller's, or than is expected of it."""
     with in_s3_codes():
-        if not may_use(call, bucket, call.params.get("ExpectedBucketOwner")):
+        if not may_use(call, bucket, call.params.get(owner)):
             raise ServiceError("AccessDenied", f"account {call.caller.account} may not use bucket {bucket}")
 
 
@@ -102,8 +101,7 @@ def source_place(call: Call) -> tuple[str, str]:
         raise ServiceError("NotImplemented", f"versions of objects are not kept: {version}")
     if not bucket or not key:
         raise ServiceError("InvalidArgument", f"CopySource is BUCKET/KEY, not {call.params['CopySource']!r}")
-    if not may_use(call, bucket, call.params.get("ExpectedSourceBucketOwner")):
-        raise ServiceError("AccessDenied", f"account {call.caller.account} may not use bucket {bucket}")
+    require_bucket(call, bucket, "ExpectedSourceBucketOwner")
     return bucket, key
 
 

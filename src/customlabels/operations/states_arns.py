@@ -17,10 +17,11 @@ def arn_of_kind(text: str, *kinds: str) -> Arn:
     try:
         parsed = Arn.parse(text)
     except ValueError as error:
-        raise _invalid_arn(f"Invalid ARN prefix: {text}") from error
+        raise ServiceError("InvalidArn", f"Invalid Arn: 'Invalid ARN prefix: {text}'") from error
     kind = parsed.resource.partition(":")[0]
     if parsed.service != "states" or kind not in kinds:
-        raise _invalid_arn(f"Resource type not valid in this context: {kind}")
+        told = f"Invalid Arn: 'Resource type not valid in this context: {kind}'"
+        raise ServiceError("InvalidArn", told)
     return parsed
 
 
@@ -36,7 +37,3 @@ def own_execution(call: Call) -> str:
     arn = call.params["executionArn"]
     missing = ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
     return own_arn(call, arn, "execution", missing)
-
-
-def _invalid_arn(what: str) -> ServiceError:
-    return ServiceError("InvalidArn", f"Invalid Arn: '{what}'")

@@ -101,7 +101,9 @@ def put_into_service(tx: Transaction, call: Call) -> Response:
 def _start(
     tx: Transaction, call: Call, row: Row[Any], least: int, most: int | None, **asked: str
 ) -> Response:
-    _require_startable(row)
+    if row.status not in STARTABLE:
+        refusal = in_use if row.status in PASSING else invalid_parameter
+        raise refusal(f"{row.arn} is {row.status}; it can start from {', '.join(STARTABLE)}")
     _require_units(tx, call, most or least)
     ask_units(tx, call.parts.jobs, "start", row.arn, **asked, min_units=least, max_units=most)
     return {"Status": "STARTING"}
@@ -225,13 +227,6 @@ def _snapshot(tx: Transaction, project: str) -> tuple[str, str | None]:
         if not tx.execute(entries).scalar():
             raise invalid_parameter(f"{row.arn} has no entries; add some, or delete it")
     return found["TRAIN"].revision_id, found["TEST"].revision_id if "TEST" in found else None
-
-
-def _require_startable(row: Row[Any]) -> None:
-    if row.status in STARTABLE:
-        return
-    refusal = in_use if row.status in PASSING else invalid_parameter
-    raise refusal(f"{row.arn} is {row.status}; it can start from {', '.join(STARTABLE)}")
 
 
 def _require_units(tx: Transaction, call: Call, most: int) -> None:

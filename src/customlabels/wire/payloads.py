@@ -136,8 +136,9 @@ class Payload:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """The checksums that were promised and kept, in base64 by algorithm; once the body has ended."""
-        return {name: base64.b64encode(each.digest()).decode() for name, each in self._sums.items()}
+        """What was promised and kept, as members of S3's model (`ChecksumCRC32`); once the body has ended."""
+        kept = ((name, each.digest()) for name, each in self._sums.items() if name != "MD5")
+        return {f"Checksum{name}": base64.b64encode(digest).decode() for name, digest in kept}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for received in self._arriving(self._patience):

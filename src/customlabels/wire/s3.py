@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -36,7 +35,7 @@ from customlabels.wire.s3_signatures import S3Request, S3Signatures, Verified
 from customlabels.wire.services import Service
 from customlabels.wire.xml import XML_HEAD, escaped
 
-__all__ = ["Body", "S3App", "is_s3"]
+__all__ = ["S3App", "is_s3"]
 
 logger = logging.getLogger(__name__)
 
@@ -76,24 +75,6 @@ RENAMED = {
 }
 
 
-@dataclass(frozen=True)
-class Body:
-    """The body of a request on its way to a handler: `async for piece in body`, once.
-
-    A handler may keep the pieces only after the last one; before, what was promised of them may not hold.
-    """
-
-    payload: Payload
-
-    def __aiter__(self) -> Any:
-        return self.payload.__aiter__()
-
-    @property
-    def checksums(self) -> dict[str, str]:
-        """What was promised and kept, as members of S3's model: `ChecksumCRC32` and its like."""
-        return {f"Checksum{name}": value for name, value in self.payload.checksums.items() if name != "MD5"}
-
-
 def is_s3(scope: Mapping[str, Any]) -> bool:
     """Whether a request that is none of the JSON services' is meant for S3."""
     for name, value in scope["headers"]:
@@ -102,7 +83,7 @@ def is_s3(scope: Mapping[str, Any]) -> bool:
     return any(mark in scope["query_string"] for mark in IN_SIGNATURES)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class S3App:
     """The ASGI application of S3, over the operations that `dispatch` has.
 
@@ -114,10 +95,8 @@ class S3App:
     signatures: S3Signatures
     fallback: Application
 
-    @cached_property
-    def routes(self) -> Routes:
-        """Which operation is meant, by the model."""
-        return Routes(self.service.model)
+    def __post_init__(self) -> None:
+        self.routes = Routes(self.service.model)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
@@ -125,8 +104,6 @@ class S3App:
             await _Exchange(self, scope, receive, send).run()
         else:
             await self.fallback(scope, receive, send)
-
-    # ------------------------------------------------------------ what an exchange asks of its application
 
     def verified(self, request: S3Request) -> Verified:
         """The caller; raises ServiceError."""
@@ -137,10 +114,6 @@ class S3App:
             if origin and urlsplit(origin).netloc != request.named.get("host"):
                 raise ServiceError("AccessDenied", f"a page of {origin[:200]} may not ask this server")
         return self.signatures.verified(request, time.time())
-
-    def status(self, code: str) -> int:
-        """The HTTP status of an error code."""
-        return self.service.statuses.get(code) or STATUSES.get(code, 400)
 
 
 class _Exchange:
@@ -178,7 +151,9 @@ class _Exchange:
         address = Address.parse(self.request.raw_path)
         query = self.request.params
         operation = self.app.routes.match(self.request.method, address, query.keys() | self.headers.keys())
-        promise = promise_of(self._promising(query), checksums=_is_checked(operation))
+        # A presigned address carries headers as parameters.
+        carried = {name.lower(): value for name, value in query.items() if name.lower().startswith("x-amz-")}
+        promise = promise_of(carried | self.headers, checksums=_is_checked(operation))
         streamed = _takes_stream(operation)
         self.payload = Payload(
             self.receive,
@@ -194,17 +169,12 @@ class _Exchange:
             members |= body_member(operation, await self.payload.whole())
         params = validate(operation, members)
         if streamed:
-            params["Body"] = Body(self.payload)
+            params["Body"] = self.payload  # whose pieces a handler may keep only after the last one
         invocation = Invocation("s3", operation.name, params, verified.caller, self.request_id)
         return answer_of(operation, await self.app.dispatch(invocation) or {})
 
-    def _promising(self, query: Mapping[str, str]) -> dict[str, str]:
-        """Headers, and the ones that a presigned address carries as parameters."""
-        carried = {name.lower(): value for name, value in query.items() if name.lower().startswith("x-amz-")}
-        return carried | self.headers
-
     def _refused(self, code: str, message: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        status = self.app.status(code)
+        status = self.app.service.statuses.get(code) or STATUSES.get(code, 400)
         if status == 304:
             return status, [], b""
         resource = escaped(self.request.raw_path.decode("latin-1"))
