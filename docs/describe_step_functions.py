@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from customlabels.app import models_folder
 from customlabels.asl import INTRINSICS, QUERY_FUNCTIONS, STATE_TYPES, InvalidDefinition, parse_state
-from customlabels.operations import models_folder, table
+from customlabels.operations import table
 from customlabels.wire import load_services
 from customlabels.workflows import OPTIMISED
 

@@ -20,7 +20,7 @@ from customlabels.asl import (
     TimerDue,
     parse_state,
 )
-from customlabels.asl.slices import part_of
+from customlabels.asl.json_texts import part_of
 
 NOW = 1_764_140_000.0
 ACCOUNT = "arn:aws:states:eu-west-1:111122223333"

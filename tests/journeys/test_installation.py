@@ -13,7 +13,7 @@ LOOK = """
 import customlabels
 from pathlib import Path
 from customlabels.console import console_app
-from customlabels.operations import models_folder
+from customlabels.app import models_folder
 from customlabels.pipeline import cleanup_definition, definition, local_substitutions
 from customlabels.wire import load_services
 

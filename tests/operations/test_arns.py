@@ -13,8 +13,8 @@ from customlabels.operations.arns import (
     artefact_name,
     dataset_arn,
     execution_arn,
-    machine_arn,
     project_arn,
+    states_arn,
     version_arn,
 )
 
@@ -28,8 +28,8 @@ def test_arns_have_the_shapes_that_clients_cut() -> None:
     assert f"{base}/1690476084738" == PROJECT
     assert dataset_arn(PROJECT, "TRAIN", 5) == f"{base}/dataset/train/5"
     assert version_arn(PROJECT, "v1", 6) == f"{base}/version/v1/6"
-    assert machine_arn(CALLER, "m") == "arn:aws:states:eu-west-1:111122223333:stateMachine:m"
-    assert execution_arn(machine_arn(CALLER, "m"), "r").endswith(":execution:m:r")
+    assert states_arn(CALLER, "stateMachine", "m") == "arn:aws:states:eu-west-1:111122223333:stateMachine:m"
+    assert execution_arn(states_arn(CALLER, "stateMachine", "m"), "r").endswith(":execution:m:r")
 
 
 @given(names, names)

@@ -1,7 +1,6 @@
 """The whole way with the real trainer and real units: drawn images in, an answer about one of them out."""
 
 import io
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +39,7 @@ def real(world: World) -> Iterator[World]:
     world.parts = replace(world.parts, train=train, units=units)
     world.handlers.update(job_handlers(world.parts))
     world.dispatcher.close()
-    world.dispatcher = Dispatcher(world.parts, time.time)
+    world.dispatcher = Dispatcher(world.parts)
     world.tasks = ServiceTasks(world.dispatcher, SERVICES, {})
     yield world
     world.loop.run(units.close())

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from tests.operations.world import World
 
-from customlabels.operations import models_folder
+from customlabels.app import models_folder
 
 
 def test_a_real_client_is_made_from_our_model() -> None:

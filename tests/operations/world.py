@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Select
 
+from customlabels.app import models_folder
 from customlabels.asl import Rules
 from customlabels.errors import ServiceError
 from customlabels.evaluation import OUT_OF_FOLD, Predictions, evaluate, evaluate_test_tuned, summary
@@ -31,7 +32,6 @@ from customlabels.operations import (
     account_may_use,
     folder_of,
     job_handlers,
-    models_folder,
 )
 from customlabels.serving import NotServing, Shadow, StartFailed, Terms, UnitStatus, VersionStatus
 from customlabels.storage import Objects, Records
@@ -240,7 +240,7 @@ class World:
             limits=limits or Limits(),
         )
         self.handlers.update(job_handlers(self.parts))
-        self.dispatcher = Dispatcher(self.parts, time.time)
+        self.dispatcher = Dispatcher(self.parts)
         self.tasks: TaskRunner = MockedTasks(self.records, ServiceTasks(self.dispatcher, SERVICES, {}))
         self._started = False
         self.customlabels("PutBucket", Name=IMAGES, Folder=str(folder / IMAGES))

@@ -14,7 +14,8 @@ from botocore.credentials import Credentials
 
 from customlabels.errors import ServiceError
 from customlabels.wire import Caller, Key, S3Signatures
-from customlabels.wire.s3_signatures import S3Request, Seal
+from customlabels.wire.chunks import Seal
+from customlabels.wire.s3_signatures import S3Request
 from customlabels.wire.signatures import signing_key
 
 NOW = 1_790_000_000.0

@@ -1,6 +1,5 @@
 """Puts the parts together: the only place that builds them; and the server process that runs them."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from customlabels.app.lock import UNKNOWN_PID, AlreadyServed, HomeLock, Served, served
@@ -10,11 +9,8 @@ __all__ = ["UNKNOWN_PID", "AlreadyServed", "HomeLock", "Served", "models_folder"
 
 
 def models_folder() -> Path:
-    """The folder of our own service's model, found without loading the room that owns it."""
-    spec = find_spec("customlabels.operations")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "models"
+    """The folder of our own service's model, named without loading the room that it is in."""
+    return Path(__file__).parents[1] / "operations" / "models"
 
 
 def serve_home(settings: Settings, *, detached: bool) -> None:

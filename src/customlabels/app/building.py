@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from customlabels import __version__
+from customlabels.app import models_folder
 from customlabels.app.functions import functions_of, judge_function
 from customlabels.asl import Rules
 from customlabels.console import AskAs, console_app
@@ -28,7 +29,6 @@ from customlabels.operations import (
     account_may_use,
     folder_of,
     job_handlers,
-    models_folder,
     note_failures,
     resume_shadows,
     revive,
@@ -36,7 +36,7 @@ from customlabels.operations import (
     sweep_buckets,
 )
 from customlabels.serving import Supervisor
-from customlabels.settings import S3Settings, Settings
+from customlabels.settings import Settings
 from customlabels.storage import Objects, Records, S3Endpoint
 from customlabels.training import train
 from customlabels.wire import (
@@ -47,7 +47,6 @@ from customlabels.wire import (
     S3App,
     S3Signatures,
     Services,
-    Signatures,
     WireApp,
     load_services,
     validate,
@@ -83,12 +82,10 @@ class App:
     """The parts of one server that have a beginning and an end, and the ASGI application in front."""
 
     asgi: Application
-    records: Records
     engine: Engine
-    jobs: Jobs
-    units: Supervisor
     dispatcher: Dispatcher
     parts: Parts
+    units: Supervisor
     closing: asyncio.Event  # set when the server is told to end, so that open streams of pages do not hold it
 
     async def start(self) -> None:
@@ -98,7 +95,7 @@ class App:
         await asyncio.to_thread(self._take_up)
         self.engine.start()
         self.parts.map_runs.start()
-        self.jobs.start()
+        self.parts.jobs.start()
 
     async def _revive(self) -> None:
         await revive(self.parts)
@@ -107,7 +104,7 @@ class App:
     def _take_up(self) -> None:
         sweep_buckets(self.parts)
         self.engine.recover()
-        self.jobs.recover()
+        self.parts.jobs.recover()
 
     def is_ready(self) -> bool:
         """Whether all that ran when the last server ended runs again, or has failed to."""
@@ -126,10 +123,10 @@ class App:
         await asyncio.gather(self._reviving, return_exceptions=True)
         await asyncio.to_thread(self.engine.close)
         await asyncio.to_thread(self.parts.map_runs.close)
-        await asyncio.to_thread(self.jobs.close)
+        await asyncio.to_thread(self.parts.jobs.close)
         await self.units.close()
         await asyncio.to_thread(self.dispatcher.close)
-        self.records.close()
+        self.parts.records.close()
 
 
 def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
@@ -142,7 +139,8 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     records = Records.open(settings.records_url)
     owner = f"{os.getpid()}-{uuid.uuid4().hex}"
     rules = Rules(wait_scale=settings.wait_scale)
-    s3 = _endpoint(settings.s3) if settings.s3 else None
+    far = settings.s3
+    s3 = S3Endpoint(far.endpoint_url, far.access_key, far.secret_key, far.region) if far else None
     handlers: dict[str, JobHandler] = {}
     pace = JobPace({"train": settings.concurrent_trainings, "reproduce": 1}, attempts=LOST_ATTEMPTS)
     jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
@@ -151,6 +149,9 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
 
     def may_use(account: str, bucket: str) -> bool:
         return account_may_use(parts, account, bucket)
+
+    def run_on_loop(work: Coroutine[Any, Any, Value]) -> Value:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
 
     functions = judge_function(objects, may_use) | functions
     map_runs = MapRuns(records, objects, rules, time.time, may_use)
@@ -167,7 +168,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         map_runs=map_runs,
         units=units,
         train=train,
-        run_on_loop=_RunOnLoop(loop),
+        run_on_loop=run_on_loop,
         services=services,
         rules=rules,
         run_task=lambda task: run_task(tasks, task),  # which reach the handlers, which get these parts
@@ -181,25 +182,20 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         limits=Limits(projects=MANY, versions=MANY, running_versions=settings.running_versions),
     )
     handlers |= job_handlers(parts)
-    dispatcher = Dispatcher(parts, time.time)
+    dispatcher = Dispatcher(parts)
     remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
     tasks = MockedTasks(records, ServiceTasks(dispatcher, services, functions, remote))
     engine = Engine(records, MapRunner(map_runs, tasks), rules, time.time, owner)
     keys = {
         name: Key(key.secret, key.account, key.session_token) for name, key in settings.access_keys.items()
     }
-    signatures = Signatures(keys, default_account=settings.account, default_region=settings.region)
+    signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
     closing = asyncio.Event()
     local = Caller(settings.account, settings.region)
     pages = console_app(_asking(dispatcher, services), keys, local, closing)
-    s3_signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
-    s3_app = S3App(services.shape_only("s3"), dispatcher.acall, s3_signatures, fallback=pages)
+    s3_app = S3App(services.shape_only("s3"), dispatcher.acall, signatures, pages)
     asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
-    return App(asgi, records, engine, jobs, units, dispatcher, parts, closing)
-
-
-def _endpoint(given: S3Settings) -> S3Endpoint:
-    return S3Endpoint(given.endpoint_url, given.access_key, given.secret_key, given.region)
+    return App(asgi, engine, dispatcher, parts, units, closing)
 
 
 def _asking(dispatcher: Dispatcher, services: Services) -> AskAs:
@@ -225,12 +221,3 @@ def _check_mocks(file: Path | None) -> None:
 
 def _new_id() -> str:
     return str(uuid.uuid4())
-
-
-class _RunOnLoop:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def __call__(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """Wait in a thread for a coroutine on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

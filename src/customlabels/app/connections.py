@@ -12,9 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["GuardedHttp"]
 
-LARGEST_HEAD = (
-    64 * 1024
-)  # bytes of a request's first line and headers; a signed address with metadata has 15,000
+LARGEST_HEAD = 64 * 1024  # bytes of first line and headers; a signed address with metadata has 15,000
 HEAD_SECONDS = 30.0  # from its first byte, or from the beginning of the connection
 
 

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import uvicorn
@@ -27,6 +27,7 @@ from customlabels.app.lock import HomeLock, Served
 from customlabels.app.monitoring import JsonLines, Monitoring
 from customlabels.errors import CustomLabelsError
 from customlabels.settings import DEFAULT_PORT, Settings
+from customlabels.wire import Application
 
 __all__ = ["PortTaken", "serve_home"]
 
@@ -36,9 +37,6 @@ FIRST_REQUEST_SECONDS = 60.0
 DRAIN_SECONDS = 5
 KEPT_SECONDS = 75  # an idle connection; a client that pauses shorter never writes into a closed one
 END_SECONDS = 15.0  # then whatever holds is written down and left: as a kill, which is harmless
-
-Scope = MutableMapping[str, Any]
-Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +53,8 @@ def serve_home(settings: Settings, *, detached: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if settings.log_json:
         logging.getLogger().handlers[0].setFormatter(JsonLines())
-    logging.getLogger("customlabels.requests").setLevel(
-        logging.INFO if settings.log_json else logging.WARNING
-    )
+    level = logging.INFO if settings.log_json else logging.WARNING
+    logging.getLogger("customlabels.requests").setLevel(level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with HomeLock(settings.home).held() as lock, _listening(settings, detached=detached) as listener:
         runner = asyncio.Runner(loop_factory=_loop_factory())
@@ -182,12 +179,12 @@ class _Server(uvicorn.Server):
 class LastRequest:
     """Notes when somebody last asked, for a server that ends when nobody does."""
 
-    def __init__(self, app: Asgi) -> None:
+    def __init__(self, app: Application) -> None:
         self._app = app
         # On a busy machine the command that started the server may be slow to ask for the first time.
         self.at = time.monotonic() + FIRST_REQUEST_SECONDS
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass the request on."""
         self.at = time.monotonic()
         await self._app(scope, receive, send)

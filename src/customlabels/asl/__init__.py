@@ -11,10 +11,10 @@ snapshot to keep.
 
 from customlabels.asl.comparing import Difference, differences
 from customlabels.asl.definitions import read_definition
-from customlabels.asl.distributed import MAP_RUN, batched, child_inputs, exceeds
+from customlabels.asl.distributed import EXCEEDED, MAP_RUN, batched, child_inputs, exceeds
 from customlabels.asl.documents import read_json
 from customlabels.asl.execution import Execution, next_wakeup
-from customlabels.asl.failures import Failure
+from customlabels.asl.failures import Failure, data_limit
 from customlabels.asl.fields import InvalidDefinition, Problem
 from customlabels.asl.happenings import (
     Abort,
@@ -36,7 +36,7 @@ from customlabels.asl.happenings import (
 )
 from customlabels.asl.interpreter import Decision, decide
 from customlabels.asl.intrinsics import FUNCTIONS as INTRINSICS
-from customlabels.asl.items import inventory, items_of
+from customlabels.asl.items import inventory, items_of, reader_failed
 from customlabels.asl.json_texts import json_problem
 from customlabels.asl.jsonata import OURS as QUERY_FUNCTIONS
 from customlabels.asl.machines import Machine, State
@@ -47,6 +47,7 @@ from customlabels.asl.single_states import Report, StateTest
 from customlabels.asl.watching import Surroundings
 
 __all__ = [
+    "EXCEEDED",
     "INTRINSICS",
     "MAP_RUN",
     "QUERY_FUNCTIONS",
@@ -82,6 +83,7 @@ __all__ = [
     "TimerDue",
     "batched",
     "child_inputs",
+    "data_limit",
     "decide",
     "differences",
     "exceeds",
@@ -93,4 +95,5 @@ __all__ = [
     "parse_state",
     "read_definition",
     "read_json",
+    "reader_failed",
 ]

@@ -105,9 +105,8 @@ def read_condition(reader: Reader) -> Condition:
     name = names[0]
     if name in ("And", "Or"):
         parts = [read_condition(part) for part in reader.each(name, required=True)]
-        if name == "And":
-            return lambda scope: all(part(scope) for part in parts)
-        return lambda scope: any(part(scope) for part in parts)
+        combined = all if name == "And" else any
+        return lambda scope: combined(part(scope) for part in parts)
     if name == "Not":
         inner = reader.inner(name)
         condition = read_condition(inner)

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from customlabels.asl.documents import Json
@@ -47,7 +48,7 @@ class Difference:
 
 def differences(local: Sequence[Event], other: Sequence[Event]) -> list[Difference]:
     """What is different between two histories as the API tells them, in the order of the events."""
-    ours, theirs = ([_plain(event) for event in sorted(events, key=_id)] for events in (local, other))
+    ours, theirs = ([_normal(event) for event in sorted(events, key=_id)] for events in (local, other))
     found = list(_in_order(ours, theirs))
     if found and any(event.get("type") in FORKS for event in ours):
         found = list(_in_any_order(ours, theirs))
@@ -56,11 +57,6 @@ def differences(local: Sequence[Event], other: Sequence[Event]) -> list[Differen
 
 def _id(event: Event) -> int:
     return int(event.get("id", 0))
-
-
-def _plain(event: Event) -> dict[str, Json]:
-    plain: dict[str, Json] = _normal(event)
-    return plain
 
 
 def _normal(value: Json) -> Json:
@@ -93,11 +89,9 @@ def _without_place(match: re.Match[str]) -> str:
 
 
 def _in_order(ours: Sequence[Event], theirs: Sequence[Event]) -> Iterator[Difference]:
-    for number in range(max(len(ours), len(theirs))):
-        mine = ours[number] if number < len(ours) else None
-        yours = theirs[number] if number < len(theirs) else None
+    for number, (mine, yours) in enumerate(zip_longest(ours, theirs), 1):
         for path, one, two in _unequal(mine, yours, ""):
-            yield Difference(number + 1, path, one, two)
+            yield Difference(number, path, one, two)
 
 
 def _unequal(one: Any, two: Any, path: str) -> Iterator[tuple[str, Json, Json]]:

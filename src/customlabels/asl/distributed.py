@@ -14,11 +14,15 @@ from customlabels.asl.expressions import Scope, read_field
 from customlabels.asl.failures import query_failure, runtime
 from customlabels.asl.happenings import Rules
 from customlabels.asl.jsonata import Query
-from customlabels.asl.machines import Machine, MapBody, Number
+from customlabels.asl.machines import MOST_ITEMS, Machine, MapBody, Number, Outside
 from customlabels.asl.paths import Path
 
 MAP_RUN = "mapRun"  # the resource of the task that carries out a plan
-MOST_ITEMS = 100_000_000  # of one map run, as the service bounds them
+# Error and cause of a map run with more failed items than its plan tolerates.
+EXCEEDED = (
+    "States.ExceedToleratedFailureThreshold",
+    "The specified tolerated failure threshold was exceeded",
+)
 MOST_BATCH_BYTES = 262_144
 
 
@@ -44,15 +48,8 @@ def plan(run: Run, body: MapBody, scope: Scope, items: list[Json] | None, identi
         "Bytes": _limit("MaxInputBytesPerBatch", said.batch.most_bytes, scope, int),
     }
     reader = said.reader and {
-        "Resource": said.reader.resource,
-        "Parameters": said.reader.parameters(scope) if said.reader.parameters else {},
-        "Config": said.reader.config,
+        **_outside(said.reader, scope),
         "MaxItems": _limit("MaxItems", said.reader.most_items, scope, int),
-    }
-    writer = said.writer and {
-        "Resource": said.writer.resource,
-        "Parameters": said.writer.parameters(scope) if said.writer.parameters else {},
-        "Config": said.writer.config,
     }
     return {
         "Arn": ":".join([*parts[:5], "mapRun", f"{machine}/{label}", name]),
@@ -65,8 +62,13 @@ def plan(run: Run, body: MapBody, scope: Scope, items: list[Json] | None, identi
         "Items": items,
         "Reader": reader,
         "Batch": batch,
-        "Writer": writer,
+        "Writer": said.writer and _outside(said.writer, scope),
     }
+
+
+def _outside(said: Outside, scope: Scope) -> dict[str, Json]:
+    parameters = said.parameters(scope) if said.parameters else {}
+    return {"Resource": said.resource, "Parameters": parameters, "Config": said.config}
 
 
 def run_limit(body: MapBody, scope: Scope) -> int:
@@ -148,7 +150,5 @@ def exceeds(failed: int, total: int, plan: Json) -> bool:
     count, percentage = plan["ToleratedCount"], plan["ToleratedPercentage"]
     if count is None and percentage is None:
         return failed > 0
-    over = [failed > count] if count is not None else []
-    if percentage is not None:
-        over.append(failed * 100 > percentage * total)
-    return any(over)
+    too_many = count is not None and failed > count
+    return too_many or (percentage is not None and failed * 100 > percentage * total)

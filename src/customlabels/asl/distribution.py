@@ -3,21 +3,19 @@
 The processor of such a Map is a definition for itself, kept as text: its executions know nothing of this one.
 """
 
+import re
+
 from customlabels.asl.documents import Json, compact
 from customlabels.asl.fields import LABEL, Problem, Reader
-from customlabels.asl.machines import Batch, Distributed, Outside
+from customlabels.asl.items import DELIMITERS
+from customlabels.asl.machines import MOST_ITEMS, Batch, Distributed, Outside
 
 MOST_LABEL = 40  # characters
-REFUSED_IN_LABELS = set(' \t\n\r?*<>{}[]"#%\\^|~`$&,;:/') | {
-    *map(chr, range(0x20)),
-    *map(chr, range(0x7F, 0xA0)),
-}
+REFUSED_IN_LABELS = re.compile(r"[ \t\n\r?*<>{}\[\]\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")
 EXECUTION_TYPES = ("STANDARD", "EXPRESS")
 READS = ("arn:aws:states:::s3:getObject", "arn:aws:states:::s3:listObjectsV2")
 WRITES = ("arn:aws:states:::s3:putObject",)
 INPUT_TYPES = ("JSON", "JSONL", "CSV", "MANIFEST")
-DELIMITERS = ("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB")
-MOST = 100_000_000  # items
 
 
 def read_distributed(reader: Reader, processor: Reader, config: Reader, jsonata: bool) -> Distributed:
@@ -40,12 +38,12 @@ def _label(reader: Reader) -> str | None:
     label = reader.text("Label")
     if label is None:
         return None
-    bad = next((character for character in label if character in REFUSED_IN_LABELS), None)
+    bad = REFUSED_IN_LABELS.search(label)
     problem = None
     if not label:
         problem = "Label cannot be empty"
     elif bad is not None:
-        problem = f"Label contains invalid character: {bad!r}"
+        problem = f"Label contains invalid character: {bad[0]!r}"
     elif len(label) > MOST_LABEL:
         problem = f"Label cannot exceed {MOST_LABEL} characters"
     if problem is not None:
@@ -57,7 +55,7 @@ def _item_reader(reader: Reader) -> Outside:
     inner = reader.inner("ItemReader")
     inner.require("Resource")
     resource = inner.one_of("Resource", READS) or READS[0]
-    parameters = inner.queries("Arguments") if inner.jsonata else inner.template("Parameters")
+    parameters = inner.template("Arguments" if inner.jsonata else "Parameters")
     told: dict[str, Json] = {}
     most = None
     if inner.has("ReaderConfig"):
@@ -72,7 +70,7 @@ def _item_reader(reader: Reader) -> Outside:
             config.require("CSVHeaderLocation")
         if told["CSVHeaderLocation"] == "GIVEN":
             config.require("CSVHeaders")
-        most = config.amount("MaxItems", 0, MOST)
+        most = config.amount("MaxItems", 0, MOST_ITEMS)
         config.done()
     if resource == READS[0] and not told.get("InputType"):
         inner.problem("These fields are required: [InputType]", "ReaderConfig")
@@ -82,11 +80,9 @@ def _item_reader(reader: Reader) -> Outside:
 
 def _batcher(reader: Reader) -> Batch:
     inner = reader.inner("ItemBatcher")
-    template = inner.queries("BatchInput") if inner.jsonata else inner.template("BatchInput")
-    most_items, most_bytes = (
-        inner.amount("MaxItemsPerBatch", 1, MOST),
-        inner.amount("MaxInputBytesPerBatch", 1, 262_144),
-    )
+    template = inner.template("BatchInput")
+    most_items = inner.amount("MaxItemsPerBatch", 1, MOST_ITEMS)
+    most_bytes = inner.amount("MaxInputBytesPerBatch", 1, 262_144)
     if most_items is None and most_bytes is None:
         inner.problem("One of these fields is required: [MaxItemsPerBatch, MaxInputBytesPerBatch]")
     inner.done()
@@ -106,6 +102,6 @@ def _writer(reader: Reader) -> Outside | None:
     if not inner.has("Resource") and not told:
         inner.require("Resource")
     resource = inner.one_of("Resource", WRITES)
-    parameters = inner.queries("Arguments") if inner.jsonata else inner.template("Parameters")
+    parameters = inner.template("Arguments" if inner.jsonata else "Parameters")
     inner.done()
     return Outside(resource or "", parameters, told)

@@ -160,7 +160,7 @@ def compile_template(source: Json, problem: Callable[[str, str], None]) -> Templ
     `problem(pointer, field)` is told each one that is none.
     """
     node = _compile_node(source, "", problem)
-    return lambda scope: _evaluate_node(node, scope, Scale())
+    return lambda scope: evaluate_node(node, scope, Scale())
 
 
 def _compile_node(node: Json, pointer: str, problem: Callable[[str, str], None]) -> Json:
@@ -181,15 +181,16 @@ def _compile_node(node: Json, pointer: str, problem: Callable[[str, str], None])
     return compiled
 
 
-def _evaluate_node(node: Json, scope: Scope, scale: Scale) -> Json:
+def evaluate_node(node: Json, scope: Scope, scale: Scale | None = None) -> Json:
+    """The value of a compiled template, expressions at any depth; scale: of what they may give together."""
     if callable(node):
         value = node(scope)
-        if not scale.add(value):
+        if scale is not None and not scale.add(value):
             text = f"The payload template gives over {MAX_WORK} characters."
             raise Failure("States.DataLimitExceeded", text)
         return value
     if isinstance(node, dict):
-        return {key: _evaluate_node(child, scope, scale) for key, child in node.items()}
+        return {key: evaluate_node(child, scope, scale) for key, child in node.items()}
     if isinstance(node, list):
-        return [_evaluate_node(child, scope, scale) for child in node]
+        return [evaluate_node(child, scope, scale) for child in node]
     return node

@@ -4,8 +4,6 @@ A reader hands out each field once, checked; what nobody asked for is a problem 
 field is ever ignored. Problems are collected, not raised: a definition gets all of them in one pass.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -86,11 +84,11 @@ class Reader:
         self._unread.discard(field)
         return self.source.get(field)
 
-    def inner(self, field: str) -> Reader:
+    def inner(self, field: str) -> "Reader":
         """A reader for the object in a field."""
         return Reader(self.take(field), f"{self.place}/{field}", self.problems, jsonata=self.jsonata)
 
-    def each(self, field: str, *, required: bool = False) -> Iterator[Reader]:
+    def each(self, field: str, *, required: bool = False) -> Iterator["Reader"]:
         """A reader for each object in an array; `required`: there is one at least."""
         if required:
             self.require(field)
@@ -145,20 +143,6 @@ class Reader:
         except InvalidExpression as error:
             self.problem(f"The JSONata expression is not valid: {error}", field)
             return Query("null", field)  # stands for one that was refused
-
-    def queries(self, field: str) -> Template | None:
-        """A template with JSONata expressions."""
-        value = self.take(field)
-        if not self.has(field):
-            return None
-        at = self._within(field)
-        return compile_queries(
-            value,
-            at,
-            lambda place, text: self.problem(
-                f"The JSONata expression is not valid: {text}", field + place.removeprefix(at)
-            ),
-        )
 
     def _within(self, field: str) -> str:
         """The field's place in its state, which is how messages about an expression name it."""
@@ -263,13 +247,20 @@ class Reader:
             return None
 
     def template(self, field: str, *, objects_only: bool = False) -> Template | None:
-        """A payload template."""
+        """A template with expressions of the language that is spoken here."""
         value = self._typed(field, dict, "Object", None) if objects_only else self.take(field)
         if not self.has(field) or (objects_only and value is None):
             return None
-        return compile_template(
-            value, lambda pointer, key: self.problem(NO_EXPRESSION.format(key), field + pointer)
-        )
+        if not self.jsonata:
+            return compile_template(
+                value, lambda pointer, key: self.problem(NO_EXPRESSION.format(key), field + pointer)
+            )
+        at = self._within(field)
+
+        def refuse(place: str, text: str) -> None:
+            self.problem(f"The JSONata expression is not valid: {text}", field + place.removeprefix(at))
+
+        return compile_queries(value, at, refuse)
 
     def assignments(self) -> Template | None:
         """`Assign`: a template whose top-level fields are names of variables."""
@@ -280,4 +271,4 @@ class Reader:
             name = key if self.jsonata else key.removesuffix(".$")
             if not VARIABLE.fullmatch(name) or name == "states":
                 self.problem("The name of a variable has 1 to 80 letters, digits and _", f"Assign/{name}")
-        return self.queries("Assign") if self.jsonata else self.template("Assign")
+        return self.template("Assign")

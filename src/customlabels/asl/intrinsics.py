@@ -83,10 +83,6 @@ def _key(value: Json) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _contains(array: Json, wanted: Json) -> Json:
-    return _key(wanted) in map(_key, _array(array))
-
-
 def _unique(array: Json) -> Json:
     first: dict[str, Json] = {}
     for value in _array(array):
@@ -140,10 +136,6 @@ def _merge(one: Json, other: Json, deep: Json) -> Json:
     return {**one, **other}
 
 
-def _add(one: Json, other: Json) -> Json:
-    return _whole(one, "each argument") + _whole(other, "each argument")
-
-
 def _split(value: Json, splitter: Json) -> Json:
     """Every character of the second argument separates; empty parts are left out."""
     text, separators = _string(value, "the text"), _string(splitter, "the separators")
@@ -159,17 +151,13 @@ def _random(chance: Random, first: Json, last: Json, seed: Json = ABSENT) -> Jso
     return source.randrange(start, end)
 
 
-def _uuid(chance: Random) -> Json:
-    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
-
-
 FUNCTIONS: dict[str, Callable[..., Json]] = {
     "Format": _format,
     "StringToJson": _string_to_json,
     "JsonToString": compact,
     "Array": lambda *values: list(values),
     "ArrayPartition": _partition,
-    "ArrayContains": _contains,
+    "ArrayContains": lambda array, wanted: _key(wanted) in map(_key, _array(array)),
     "ArrayRange": _range,
     "ArrayGetItem": _get_item,
     "ArrayLength": lambda array: len(_array(array)),
@@ -179,9 +167,9 @@ FUNCTIONS: dict[str, Callable[..., Json]] = {
     "Hash": _hash,
     "JsonMerge": _merge,
     "MathRandom": _random,
-    "MathAdd": _add,
+    "MathAdd": lambda one, other: _whole(one, "each argument") + _whole(other, "each argument"),
     "StringSplit": _split,
-    "UUID": _uuid,
+    "UUID": lambda chance: str(uuid.UUID(int=chance.getrandbits(128), version=4)),
 }
 DRAWING = ("MathRandom", "UUID")  # they get the scope's chance before their arguments
 

@@ -10,9 +10,9 @@ from itertools import islice
 
 from customlabels.asl.documents import Json, read_json
 from customlabels.asl.failures import Failure
+from customlabels.asl.machines import MOST_ITEMS
 from customlabels.errors import InvalidInput
 
-MOST_ITEMS = 100_000_000  # of one map run, as the service bounds them
 DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 
 BOM = b"\xef\xbb\xbf"

@@ -1,9 +1,11 @@
-"""What is wrong with a text that should be JSON, in the words of the reader that the service uses."""
+"""JSON texts as their author wrote them: what is wrong with one, in the words of the service, and its parts.
+
+A part keeps the white space that a parsed value has lost.
+"""
 
 import json
 import re
-
-__all__ = ["json_fault", "json_problem"]
+from collections.abc import Iterator, Sequence
 
 WORD = re.compile(r"[^\W\d][\w$]*|\$[\w$]*")
 VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
@@ -14,6 +16,7 @@ EXPECTED = {
     "Expecting ',' delimiter": "was expecting comma to separate Object entries",
 }
 MOST_SHOWN = 500  # characters of the text
+SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def json_problem(text: str) -> str | None:
@@ -52,3 +55,32 @@ def _found(text: str) -> tuple[str, int] | None:
     except ValueError:  # more digits than Python reads
         pass
     return None
+
+
+def part_of(text: str, steps: Sequence[str | int]) -> str:
+    """The text at the end of these steps, which are there; an index counts from 0."""
+    for step in steps:
+        text = next(part for key, part in _parts(text) if key == step)
+    return text.strip()
+
+
+def _parts(text: str) -> Iterator[tuple[str | int, str]]:
+    decode = json.JSONDecoder().raw_decode
+    at = _skip(text, 0)
+    is_object = text[at] == "{"
+    at, index = _skip(text, at + 1), 0
+    while text[at] not in "]}":
+        key: str | int = index
+        if is_object:
+            key, at = decode(text, at)
+            at = _skip(text, _skip(text, at) + 1)
+        _, end = decode(text, at)
+        yield key, text[at:end]
+        at, index = _skip(text, end), index + 1
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+
+
+def _skip(text: str, at: int) -> int:
+    match = SPACE.match(text, at)
+    return match.end() if match else at

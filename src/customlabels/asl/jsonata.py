@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 
 import jsonatapy
 
@@ -22,7 +23,7 @@ from customlabels.asl.documents import (
     is_number,
     read_json,
 )
-from customlabels.asl.expressions import Scope, Template
+from customlabels.asl.expressions import Scope, Template, evaluate_node
 from customlabels.asl.failures import Failure, query_failure
 from customlabels.asl.intrinsics import FUNCTIONS, BadArgument
 from customlabels.asl.paths import InvalidExpression
@@ -84,9 +85,8 @@ class Query:
         if found == '""' and self._evaluate(f"$type(({self.text}))", scope) == '"function"':
             raise self._failure("returned an unsupported result type.")
         if len(found) > MAX_WORK:
-            raise Failure(
-                "States.DataLimitExceeded", f"The JSONata expression gives over {MAX_WORK} characters."
-            )
+            text = f"The JSONata expression gives over {MAX_WORK} characters."
+            raise Failure("States.DataLimitExceeded", text)
         return read_json(found)
 
     def typed(self, scope: Scope, expected: str) -> Json:
@@ -94,10 +94,8 @@ class Query:
         value = self(scope)
         found = TYPES[type(value)]
         if found != expected:
-            problem = (
-                f"returned an unexpected result type. Expected '{expected}', but was '{found}' for value"
-            )
-            raise self._failure(f"{problem}: {compact(value)}")
+            types = f"Expected '{expected}', but was '{found}'"
+            raise self._failure(f"returned an unexpected result type. {types} for value: {compact(value)}")
         return value
 
     def _failure(self, problem: str) -> Failure:
@@ -137,10 +135,6 @@ def _told(error: Exception) -> str:
     match = PROBLEM.fullmatch(str(error))
     text = match["text"] if match else str(error)
     return re.sub(r"(T1006: Attempted to invoke a non-function).*", r"\1", text, flags=re.DOTALL)
-
-
-def _random(scope: Scope, seed: Json = None) -> Json:
-    return (scope.chance if seed is None else type(scope.chance)(seed)).random()
 
 
 def _shuffle(scope: Scope, values: Json) -> Json:
@@ -193,7 +187,7 @@ OURS: dict[str, Callable[..., Json]] = {
     "parse": _parse,
 }
 REPLACED: dict[str, Callable[..., Json]] = {
-    "random": _random,
+    "random": lambda scope, seed=None: (scope.chance if seed is None else Random(seed)).random(),
     "shuffle": _shuffle,
     "now": _now,
     "millis": lambda scope: int(scope.now * 1000),
@@ -209,7 +203,7 @@ def compile_queries(source: Json, field: str, problem: Callable[[str, str], None
     `problem(place, text)` is told each expression that is none.
     """
     node = _compile_node(source, field, problem)
-    return lambda scope: _evaluate_node(node, scope)
+    return lambda scope: evaluate_node(node, scope)
 
 
 def _compile_node(node: Json, place: str, problem: Callable[[str, str], None]) -> Json:
@@ -224,16 +218,6 @@ def _compile_node(node: Json, place: str, problem: Callable[[str, str], None]) -
     except InvalidExpression as error:
         problem(place, str(error))
         return None
-
-
-def _evaluate_node(node: Json, scope: Scope) -> Json:
-    if isinstance(node, Query):
-        return node(scope)
-    if isinstance(node, dict):
-        return {key: _evaluate_node(child, scope) for key, child in node.items()}
-    if isinstance(node, list):
-        return [_evaluate_node(child, scope) for child in node]
-    return node
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ the place of its workflow and its own name, so it needs no copy of the definitio
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
@@ -19,10 +19,12 @@ from customlabels.asl.jsonata import Query
 from customlabels.asl.paths import WHOLE, Path, PathMissing, write_path
 
 Number: TypeAlias = int | Path | Query  # of a field: written out, or to be read when the state is entered
+Note: TypeAlias = Callable[[str, Document], None]
 Items: TypeAlias = Path | Query | Template | None  # of a Map; None is the state's input
 
 EMPTY = Document(text="{}", value={})
 MAX_SECONDS = 99_999_999  # of a wait or a timeout, as the service bounds them; not of a point in time
+MOST_ITEMS = 100_000_000  # of one map run, as the service bounds them
 LONGEST_DELAY = 31_622_400  # seconds: the service's own bound of MaxDelaySeconds
 
 FUNCTION = re.compile(
@@ -59,10 +61,17 @@ class DataFlow:
         """What goes to the state's work; the scope is that of `enter`."""
         return scope.input if self.parameters is None else Document(value=self.parameters(scope))
 
-    def outcome(self, raw: Document, result: Document, scope: Scope) -> tuple[Document, dict[str, Json]]:
-        """Output and assigned variables; raw is the state's whole input, result what its work gave."""
+    def outcome(
+        self, raw: Document, result: Document, scope: Scope, note: Note | None = None
+    ) -> tuple[Document, dict[str, Json]]:
+        """Output and assigned variables; raw is the state's whole input, result what its work gave.
+
+        note: is told what comes out of each filter
+        """
         if self.result_selector is not None:
             result = Document(value=self.result_selector(scope.over(result)))
+        if note is not None:
+            note("afterResultSelector", result)
         assigned = self.assign(scope.over(result)) if self.assign is not None else {}
         if self.result_path is None:
             result = raw
@@ -72,6 +81,8 @@ class DataFlow:
             except PathMissing:
                 text = f'Unable to apply step "{self.result_path[-1]}" to input {raw.text}'
                 raise Failure("States.ResultPathMatchFailure", text, located=True) from None
+        if note is not None:
+            note("afterResultPath", result)
         return _select(self.output_path, scope.over(result)), assigned
 
 

@@ -23,7 +23,6 @@ from customlabels.asl.machines import (
     DataFlow,
     Flow,
     Machine,
-    Number,
     Resource,
     Retrier,
     State,
@@ -175,8 +174,8 @@ def _transition(reader: Reader) -> str | None:
 def _flow(reader: Reader, shared: tuple[str, ...], told: str | None = None) -> Flow:
     if reader.jsonata:
         return QueryFlow(
-            template=reader.queries("Arguments") if "Arguments" in shared else None,
-            output=reader.queries("Output") if "OutputPath" in shared or "Output" in shared else None,
+            template=reader.template("Arguments") if "Arguments" in shared else None,
+            output=reader.template("Output") if "OutputPath" in shared or "Output" in shared else None,
             assign=reader.assignments() if "Assign" in shared else None,
             told=told,
         )
@@ -289,24 +288,19 @@ def _task(reader: Reader, _found: Found) -> machines.TaskBody:
         if reader.has("Resource"):
             reader.problem(UNKNOWN_RESOURCE.format(arn), "Resource")
         resource = Resource(arn, "Task")
-    timeout, heartbeat = _seconds(reader, "TimeoutSeconds"), _seconds(reader, "HeartbeatSeconds")
+    timeout = reader.amount("TimeoutSeconds", 1, MAX_SECONDS)
+    heartbeat = reader.amount("HeartbeatSeconds", 1, MAX_SECONDS)
     if isinstance(timeout, int) and isinstance(heartbeat, int) and heartbeat >= timeout:
         reader.problem("HeartbeatSeconds must be smaller than TimeoutSeconds", "HeartbeatSeconds")
-    credentials = _credentials(reader)
-    return machines.TaskBody(resource, timeout, heartbeat, credentials)
+    return machines.TaskBody(resource, timeout, heartbeat, _credentials(reader))
 
 
 def _credentials(reader: Reader) -> Template | None:
-    if not isinstance(reader.source.get("Credentials"), dict):
-        return reader.template("Credentials", objects_only=True)
+    given = reader.source.get("Credentials")
     names = {"RoleArn"} if reader.jsonata else {"RoleArn", "RoleArn.$"}
-    if not names & set(reader.source["Credentials"]):
+    if isinstance(given, dict) and not names & given.keys():
         reader.problem("The field 'RoleArn' is required but was missing", "Credentials")
-    return reader.queries("Credentials") if reader.jsonata else reader.template("Credentials")
-
-
-def _seconds(reader: Reader, name: str) -> Number | None:
-    return reader.amount(name, 1, MAX_SECONDS)
+    return reader.template("Credentials", objects_only=True)
 
 
 def _parallel(reader: Reader, found: Found) -> tuple[str, ...]:
@@ -330,7 +324,7 @@ def _map(reader: Reader, found: Found) -> machines.MapBody:
             config.done()
         _workflow(processor, found)
     if reader.jsonata:
-        items, selector = _queried_items(reader), reader.queries("ItemSelector")
+        items, selector = _queried_items(reader), reader.template("ItemSelector")
     else:
         items = reader.path("ItemsPath") or WHOLE
         selector = reader.template("ItemSelector") or reader.template("Parameters")
@@ -351,7 +345,7 @@ def _queried_items(reader: Reader) -> machines.Items:
         return query
     if not isinstance(reader.source["Items"], list):
         reader.problem("Expected value of type Array", "Items")
-    return reader.queries("Items")
+    return reader.template("Items")
 
 
 def _fail(reader: Reader, _found: Found) -> machines.FailBody:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from customlabels.asl.distributed import batched, child_inputs
+from customlabels.asl.distributed import EXCEEDED, batched, child_inputs, exceeds
 from customlabels.asl.documents import Json, compact
 from customlabels.asl.execution import Execution, Thread
 from customlabels.asl.failures import Failure
@@ -30,18 +30,14 @@ from customlabels.asl.happenings import (
     given,
 )
 from customlabels.asl.interpreter import decide
+from customlabels.asl.json_texts import part_of
 from customlabels.asl.machines import DataFlow, Distributed, Machine, MapBody, State, Workflow
 from customlabels.asl.paths import Path
-from customlabels.asl.slices import part_of
 from customlabels.asl.watching import Surroundings, Watched
 
 NAME = "StateName"  # of every state under test: the service calls it so, whatever its definition says
 ENTERED = 2  # the id that its entered event would have
 ELSEWHERE = Distributed("{}", "STANDARD", None, None, None, None)
-EXCEEDED = (
-    "States.ExceedToleratedFailureThreshold",
-    "The specified tolerated failure threshold was exceeded",
-)
 
 RESULTS = ("afterResultSelector", "afterResultPath")
 LIMITS = ("maxConcurrency", "toleratedFailureCount", "toleratedFailurePercentage")
@@ -237,11 +233,10 @@ class StateTest:
         if self._state.kind != "Map" or self._run.asked is None:
             return True
         plan = self._run.asked.parameters
-        count, percentage = plan["ToleratedCount"], plan["ToleratedPercentage"]
         results = json.loads(result)
         total = len(self._items() or (results if isinstance(results, list) else ()))
-        too_many = count is not None and failed > count
-        return not (too_many or (percentage is not None and failed * 100 > percentage * total))
+        says_nothing = plan["ToleratedCount"] is None and plan["ToleratedPercentage"] is None
+        return says_nothing or not exceeds(failed, total, plan)
 
     # ------------------------------------------------------------ what is told of it
 

@@ -10,7 +10,6 @@ from customlabels.asl.documents import ABSENT, Document, Json
 from customlabels.asl.expressions import Scope
 from customlabels.asl.happenings import ExecutionStarted
 from customlabels.asl.machines import DataFlow, Flow
-from customlabels.asl.paths import WHOLE
 
 
 @dataclass(frozen=True)
@@ -75,18 +74,9 @@ class Watched:
         if self.catcher is not None:
             self.notes["catchIndex"] = self.catcher
         self._note("result", result)
-        if not self.own or not isinstance(self.flow, DataFlow):
+        if not isinstance(self.flow, DataFlow):
             return self.flow.outcome(raw, result, scope)
-        # One filter after the other, and each once: they may draw random numbers.
-        flow = self.flow
-        bare = replace(flow, result_selector=None, result_path=(), output_path=WHOLE, assign=None)
-        selected, _ = replace(bare, result_selector=flow.result_selector).outcome(raw, result, scope)
-        self._note("afterResultSelector", selected)
-        _, assigned = replace(bare, assign=flow.assign).outcome(raw, selected, scope)
-        combined, _ = replace(bare, result_path=flow.result_path).outcome(raw, selected, scope)
-        self._note("afterResultPath", combined)
-        output, _ = replace(bare, output_path=flow.output_path).outcome(raw, combined, scope)
-        return output, assigned
+        return self.flow.outcome(raw, result, scope, self._note)
 
     def _note(self, name: str, document: Document) -> None:
         if self.own and name:

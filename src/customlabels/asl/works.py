@@ -5,8 +5,8 @@ thread waits. It raises Failure where the state fails. A Parallel and a Map star
 results, and end them all when one fails.
 """
 
+from functools import partial
 from typing import Any
-from uuid import UUID
 
 from customlabels.asl import happenings, machines
 from customlabels.asl.distributed import MAP_RUN, plan, run_limit
@@ -15,6 +15,7 @@ from customlabels.asl.execution import Leave, Run, Thread
 from customlabels.asl.expressions import Expression, Scope, read_field
 from customlabels.asl.failures import Failure, data_limit, query_failure, runtime
 from customlabels.asl.happenings import ScheduleTask, TaskHappening, given, reported
+from customlabels.asl.intrinsics import FUNCTIONS
 from customlabels.asl.jsonata import Query
 from customlabels.asl.machines import Number, Resource, State
 from customlabels.asl.paths import Path
@@ -246,15 +247,11 @@ def _start_map_run(run: Run, thread: Thread, state: State[machines.MapBody]) -> 
     items = None if said.reader else _items(run, thread, state.body)
     run_limit(state.body, scope)  # a limit that is none is told before anything starts
     run.advance(thread, "MapStateStarted", {"length": len(items or [])})
-    identity = (said.label or _name(run), _name(run))
-    parameters = plan(run, state.body, scope, items, identity)
+    new_name = partial(FUNCTIONS["UUID"], run.chance)
+    parameters = plan(run, state.body, scope, items, (said.label or new_name(), new_name()))
     run.advance(thread, "MapRunStarted", {"mapRunArn": parameters["Arn"]})
     thread.phase, thread.task = "task", thread.last
     run.commands.append(ScheduleTask(thread.last, state.name, MAP_RUN, parameters))
-
-
-def _name(run: Run) -> str:
-    return str(UUID(int=run.chance.getrandbits(128), version=4))
 
 
 def map_run_changed(

@@ -5,37 +5,9 @@ settings. Handlers are entered into one table by `@operation(service, name)`; `D
 HTTP port, `ServiceTasks` for executions; `job_handlers` are for `workflows.Jobs`.
 """
 
-from pathlib import Path
+from importlib import import_module
+from pkgutil import iter_modules
 
-from customlabels.operations import (  # noqa: F401 - each enters its handlers into the table
-    activities,
-    buckets,
-    callbacks,
-    copies,
-    datasets,
-    detection,
-    executions,
-    exports,
-    ledger,
-    listings,
-    machine_versions,
-    machines,
-    map_runs,
-    objects,
-    options,
-    overview,
-    policies,
-    projects,
-    reports,
-    s3_buckets,
-    s3_listings,
-    shadowing,
-    states_tags,
-    tagging,
-    testing,
-    uploading,
-    versions,
-)
 from customlabels.operations.access import account_may_use
 from customlabels.operations.buckets import folder_of, sweep_buckets
 from customlabels.operations.comparing import resume_shadows
@@ -44,7 +16,7 @@ from customlabels.operations.dispatch import Dispatcher, table
 from customlabels.operations.functions import Function, FunctionContext
 from customlabels.operations.hosting import Hosting, note_failures, revive, stop_idle
 from customlabels.operations.importing import Distributing, Importing
-from customlabels.operations.parts import Launcher, Limits, Parts, Units
+from customlabels.operations.parts import Limits, Parts
 from customlabels.operations.remote import Remote
 from customlabels.operations.reproductions import Reproducing
 from customlabels.operations.sweeping import Sweep
@@ -56,16 +28,13 @@ __all__ = [
     "Dispatcher",
     "Function",
     "FunctionContext",
-    "Launcher",
     "Limits",
     "Parts",
     "Remote",
     "ServiceTasks",
-    "Units",
     "account_may_use",
     "folder_of",
     "job_handlers",
-    "models_folder",
     "note_failures",
     "resume_shadows",
     "revive",
@@ -74,10 +43,8 @@ __all__ = [
     "table",
 ]
 
-
-def models_folder() -> Path:
-    """The folder with our own service model, in botocore's layout."""
-    return Path(__file__).parent / "models"
+for module in iter_modules(__path__):  # each enters its handlers into the table
+    import_module(f"{__name__}.{module.name}")
 
 
 def job_handlers(parts: Parts) -> dict[str, JobHandler]:

@@ -7,13 +7,15 @@ machine this is. Nobody uses another account's bucket; where no access keys are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call
 from customlabels.operations.parts import Parts
+from customlabels.operations.refusals import invalid_s3_object
 
-__all__ = ["account_may_use", "bucket_folder", "may_use", "owner_of", "require_operator"]
+__all__ = ["account_may_use", "bucket_folder", "may_use", "owner_of", "readable", "require_operator"]
 
 
 def bucket_folder(parts: Parts, account: str, name: str) -> Path:
@@ -34,6 +36,15 @@ def may_use(call: Call, bucket: str, expected_owner: str | None = None) -> bool:
     """Whether the bucket is the caller's, and its owner the one that is expected."""
     owner = owner_of(call.parts, call.parts.objects.folder(bucket)) or call.caller.account
     return call.caller.account == owner and expected_owner in (None, owner)
+
+
+def readable(call: Call, place: Mapping[str, str]) -> tuple[str, str]:
+    """Bucket and key of a whole S3Object; InvalidS3ObjectException where the caller may not read it."""
+    if "Version" in place:
+        raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
+    if not may_use(call, place["Bucket"]):
+        raise invalid_s3_object(f"account {call.caller.account} may not use bucket {place['Bucket']}")
+    return place["Bucket"], place["Name"]
 
 
 def account_may_use(parts: Parts, account: str, bucket: str) -> bool:

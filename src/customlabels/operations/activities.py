@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from operator import attrgetter
 
 from customlabels.errors import ServiceError
-from customlabels.operations.arns import activity_arn
+from customlabels.operations.arns import states_arn
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.machines import check_key
 from customlabels.operations.pages import STATES, one_page
 from customlabels.operations.states_arns import own_arn
 from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
 from customlabels.storage import Transaction
 from customlabels.workflows import Activity
 from customlabels.workflows.tasks import TaskRow
-
-__all__: list[str] = []
 
 # AWS holds a poll for 60 seconds, which is also when clients give up by default, and lose the answer.
 POLL_SECONDS = 55.0
@@ -24,9 +25,8 @@ POLL_SECONDS = 55.0
 def create_activity(call: Call) -> Response:
     """A new activity; the same name again is answered with the one that is there."""
     name, caller = call.params["name"], call.caller
-    if call.params.get("encryptionConfiguration", {}).get("type", "AWS_OWNED_KEY") != "AWS_OWNED_KEY":
-        raise ServiceError("InvalidEncryptionConfiguration", "encryption by a customer's key is not offered")
-    arn, tags = activity_arn(caller, name), given_tags(call.params.get("tags", []))
+    check_key(call.params)
+    arn, tags = states_arn(caller, "activity", name), given_tags(call.params.get("tags", []))
     activity = call.parts.activities.create(Activity(arn, caller.account, caller.region, name))
     tag_when_new(call, arn, activity.created_at, tags)
     return {"activityArn": activity.arn, "creationDate": activity.created_at}
@@ -42,15 +42,8 @@ def describe_activity(call: Call) -> Response:
 @operation("stepfunctions", "ListActivities")
 def list_activities(call: Call) -> Response:
     """The activities of this account and region, by name."""
-    caller, activities = call.caller, call.parts.activities
-    return one_page(
-        call,
-        STATES,
-        "activities",
-        lambda size, after: activities.list(caller.account, caller.region, size, after),
-        _shown,
-        lambda each: each.arn,
-    )
+    look = partial(call.parts.activities.list, call.caller.account, call.caller.region)
+    return one_page(call, STATES, "activities", look, _shown, attrgetter("arn"))
 
 
 @operation("stepfunctions", "DeleteActivity")

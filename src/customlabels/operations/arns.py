@@ -23,12 +23,11 @@ from customlabels.wire import Caller
 __all__ = [
     "Arn",
     "Stamps",
-    "activity_arn",
     "artefact_name",
     "dataset_arn",
     "execution_arn",
-    "machine_arn",
     "project_arn",
+    "states_arn",
     "version_arn",
 ]
 
@@ -91,14 +90,9 @@ def version_arn(project: str, name: str, stamp: int) -> str:
     return f"{project.rpartition('/')[0]}/version/{name}/{stamp}"
 
 
-def activity_arn(caller: Caller, name: str) -> str:
-    """The ARN of the activity `name` of this account and region."""
-    return f"arn:aws:states:{caller.region}:{caller.account}:activity:{name}"
-
-
-def machine_arn(caller: Caller, name: str) -> str:
-    """The ARN of the state machine `name` of this account and region."""
-    return f"arn:aws:states:{caller.region}:{caller.account}:stateMachine:{name}"
+def states_arn(caller: Caller, kind: str, name: str) -> str:
+    """The ARN of a state machine or activity of this account and region. kind: stateMachine, activity"""
+    return f"arn:aws:states:{caller.region}:{caller.account}:{kind}:{name}"
 
 
 def execution_arn(machine: str, name: str) -> str:

@@ -9,14 +9,13 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from customlabels.operations.access import may_use, owner_of, require_operator
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.access import owner_of, require_operator
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, invalid_parameter, not_found
-from customlabels.operations.uploading import uploads_in
 from customlabels.storage import Reading, Records, StorageError, Transaction, schema
 
-__all__ = ["BUCKETS_CHANGED", "bucket_folders", "folder_of", "sweep_buckets"]
+__all__ = ["BUCKETS_CHANGED", "buckets_of", "folder_of", "sweep_buckets"]
 
 BUCKETS_CHANGED = "buckets"  # notified by each transaction that adds or forgets one
 
@@ -26,39 +25,36 @@ buckets, entries = schema.buckets, schema.entries
 
 
 def folder_of(records: Records) -> Callable[[str], Path | None]:
-    """What `Objects` asks: the folder of a bucket, None where none is registered."""
-    return _Folders(records).folder
+    """What `Objects` asks: the folder of a bucket, None where none is registered.
 
+    Folders that were asked for are remembered until a bucket is added or forgotten.
+    """
+    remembered: dict[str, Path] = {}
 
-class _Folders:
-    """The folders of buckets that were asked for, until a bucket is added or forgotten."""
+    def forget() -> None:
+        nonlocal remembered
+        remembered = {}
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        self._known: dict[str, Path] = {}
-        records.subscribe(BUCKETS_CHANGED, self._forget)
-
-    def _forget(self) -> None:
-        self._known = {}
-
-    def folder(self, bucket: str) -> Path | None:
-        """The folder of a bucket, or None."""
-        known = self._known  # before the look: what is old by then is put where nobody looks any more
+    def folder(bucket: str) -> Path | None:
+        known = remembered  # before the look: what is old by then is put where nobody looks any more
         if bucket not in known:
-            with self._records.read() as reading:
+            with records.read() as reading:
                 found = reading.execute(select(buckets.c.folder).where(buckets.c.name == bucket)).scalar()
             if found is None:
                 return None
             known[bucket] = Path(found)
         return known[bucket]
 
+    records.subscribe(BUCKETS_CHANGED, forget)
+    return folder
 
-def bucket_folders(parts: Parts, account: str) -> tuple[dict[str, Path], list[str]]:
-    """Every bucket that `account` may use, with its folder; and the names of those of other accounts."""
+
+def buckets_of(parts: Parts, account: str) -> tuple[list[Row[Any]], list[str]]:
+    """Every bucket that `account` may use, and the names of those of other accounts; by name."""
     with parts.records.read() as reading:
-        found = {row.name: Path(row.folder) for row in reading.execute(select(buckets))}
-    own = {name: folder for name, folder in found.items() if owner_of(parts, folder) in (None, account)}
-    return own, sorted(found.keys() - own.keys())
+        rows = reading.execute(select(buckets).order_by(buckets.c.name)).all()
+    own = [row for row in rows if owner_of(parts, Path(row.folder)) in (None, account)]
+    return own, sorted({row.name for row in rows} - {row.name for row in own})
 
 
 def sweep_buckets(parts: Parts) -> None:
@@ -70,7 +66,7 @@ def sweep_buckets(parts: Parts) -> None:
             parts.objects.sweep(name)
         except StorageError as error:  # a disk that is not connected today
             log.warning("not swept: %s", error)
-    uploads_in(parts.home).sweep()
+    parts.uploads.sweep()
 
 
 @operation("customlabels", "PutBucket")
@@ -98,26 +94,20 @@ def put_bucket(call: Call) -> Response:
 @operation("customlabels", "ListBuckets")
 def list_buckets(call: Call) -> Response:
     """The caller's buckets, by name."""
-    with call.parts.records.read() as reading:
-        rows = list(reading.execute(select(buckets).order_by(buckets.c.name)))
-    return {"Buckets": [_described(row) for row in rows if may_use(call, row.name)]}
+    own, _ = buckets_of(call.parts, call.caller.account)
+    return {"Buckets": [_described(row) for row in own]}
 
 
-@operation("customlabels", "DeleteBucket")
-def delete_bucket(call: Call) -> Response:
+@writing("customlabels", "DeleteBucket")
+def delete_bucket(tx: Transaction, call: Call) -> None:
     """Forget a bucket; its files stay where they are."""
     name = call.params["Name"]
-
-    def effect(tx: Transaction) -> Response:
-        tx.notify(BUCKETS_CHANGED)
-        row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
-        if row is None or owner_of(call.parts, Path(row.folder)) not in (None, call.caller.account):
-            raise not_found(f"no bucket {name} is registered")
-        _require_unused(tx, name, row.folder)
-        tx.execute(delete(buckets).where(buckets.c.name == name))
-        return {}
-
-    return call.write(effect)
+    tx.notify(BUCKETS_CHANGED)
+    row = tx.execute(select(buckets).where(buckets.c.name == name)).first()
+    if row is None or owner_of(call.parts, Path(row.folder)) not in (None, call.caller.account):
+        raise not_found(f"no bucket {name} is registered")
+    _require_unused(tx, name, row.folder)
+    tx.execute(delete(buckets).where(buckets.c.name == name))
 
 
 def _described(row: Row[Any]) -> Response:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from customlabels.operations.dispatch import Call, Response, operation
 
-__all__: list[str] = []
-
 
 @operation("stepfunctions", "SendTaskSuccess")
 def send_task_success(call: Call) -> Response:

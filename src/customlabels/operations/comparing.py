@@ -18,13 +18,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, delete, insert, select, update
 
-from customlabels.errors import ServiceError
 from customlabels.inference import Found
 from customlabels.operations.arns import Arn
 from customlabels.operations.detection import described
 from customlabels.operations.hosting import ask_units
 from customlabels.operations.ledger import SERVING, note
 from customlabels.operations.parts import Parts
+from customlabels.operations.refusals import invalid_parameter
 from customlabels.pipeline import current_key
 from customlabels.serving import PROMOTE, Counts, Pair, Rules, Shadow
 from customlabels.storage import Transaction, schema
@@ -182,7 +182,7 @@ def output_place(version: Row[Any]) -> tuple[str, str]:
     """Bucket and prefix of a version's documents."""
     told = orjson.loads(version.details).get("OutputConfig", {})
     if "S3Bucket" not in told:
-        raise ServiceError("InvalidParameterException", f"{version.arn} has no output bucket")
+        raise invalid_parameter(f"{version.arn} has no output bucket")
     return told["S3Bucket"], told.get("S3KeyPrefix", "").rstrip("/")
 
 

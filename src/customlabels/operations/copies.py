@@ -51,8 +51,8 @@ def copy_project_version(call: Call) -> Response:
         if Arn.parse(source.arn).region != Arn.parse(project.arn).region:
             raise invalid_parameter(f"{source.arn} and {project.arn} are in different regions")
         if source.status not in COPYABLE:
-            told = f"{source.arn} is {source.status}; it can be copied when {', '.join(COPYABLE)}"
-            raise in_use(told) if source.status in PASSING else invalid_parameter(told)
+            refusal = in_use if source.status in PASSING else invalid_parameter
+            raise refusal(f"{source.arn} is {source.status}; it can be copied when {', '.join(COPYABLE)}")
         require_free_name(tx, call, project)
         stamp = call.stamp()
         arn = version_arn(project.arn, params["VersionName"], stamp)
@@ -126,19 +126,15 @@ class Copying:
             "evaluation": source.evaluation,
             "details": orjson.dumps(details).decode(),
         }
-
-        def finish(tx: Transaction) -> None:
-            tx.execute(update(versions).where(versions.c.arn == job.subject).values(change))
-            sweep_folders(tx, self._parts.jobs, job.subject, [_work(job)])
-
-        return finish
+        return self._settled(job, change)
 
     def failed(self, job: Job, error: Exception) -> Finish:
         """COPYING_FAILED, with the reason."""
         expected = isinstance(error, CustomLabelsError)
         message = str(error) if expected else "Amazon Rekognition experienced a service issue."
-        change = {"status": "COPYING_FAILED", "status_message": message}
+        return self._settled(job, {"status": "COPYING_FAILED", "status_message": message})
 
+    def _settled(self, job: Job, change: dict[str, Any]) -> Finish:
         def finish(tx: Transaction) -> None:
             tx.execute(update(versions).where(versions.c.arn == job.subject).values(change))
             sweep_folders(tx, self._parts.jobs, job.subject, [_work(job)])

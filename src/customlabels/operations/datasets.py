@@ -5,22 +5,19 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from customlabels.datasets import note_dropped, stats_of
-from customlabels.errors import ServiceError
-from customlabels.operations.access import may_use
+from customlabels.operations.access import readable
 from customlabels.operations.arns import dataset_arn
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.projects import described_dataset
-from customlabels.operations.refusals import in_use, invalid_parameter, invalid_s3_object
+from customlabels.operations.refusals import exists, in_use, invalid_parameter, invalid_s3_object, not_ready
 from customlabels.operations.rows import dataset_row, project_row
 from customlabels.operations.statuses import BUSY, MESSAGES, USABLE
 from customlabels.operations.sweeping import sweep_revision
 from customlabels.operations.tagging import drop_tags, put_tags
 from customlabels.storage import StorageError, Transaction, schema
-
-__all__: list[str] = []
 
 EMPTY = "The dataset was successfully created; it has no entries yet."
 COPIED = "The dataset was successfully created from another dataset."
@@ -39,23 +36,22 @@ def create_dataset(call: Call) -> Response:
     )
 
     def effect(tx: Transaction) -> Response:
-        project = project_row(tx, call, params["ProjectArn"])
+        project = project_row(tx, call)
         taken = select(datasets.c.arn).where(
             datasets.c.project_arn == project.arn, datasets.c.type == params["DatasetType"]
         )
         if existing := tx.execute(taken).scalar():
-            raise ServiceError(
-                "ResourceAlreadyExistsException",
-                f"{project.arn} has a {params['DatasetType']} dataset: {existing}",
-            )
+            raise exists(f"{project.arn} has a {params['DatasetType']} dataset: {existing}")
         stamp = call.stamp()
         arn = dataset_arn(project.arn, params["DatasetType"], stamp)
         status = {"status": "CREATE_COMPLETE", "status_message": EMPTY, "revision_id": None}
         if source and "DatasetArn" in source:
-            status |= {
-                "status_message": COPIED,
-                "revision_id": _copyable(tx, call, source["DatasetArn"]).revision_id,
-            }
+            other = dataset_row(tx, call, source["DatasetArn"])
+            if other.status not in USABLE:
+                raise invalid_parameter(
+                    f"{other.arn} is {other.status}; only a complete dataset can be copied"
+                )
+            status |= {"status_message": COPIED, "revision_id": other.revision_id}
         elif manifest:
             status |= {"status": "CREATE_IN_PROGRESS", "status_message": MESSAGES["CREATE_IN_PROGRESS"]}
         row = {
@@ -79,7 +75,7 @@ def create_dataset(call: Call) -> Response:
 def describe_dataset(call: Call) -> Response:
     """The state of a dataset and the figures of its content."""
     with call.parts.records.read() as reading:
-        row = dataset_row(reading, call, call.params["DatasetArn"])
+        row = dataset_row(reading, call)
         stats = stats_of(reading, row.revision_id or "")
     figures = {
         "LabeledEntries": stats.labeled_entries,
@@ -91,74 +87,56 @@ def describe_dataset(call: Call) -> Response:
     return {"DatasetDescription": described_dataset(row) | times | {"DatasetStats": figures}}
 
 
-@operation("rekognition", "DeleteDataset")
-def delete_dataset(call: Call) -> Response:
+@writing("rekognition", "DeleteDataset")
+def delete_dataset(tx: Transaction, call: Call) -> None:
     """Delete a dataset; it is gone when this returns. Versions trained on it keep their snapshot."""
     arn = call.params["DatasetArn"]
-
-    def effect(tx: Transaction) -> Response:
-        row = dataset_row(tx, call, arn)
-        if row.status in BUSY:
-            raise in_use(f"{arn} is {row.status}; wait for its end")
-        training = select(versions.c.arn).where(
-            versions.c.project_arn == row.project_arn, versions.c.status == "TRAINING_IN_PROGRESS"
-        )
-        if version := tx.execute(training).scalar():
-            raise in_use(f"{arn}: {version} is being trained on it")
-        drop_tags(tx, arn)
-        note_dropped(tx, arn, ())
-        tx.execute(delete(datasets).where(datasets.c.arn == arn))
-        sweep_revision(tx, call.parts.jobs, row.revision_id)
-        return {}
-
-    return call.write(effect)
+    row = dataset_row(tx, call, arn)
+    if row.status in BUSY:
+        raise in_use(f"{arn} is {row.status}; wait for its end")
+    training = select(versions.c.arn).where(
+        versions.c.project_arn == row.project_arn, versions.c.status == "TRAINING_IN_PROGRESS"
+    )
+    if version := tx.execute(training).scalar():
+        raise in_use(f"{arn}: {version} is being trained on it")
+    drop_tags(tx, arn)
+    note_dropped(tx, arn, ())
+    tx.execute(delete(datasets).where(datasets.c.arn == arn))
+    sweep_revision(tx, call.parts.jobs, row.revision_id)
 
 
-@operation("rekognition", "UpdateDatasetEntries")
-def update_dataset_entries(call: Call) -> Response:
+@writing("rekognition", "UpdateDatasetEntries")
+def update_dataset_entries(tx: Transaction, call: Call) -> None:
     """Replace the lines of the same images, and append the others."""
-    arn, body = call.params["DatasetArn"], call.params["Changes"]["GroundTruth"]
-
-    def effect(tx: Transaction) -> Response:
-        row = dataset_row(tx, call, arn)
-        if row.status not in USABLE:
-            raise in_use(f"{arn} is {row.status}; only a complete dataset can be changed")
-        digest = (
-            f"{hashlib.sha256(body).hexdigest()}-{call.stamp()}"  # the job deletes it: not shared with others
-        )
-        tx.execute(insert(payloads), {"digest": digest, "body": body, "created_at": call.now})
-        _begin_update(tx, call, arn)
-        call.parts.jobs.submit(tx, kind="change", subject=arn, spec={"payload": digest})
-        return {}
-
-    return call.write(effect)
+    body = call.params["Changes"]["GroundTruth"]
+    row = dataset_row(tx, call)
+    if row.status not in USABLE:
+        raise in_use(f"{row.arn} is {row.status}; only a complete dataset can be changed")
+    # The job deletes it: not shared with others.
+    digest = f"{hashlib.sha256(body).hexdigest()}-{call.stamp()}"
+    tx.execute(insert(payloads), {"digest": digest, "body": body, "created_at": call.now})
+    _begin_update(tx, call, row.arn)
+    call.parts.jobs.submit(tx, kind="change", subject=row.arn, spec={"payload": digest})
 
 
-@operation("rekognition", "DistributeDatasetEntries")
-def distribute_dataset_entries(call: Call) -> Response:
+@writing("rekognition", "DistributeDatasetEntries")
+def distribute_dataset_entries(tx: Transaction, call: Call) -> None:
     """Move a fifth of the training entries to the empty test dataset of the same project."""
     arns = [each["Arn"] for each in call.params["Datasets"]]
-
-    def effect(tx: Transaction) -> Response:
-        rows = {row.type: row for row in (dataset_row(tx, call, arn) for arn in sorted(arns))}
-        if rows.keys() != {"TRAIN", "TEST"}:
-            raise invalid_parameter(f"{' and '.join(arns)}: one training and one test dataset are needed")
-        train, test = rows["TRAIN"], rows["TEST"]
-        if train.project_arn != test.project_arn:
-            raise invalid_parameter(f"{train.arn} and {test.arn} are of different projects")
-        for row in (train, test):
-            if row.status not in USABLE:
-                raise ServiceError(
-                    "ResourceNotReadyException", f"{row.arn} is {row.status}; wait for its end"
-                )
-        if count := stats_of(tx, test.revision_id or "").total_entries:
-            raise invalid_parameter(f"{test.arn} has {count} entries; distribute to an empty test dataset")
-        for arn in arns:
-            _begin_update(tx, call, arn)
-        call.parts.jobs.submit(tx, kind="distribute", subject=train.arn, spec={"test": test.arn})
-        return {}
-
-    return call.write(effect)
+    rows = {row.type: row for row in (dataset_row(tx, call, arn) for arn in sorted(arns))}
+    if rows.keys() != {"TRAIN", "TEST"}:
+        raise invalid_parameter(f"{' and '.join(arns)}: one training and one test dataset are needed")
+    train, test = rows["TRAIN"], rows["TEST"]
+    if train.project_arn != test.project_arn:
+        raise invalid_parameter(f"{train.arn} and {test.arn} are of different projects")
+    for row in (train, test):
+        if row.status not in USABLE:
+            raise not_ready(f"{row.arn} is {row.status}; wait for its end")
+    if count := stats_of(tx, test.revision_id or "").total_entries:
+        raise invalid_parameter(f"{test.arn} has {count} entries; distribute to an empty test dataset")
+    for arn in arns:
+        _begin_update(tx, call, arn)
+    call.parts.jobs.submit(tx, kind="distribute", subject=train.arn, spec={"test": test.arn})
 
 
 def _begin_update(tx: Transaction, call: Call, arn: str) -> None:
@@ -176,19 +154,9 @@ def _manifest_of(call: Call, manifest: dict[str, Any]) -> dict[str, str]:
     place = manifest.get("S3Object", {})
     if not {"Bucket", "Name"} <= place.keys():
         raise invalid_parameter("GroundTruthManifest needs its S3Object with Bucket and Name")
-    if "Version" in place:
-        raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
-    if not may_use(call, place["Bucket"]):
-        raise invalid_s3_object(f"account {call.caller.account} may not use bucket {place['Bucket']}")
+    bucket, key = readable(call, place)
     try:
-        call.parts.objects.head(place["Bucket"], place["Name"])
+        call.parts.objects.head(bucket, key)
     except StorageError as error:
         raise invalid_s3_object(str(error)) from error
-    return {"bucket": place["Bucket"], "key": place["Name"]}
-
-
-def _copyable(tx: Transaction, call: Call, arn: str) -> Row[Any]:
-    row = dataset_row(tx, call, arn)
-    if row.status not in USABLE:
-        raise invalid_parameter(f"{arn} is {row.status}; only a complete dataset can be copied")
-    return row
+    return {"bucket": bucket, "key": key}

@@ -8,9 +8,9 @@ from typing import Any
 from customlabels.errors import ServiceError
 from customlabels.images import ImageTooLarge, InvalidImage, InvalidImageFormat
 from customlabels.inference import Found
-from customlabels.operations.access import may_use
+from customlabels.operations.access import readable
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.refusals import invalid_parameter, invalid_s3_object
+from customlabels.operations.refusals import invalid_parameter, invalid_s3_object, not_ready
 from customlabels.operations.rows import require_own, version_row
 from customlabels.serving import DetectionFailed, NotServing, Overloaded
 from customlabels.storage import ObjectTooLarge, StorageError
@@ -32,7 +32,7 @@ async def detect_custom_labels(call: Call) -> Response:
             arn, image, params.get("MinConfidence"), params.get("MaxResults")
         )
     except NotServing as error:
-        raise ServiceError("ResourceNotReadyException", str(error)) from error
+        raise not_ready(str(error)) from error
     except Overloaded as error:
         raise ServiceError("ProvisionedThroughputExceededException", str(error)) from error
     except DetectionFailed as error:
@@ -59,9 +59,7 @@ def _require_running(call: Call, arn: str) -> None:
     with call.parts.records.read() as reading:
         status = version_row(reading, call, arn).status
     if status != "RUNNING":
-        raise ServiceError(
-            "ResourceNotReadyException", f"{arn} is {status}; start it, and wait until it is RUNNING"
-        )
+        raise not_ready(f"{arn} is {status}; start it, and wait until it is RUNNING")
 
 
 async def _image(call: Call) -> bytes:
@@ -72,25 +70,18 @@ async def _image(call: Call) -> bytes:
     if "S3Object" in image:
         return await asyncio.to_thread(_object, call, image["S3Object"])
     data: bytes = image["Bytes"]
-    if len(data) > call.parts.limits.image_bytes:
-        raise ServiceError(
-            "ImageTooLargeException",
-            f"{len(data)} bytes; {call.parts.limits.image_bytes} is the most in a request",
-        )
+    most = call.parts.limits.image_bytes
+    if len(data) > most:
+        raise ServiceError("ImageTooLargeException", f"{len(data)} bytes; {most} is the most in a request")
     return data
 
 
 def _object(call: Call, place: dict[str, Any]) -> bytes:
     if not {"Bucket", "Name"} <= place.keys():
         raise invalid_s3_object("S3Object needs Bucket and Name")
-    if "Version" in place:
-        raise invalid_s3_object(f"versions of objects are not kept: {place['Version']}")
-    if not may_use(call, place["Bucket"]):
-        raise invalid_s3_object(f"account {call.caller.account} may not use bucket {place['Bucket']}")
+    bucket, key = readable(call, place)
     try:
-        return call.parts.objects.read(
-            place["Bucket"], place["Name"], limit=call.parts.limits.object_image_bytes
-        )
+        return call.parts.objects.read(bucket, key, limit=call.parts.limits.object_image_bytes)
     except ObjectTooLarge as error:
         raise ServiceError("ImageTooLargeException", str(error)) from error
     except StorageError as error:

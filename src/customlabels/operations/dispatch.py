@@ -25,34 +25,35 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import Stamps
 from customlabels.operations.parts import Parts
 from customlabels.storage import Reading, Transaction, schema
-from customlabels.wire import Caller, Invocation
+from customlabels.wire import Invocation
 
-__all__ = ["Call", "Dispatcher", "Handler", "Response", "operation", "table"]
+__all__ = ["Call", "Dispatcher", "Handler", "Response", "operation", "table", "writing"]
 
 Response = dict[str, Any]
 Handler = Callable[["Call"], Response | Awaitable[Response]]
 Effect = Callable[[Transaction], Response | None]  # None: nothing to say
+Work = Callable[[Transaction, "Call"], Response | None]
 
 # SQLSTATEs: a name is taken, a row referred to is gone, a deadlock, no order of the two is possible.
 COLLISIONS = {"23505", "23503", "40P01", "40001"}
 TRIES = 5
+AT_ONCE = 16  # handlers at work for the HTTP port
 
 _handlers: dict[tuple[str, str], Handler] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+@dataclass(frozen=True, kw_only=True)
+class Call(Invocation):
     """One request: its checked members, who asks, when, and the parts to do it with."""
 
-    operation: str
-    params: dict[str, Any]
-    caller: Caller
     parts: Parts
     now: float
-    token: str | None
-    request_id: str
     stamps: Stamps
-    execution: str  # that asks, or empty
+
+    @property
+    def name(self) -> str:
+        """What is asked for, as no other service has it."""
+        return f"{self.service}.{self.operation}"
 
     def stamp(self) -> int:
         """A creation time in epoch milliseconds that no other resource of this server has."""
@@ -99,7 +100,7 @@ class Call:
         """Write what the token is answered, in the transaction of its effect."""
         if self.token is None:
             return
-        row = {"token": self.token, "operation": self.operation, "created_at": self.now}
+        row = {"token": self.token, "operation": self.name, "created_at": self.now}
         tx.execute(insert(schema.answers), row | {"response": orjson.dumps(answer).decode()})
 
 
@@ -115,6 +116,16 @@ def operation(service: str, name: str) -> Callable[[Handler], Handler]:
     return enter
 
 
+def writing(service: str, name: str) -> Callable[[Work], Work]:
+    """Enter the function below as a handler that is one transaction: its answer is that of `Call.write`."""
+
+    def enter(work: Work) -> Work:
+        operation(service, name)(lambda call: call.write(lambda tx: work(tx, call)))
+        return work
+
+    return enter
+
+
 def table() -> Mapping[tuple[str, str], Handler]:
     """Every handler by (service, operation)."""
     return MappingProxyType(_handlers)
@@ -123,19 +134,16 @@ def table() -> Mapping[tuple[str, str], Handler]:
 class Dispatcher:
     """Runs requests: those of the HTTP port (`acall`) and those of an execution's tasks (`call`)."""
 
-    def __init__(self, parts: Parts, clock: Callable[[], float], threads: int = 16) -> None:
-        """clock: epoch seconds.  threads: how many handlers work at once for the HTTP port."""
+    def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._clock = clock
         self._stamps = Stamps()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="operations")
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="operations")
 
     def call(self, invocation: Invocation) -> Response:
         """Answer from any thread but the loop's own; ServiceError where the request is refused."""
         handler = self._handler(invocation)
         if inspect.iscoroutinefunction(handler):
-            answer: Response = self.parts.run_on_loop(handler(self._begin(invocation)))
-            return answer
+            return self.parts.run_on_loop(handler(self._begin(invocation)))
         return self._run(handler, invocation)
 
     async def acall(self, invocation: Invocation) -> Response:
@@ -160,17 +168,7 @@ class Dispatcher:
         return answer
 
     def _begin(self, invocation: Invocation) -> Call:
-        return Call(
-            operation=f"{invocation.service}.{invocation.operation}",
-            params=invocation.params,
-            caller=invocation.caller,
-            parts=self.parts,
-            now=self._clock(),
-            token=invocation.token,
-            request_id=invocation.request_id,
-            stamps=self._stamps,
-            execution=invocation.execution,
-        )
+        return Call(**vars(invocation), parts=self.parts, now=self.parts.clock(), stamps=self._stamps)
 
     @staticmethod
     def _handler(invocation: Invocation) -> Handler:

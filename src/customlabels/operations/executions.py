@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
-from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import own_machine, shown_definition
 from customlabels.operations.map_runs import children_of_map_run
 from customlabels.operations.mocking import mock_details
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import own_arn
+from customlabels.operations.refusals import invalid_request
+from customlabels.operations.states_arns import own_execution
 from customlabels.workflows import Execution, Listed, Run, redrive_status
-
-__all__: list[str] = []
 
 DATA = ("input", "output", "parameters")  # members of an event's details that hold execution data
 LONGEST_SYNC = 300.0  # seconds, as long as an express execution may take
@@ -41,7 +41,7 @@ async def start_sync_execution(call: Call) -> Response:
     answer = {
         "executionArn": run.arn,
         "stateMachineArn": run.machine_arn,
-        "name": _shown_name(run.name),
+        "name": run.name.partition(":")[0],  # of an express run a number of its own follows
         "status": "TIMED_OUT" if run.status == "ABORTED" else run.status,
         "startDate": run.started_at,
         "stopDate": run.stopped_at,
@@ -60,7 +60,7 @@ async def start_sync_execution(call: Call) -> Response:
 @operation("stepfunctions", "DescribeExecution")
 def describe_execution(call: Call) -> Response:
     """A run with its input, and its output or error once it has ended."""
-    run = call.parts.executions.describe(_own_execution(call))
+    run = call.parts.executions.describe(own_execution(call))
     status, reason = redrive_status(run, call.now)
     answer = {
         "error": run.error,
@@ -75,7 +75,7 @@ def describe_execution(call: Call) -> Response:
 @operation("stepfunctions", "DescribeStateMachineForExecution")
 def describe_state_machine_for_execution(call: Call) -> Response:
     """The definition that a run began with."""
-    run = call.parts.executions.describe(_own_execution(call))
+    run = call.parts.executions.describe(own_execution(call))
     machine = run.details.get("machine", {})
     answer = {
         "stateMachineArn": run.machine_arn,
@@ -90,16 +90,14 @@ def describe_state_machine_for_execution(call: Call) -> Response:
 @operation("stepfunctions", "GetExecutionHistory")
 def get_execution_history(call: Call) -> Response:
     """The events of a run, oldest first or in reverse."""
-    arn, executions = _own_execution(call), call.parts.executions
+    arn, executions = own_execution(call), call.parts.executions
     reverse, whole = call.params.get("reverseOrder", False), call.params.get("includeExecutionData", True)
-    return one_page(
-        call,
-        STATES,
-        "events",
-        lambda size, after: executions.history(arn, size, after, reverse),
-        lambda event: event.to_api() if whole else _without_data(event.to_api()),
-        lambda event: event.id,
-    )
+
+    def shown(event: Any) -> Response:
+        return event.to_api() if whole else _without_data(event.to_api())
+
+    look = partial(executions.history, arn, reverse=reverse)
+    return one_page(call, STATES, "events", look, shown, attrgetter("id"))
 
 
 @operation("stepfunctions", "ListExecutions")
@@ -107,27 +105,20 @@ def list_executions(call: Call) -> Response:
     """The runs of a machine, version, alias or map run, newest first."""
     params, executions = call.params, call.parts.executions
     if ("stateMachineArn" in params) == ("mapRunArn" in params):
-        raise ServiceError("ValidationException", "one of stateMachineArn and mapRunArn is needed")
+        raise invalid_request("one of stateMachineArn and mapRunArn is needed")
     if "mapRunArn" in params:
-        return one_page(call, STATES, "executions", children_of_map_run(call), _listed, _place)
-    arn = own_machine(call, params["stateMachineArn"])
-    asked = {"REDRIVEN": True, "NOT_REDRIVEN": False}.get(params.get("redriveFilter", ""))
-    return one_page(
-        call,
-        STATES,
-        "executions",
-        lambda size, after: executions.list(
-            arn, params.get("statusFilter"), size, tuple(after) if after else None, asked
-        ),
-        _listed,
-        _place,
-    )
+        look = children_of_map_run(call)
+    else:
+        arn = own_machine(call, params["stateMachineArn"])
+        asked = {"REDRIVEN": True, "NOT_REDRIVEN": False}.get(params.get("redriveFilter", ""))
+        look = partial(executions.list, arn, params.get("statusFilter"), redriven=asked)
+    return one_page(call, STATES, "executions", look, _listed, attrgetter("started_at", "arn"))
 
 
 @operation("stepfunctions", "RedriveExecution")
 def redrive_execution(call: Call) -> Response:
     """Let a run that ended badly go on from where it failed; the same clientToken has one effect."""
-    arn = _own_execution(call)
+    arn = own_execution(call)
     given = call.params.get("clientToken")
     own = replace(call, token=call.token or (given and f"redrive {arn} {given}"))
     known = own.answered()
@@ -140,7 +131,7 @@ def redrive_execution(call: Call) -> Response:
 @operation("stepfunctions", "StopExecution")
 def stop_execution(call: Call) -> Response:
     """End a run as ABORTED; one that has ended stays as it is."""
-    run = call.parts.executions.stop(_own_execution(call), call.params.get("error"), call.params.get("cause"))
+    run = call.parts.executions.stop(own_execution(call), call.params.get("error"), call.params.get("cause"))
     return {"stopDate": run.stopped_at}
 
 
@@ -161,10 +152,6 @@ def _start(call: Call, only: str | None = None) -> Execution:
 
     name, text = params.get("name") or own_id, params.get("input", "{}")
     return call.parts.executions.start(arn, name, text, details, keep, own_id, only)
-
-
-def _place(run: Listed) -> list[Any]:
-    return [run.started_at, run.arn]
 
 
 def _listed(run: Listed) -> Response:
@@ -195,17 +182,6 @@ def _data(run: Execution, call: Call) -> Response:
     if run.output is not None:
         answer |= {"output": run.output, "outputDetails": {"included": True}}
     return answer
-
-
-def _shown_name(name: str) -> str:
-    return name.partition(":")[0]  # of an express run a number of its own follows
-
-
-def _own_execution(call: Call) -> str:
-    """The request's execution; ExecutionDoesNotExist for one of another account."""
-    arn = call.params["executionArn"]
-    missing = ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-    return own_arn(call, arn, "execution", missing)
 
 
 def _without_data(event: dict[str, Any]) -> dict[str, Any]:

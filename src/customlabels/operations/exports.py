@@ -9,8 +9,6 @@ from customlabels.operations.hosting import HostingError, model_folder
 from customlabels.operations.refusals import in_use, invalid_parameter
 from customlabels.operations.rows import version_row
 
-__all__: list[str] = []
-
 
 @operation("customlabels", "ExportProjectVersion")
 def export_project_version(call: Call) -> Response:
@@ -18,9 +16,8 @@ def export_project_version(call: Call) -> Response:
 
     A power cut leaves some of the files; asked again, all of them are written again.
     """
-    arn = call.params["ProjectVersionArn"]
     with call.parts.records.read() as reading:
-        row = version_row(reading, call, arn)
+        row = version_row(reading, call)
     try:
         files = exported_files(model_folder(call.parts, row))
     except HostingError as error:

@@ -15,7 +15,7 @@ from typing import Any
 from customlabels.operations.integrations import metadata
 from customlabels.workflows import TaskFailure
 
-__all__ = ["Function", "FunctionContext", "Functions", "invoked"]
+__all__ = ["Function", "FunctionContext", "called", "invoked", "name_of"]
 
 FUNCTION = re.compile(
     r"(?:arn:[a-z0-9-]+:lambda:[a-z0-9-]*:\d*:function:)?([A-Za-z0-9_-]+)(?::[A-Za-z0-9$_-]+)?"
@@ -47,43 +47,33 @@ class FunctionContext:
 Function = Callable[[Any, FunctionContext], Any]
 
 
-class Functions:
-    """The functions by name. Called from several threads at once."""
+def called(functions: Mapping[str, Function], named: str, event: Any, token: str, account: str) -> Any:
+    """What one of the functions, by name, answers to `event`, a JSON value; its exception is a TaskFailure.
 
-    def __init__(self, functions: Mapping[str, Function]) -> None:
-        self._functions = functions
-
-    def has(self, named: str) -> bool:
-        """Whether there is such a function here."""
-        return _name_of(named) in self._functions
-
-    def call(self, named: str, event: Any, token: str, account: str) -> Any:
-        """What the function answers to `event`, a JSON value; its exception is a TaskFailure.
-
-        named: its name or ARN    token: of the request; the same in every run of it    account: who asks
-        """
-        name = _name_of(named)
-        function = self._functions.get(name)
-        if function is None:
-            offered = ", ".join(sorted(self._functions)) or "none"
-            about = f"Status Code: 404; Error Code: ResourceNotFoundException; Request ID: {token[:36]}"
-            raise TaskFailure(
-                "Lambda.ResourceNotFoundException",
-                f"Function not found: {named}; this server has {offered} "
-                f"(Service: AWSLambda; {about}; Proxy: null)",
-            )
-        try:
-            result = function(event, FunctionContext(name, token, account))
-            return json.loads(json.dumps(result, allow_nan=False))
-        except Exception as error:
-            # As AWS Lambda tells it: the error is the exception's class, the cause a JSON text.
-            told = {
-                "errorMessage": str(error),
-                "errorType": type(error).__name__,
-                "requestId": token[:36],
-                "stackTrace": traceback.format_tb(error.__traceback__),
-            }
-            raise TaskFailure(type(error).__name__, json.dumps(told, separators=(",", ":"))) from error
+    named: its name or ARN    token: of the request; the same in every run of it    account: who asks
+    """
+    name = name_of(named)
+    function = functions.get(name)
+    if function is None:
+        offered = ", ".join(sorted(functions)) or "none"
+        about = f"Status Code: 404; Error Code: ResourceNotFoundException; Request ID: {token[:36]}"
+        raise TaskFailure(
+            "Lambda.ResourceNotFoundException",
+            f"Function not found: {named}; this server has {offered} "
+            f"(Service: AWSLambda; {about}; Proxy: null)",
+        )
+    try:
+        result = function(event, FunctionContext(name, token, account))
+        return json.loads(json.dumps(result, allow_nan=False))
+    except Exception as error:
+        # As AWS Lambda tells it: the error is the exception's class, the cause a JSON text.
+        told = {
+            "errorMessage": str(error),
+            "errorType": type(error).__name__,
+            "requestId": token[:36],
+            "stackTrace": traceback.format_tb(error.__traceback__),
+        }
+        raise TaskFailure(type(error).__name__, json.dumps(told, separators=(",", ":"))) from error
 
 
 def invoked(payload: Any, token: str, request_id: str) -> dict[str, Any]:
@@ -94,6 +84,7 @@ def invoked(payload: Any, token: str, request_id: str) -> dict[str, Any]:
     return {"ExecutedVersion": "$LATEST", "Payload": payload, **about, "StatusCode": 200}
 
 
-def _name_of(named: str) -> str:
+def name_of(named: str) -> str:
+    """A function's name in its name or ARN, with or without a version."""
     found = FUNCTION.fullmatch(named)
     return found[1] if found else named

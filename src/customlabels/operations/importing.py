@@ -43,15 +43,15 @@ log = logging.getLogger(__name__)
 CREATED = "The dataset was successfully created from the manifest file."
 SERVICE_ISSUE = "The service experienced an issue; delete the dataset and create it again."
 OPERATIONS = {"import": "CREATE", "change": "UPDATE", "distribute": "UPDATE"}
+LIMITS = ManifestLimits()
 datasets, payloads = schema.datasets, schema.payloads
 
 
 class Importing:
     """The jobs `import` (spec: bucket, key) and `change` (spec: payload); the subject is the dataset."""
 
-    def __init__(self, parts: Parts, limits: ManifestLimits | None = None) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._limits = limits or ManifestLimits()
 
     def run(self, job: Job, control: JobControl) -> Finish:
         """Stage the new revision, whose id is the job's; put in place at the end."""
@@ -77,7 +77,7 @@ class Importing:
 
     def _import(self, job: Job, control: JobControl) -> Stats:
         lines = self._parts.objects.lines(job.spec["bucket"], job.spec["key"])
-        entries = read_manifest(_watched(lines, control.cancelled), self._limits)
+        entries = read_manifest(_watched(lines, control.cancelled), LIMITS)
         return stage(self._parts.records, job.id, entries, self._parts.clock())
 
     def _change(self, job: Job, _control: JobControl) -> Stats:
@@ -85,11 +85,11 @@ class Importing:
             body = reading.execute(
                 select(payloads.c.body).where(payloads.c.digest == job.spec["payload"])
             ).scalar_one()
-        lines = read_manifest(iter(body.removesuffix(b"\n").split(b"\n")), self._limits, unique=False)
+        lines = read_manifest(iter(body.removesuffix(b"\n").split(b"\n")), LIMITS, unique=False)
         base = _row(self._parts, job.subject).revision_id
         if base is None:  # the dataset was made empty
             return stage(self._parts.records, job.id, _last_of_each(lines), self._parts.clock())
-        return changed(self._parts.records, base, job.id, lines, self._parts.clock(), self._limits)
+        return changed(self._parts.records, base, job.id, lines, self._parts.clock(), LIMITS)
 
 
 class Distributing:

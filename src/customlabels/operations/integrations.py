@@ -25,10 +25,6 @@ __all__ = ["INTEGRATIONS", "Integration"]
 JSON = "application/x-amz-json-1.0"
 
 
-def _as_given(parameters: dict[str, Any], _task: TaskRequest) -> dict[str, Any]:
-    return parameters
-
-
 def _json_body(answer: Answered) -> bytes:
     return json.dumps(answer.wire, separators=(",", ":"), ensure_ascii=False, default=str).encode()
 
@@ -48,7 +44,7 @@ class Integration:
     other: str
     headers: Mapping[str, str] | None
     body: Callable[[Answered], bytes] = _json_body
-    prepare: Callable[[dict[str, Any], TaskRequest], dict[str, Any]] = _as_given
+    prepare: Callable[[dict[str, Any], TaskRequest], dict[str, Any]] = field(default=lambda given, _: given)
     failed: Callable[[dict[str, Any]], str | None] = field(default=lambda _value: None)
 
     def result(self, answer: Answered) -> dict[str, Any]:

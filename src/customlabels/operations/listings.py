@@ -18,13 +18,11 @@ from customlabels.datasets import (
     listed_line,
     rows_of,
 )
-from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import REKOGNITION, one_page
+from customlabels.operations.refusals import not_ready
 from customlabels.operations.rows import dataset_row
 from customlabels.storage import Reading
-
-__all__: list[str] = []
 
 
 @operation("rekognition", "ListDatasetEntries")
@@ -64,8 +62,10 @@ def list_dropped_lines(call: Call) -> Response:
 
     def look(size: int, after: int | None) -> Sequence[Dropped]:
         with call.parts.records.read() as reading:
-            subject = _reported(dataset_row(reading, call, call.params["DatasetArn"]))
-            return dropped_of(reading, subject, after or 0, size)
+            row = dataset_row(reading, call)
+            # Noted under the content in place, or under the dataset by an operation that failed.
+            failed = row.status.endswith("_FAILED") or row.revision_id is None
+            return dropped_of(reading, row.arn if failed else row.revision_id, after or 0, size)
 
     return one_page(call, REKOGNITION, "Lines", look, _dropped, lambda line: line.position)
 
@@ -84,16 +84,10 @@ def _dropped(line: Dropped) -> Response:
     return {"Line": line.position, "Code": line.code, "Reason": line.reason, "Advice": line.advice}
 
 
-def _reported(row: Row[Any]) -> str:
-    """Under what the lines are noted: the content in place, or the operation that failed."""
-    failed = row.status.endswith("_FAILED") or row.revision_id is None
-    return str(row.arn if failed else row.revision_id)
-
-
 def _listable(reading: Reading, call: Call) -> str | None:
     """The revision in place; None for an empty dataset."""
-    row = dataset_row(reading, call, call.params["DatasetArn"])
+    row = dataset_row(reading, call)
     if row.status in ("CREATE_IN_PROGRESS", "CREATE_FAILED"):
-        raise ServiceError("ResourceNotReadyException", f"{row.arn} is {row.status}: {row.status_message}")
+        raise not_ready(f"{row.arn} is {row.status}: {row.status_message}")
     revision: str | None = row.revision_id
     return revision

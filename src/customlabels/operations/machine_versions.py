@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.machines import own_machine
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import arn_of_kind
+from customlabels.operations.refusals import invalid_request
+from customlabels.operations.states_arns import arn_of_kind, own_arn
 from customlabels.operations.states_tags import delete_with_tags
-from customlabels.workflows import Alias
-
-__all__: list[str] = []
+from customlabels.workflows import Alias, Version
 
 Routes = tuple[tuple[str, int], ...]
 
@@ -31,14 +32,12 @@ def list_state_machine_versions(call: Call) -> Response:
     """The versions of a machine, newest first."""
     arn, versions = call.params["stateMachineArn"], call.parts.versions
     arn_of_kind(arn, "stateMachine")
-    return one_page(
-        call,
-        STATES,
-        "stateMachineVersions",
-        lambda size, after: versions.list(arn, size, after),
-        lambda version: {"stateMachineVersionArn": version.arn, "creationDate": version.created_at},
-        lambda version: version.number,
-    )
+
+    def shown(version: Version) -> Response:
+        return {"stateMachineVersionArn": version.arn, "creationDate": version.created_at}
+
+    look = partial(versions.list, arn)
+    return one_page(call, STATES, "stateMachineVersions", look, shown, attrgetter("number"))
 
 
 @operation("stepfunctions", "DeleteStateMachineVersion")
@@ -62,7 +61,7 @@ def create_state_machine_alias(call: Call) -> Response:
 @operation("stepfunctions", "DescribeStateMachineAlias")
 def describe_state_machine_alias(call: Call) -> Response:
     """An alias and where it leads."""
-    alias = call.parts.versions.describe_alias(_own_alias(call))
+    alias = call.parts.versions.describe_alias(_own(call, call.params["stateMachineAliasArn"]))
     return {
         "stateMachineAliasArn": alias.arn,
         "name": alias.name,
@@ -79,11 +78,9 @@ def describe_state_machine_alias(call: Call) -> Response:
 def update_state_machine_alias(call: Call) -> Response:
     """Change an alias's description or versions."""
     params = call.params
-    arn = _own_alias(call)
+    arn = _own(call, call.params["stateMachineAliasArn"])
     if not params.keys() & {"description", "routingConfiguration"}:
-        raise ServiceError(
-            "ValidationException", "Either the description or the routing configuration is needed"
-        )
+        raise invalid_request("Either the description or the routing configuration is needed")
     given = params.get("routingConfiguration")
     routes = None if given is None else _routes(call, given)
     alias = call.parts.versions.change_alias(arn, params.get("description"), routes)
@@ -96,28 +93,24 @@ def list_state_machine_aliases(call: Call) -> Response:
     versions = call.parts.versions
     arn = own_machine(call, call.params["stateMachineArn"])
     versions.find(arn)
-    return one_page(
-        call,
-        STATES,
-        "stateMachineAliases",
-        lambda size, after: versions.list_aliases(arn, size, after),
-        lambda alias: {"stateMachineAliasArn": alias.arn, "creationDate": alias.created_at},
-        lambda alias: [alias.created_at, alias.arn],
-    )
+
+    def shown(alias: Alias) -> Response:
+        return {"stateMachineAliasArn": alias.arn, "creationDate": alias.created_at}
+
+    look, place = partial(versions.list_aliases, arn), attrgetter("created_at", "arn")
+    return one_page(call, STATES, "stateMachineAliases", look, shown, place)
 
 
 @operation("stepfunctions", "DeleteStateMachineAlias")
 def delete_state_machine_alias(call: Call) -> Response:
     """Delete an alias; its versions stay."""
-    arn = _own_alias(call)
+    arn = _own(call, call.params["stateMachineAliasArn"])
     return call.write(lambda tx: call.parts.versions.delete_alias(tx, arn))
 
 
-def _own_alias(call: Call) -> str:
-    arn: str = call.params["stateMachineAliasArn"]
-    if arn_of_kind(arn, "stateMachine").account != call.caller.account:
-        raise ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
-    return arn
+def _own(call: Call, arn: str) -> str:
+    missing = ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
+    return own_arn(call, arn, "stateMachine", missing)
 
 
 def _routes(call: Call, given: list[dict[str, Any]]) -> Routes:
@@ -125,13 +118,9 @@ def _routes(call: Call, given: list[dict[str, Any]]) -> Routes:
     routes = tuple((each["stateMachineVersionArn"], each["weight"]) for each in given)
     machines = {arn.rpartition(":")[0] for arn, _weight in routes}
     for arn, _weight in routes:
-        if arn_of_kind(arn, "stateMachine").account != call.caller.account:
-            raise ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
+        _own(call, arn)
     if sum(weight for _arn, weight in routes) != 100:
-        raise ServiceError("ValidationException", "Sum of routing configuration weights must equal 100")
+        raise invalid_request("Sum of routing configuration weights must equal 100")
     if len(machines) != 1 or len(dict(routes)) != len(routes):
-        raise ServiceError(
-            "ValidationException",
-            "the routing configuration must name different versions of one state machine",
-        )
+        raise invalid_request("the routing configuration must name different versions of one state machine")
     return routes

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from customlabels.errors import ServiceError
-from customlabels.operations.arns import machine_arn
+from customlabels.operations.arns import states_arn
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import STATES, one_page
+from customlabels.operations.refusals import invalid_request
 from customlabels.operations.states_arns import own_arn
 from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
 from customlabels.workflows import StateMachine, machine_missing, problems_of, variable_references
 
-__all__ = ["own_machine", "shown_definition"]
+__all__ = ["check_key", "check_role", "own_machine", "shown_definition"]
 
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 # Stored and shown; there is nothing here that logs or traces.
@@ -27,13 +30,11 @@ DEFAULTS: dict[str, Any] = {"loggingConfiguration": NOT_LOGGED, "tracingConfigur
 def create_state_machine(call: Call) -> Response:
     """A new machine; the same name with the same definition is answered with the one that is there."""
     params = call.params
-    if "versionDescription" in params and not params.get("publish"):
-        raise ServiceError("ValidationException", "Version description can only be set when publish is true")
     _check_configuration(params)
     tags = given_tags(params.get("tags", []))
     machine = call.parts.machines.create(
         StateMachine(
-            arn=machine_arn(call.caller, params["name"]),
+            arn=states_arn(call.caller, "stateMachine", params["name"]),
             account=call.caller.account,
             region=call.caller.region,
             name=params["name"],
@@ -70,20 +71,17 @@ def describe_state_machine(call: Call) -> Response:
 @operation("stepfunctions", "ListStateMachines")
 def list_state_machines(call: Call) -> Response:
     """The machines of this account and region, by name."""
-    caller, machines = call.caller, call.parts.machines
-    return one_page(
-        call,
-        STATES,
-        "stateMachines",
-        lambda size, after: machines.list(caller.account, caller.region, size, after),
-        lambda machine: {
-            "stateMachineArn": machine.arn,
-            "name": machine.name,
-            "type": machine.type,
-            "creationDate": machine.created_at,
-        },
-        lambda machine: machine.arn,
-    )
+    look = partial(call.parts.machines.list, call.caller.account, call.caller.region)
+    return one_page(call, STATES, "stateMachines", look, _listed, attrgetter("arn"))
+
+
+def _listed(machine: StateMachine) -> Response:
+    return {
+        "stateMachineArn": machine.arn,
+        "name": machine.name,
+        "type": machine.type,
+        "creationDate": machine.created_at,
+    }
 
 
 @operation("stepfunctions", "UpdateStateMachine")
@@ -97,8 +95,6 @@ def update_state_machine(call: Call) -> Response:
             "Either the definition, the role ARN, the LoggingConfiguration, the TracingConfiguration, "
             "or the EncryptionConfiguration must be specified",
         )
-    if "versionDescription" in params and not params.get("publish"):
-        raise ServiceError("ValidationException", "Version description can only be set when publish is true")
     _check_configuration(params)
     before = call.parts.machines.describe(arn)
     details = before.details | _kept(params) if params.keys() & set(KEPT) else None
@@ -158,9 +154,22 @@ def _kept(params: dict[str, Any]) -> dict[str, Any]:
     return {name: params[name] for name in KEPT if name in params}
 
 
-def _check_configuration(params: dict[str, Any]) -> None:
+def check_role(params: dict[str, Any]) -> None:
+    """InvalidArn where a request names a role, and it is none."""
     if "roleArn" in params and not ROLE.fullmatch(params["roleArn"]):
         raise ServiceError("InvalidArn", f"Invalid Role Arn: '{params['roleArn']}'")
+
+
+def check_key(params: dict[str, Any]) -> None:
+    """InvalidEncryptionConfiguration where a request names a key of its own."""
+    if params.get("encryptionConfiguration", {}).get("type", "AWS_OWNED_KEY") != "AWS_OWNED_KEY":
+        raise ServiceError("InvalidEncryptionConfiguration", "encryption by a customer's key is not offered")
+
+
+def _check_configuration(params: dict[str, Any]) -> None:
+    if "versionDescription" in params and not params.get("publish"):
+        raise invalid_request("Version description can only be set when publish is true")
+    check_role(params)
     logging = params.get("loggingConfiguration", {})
     places = logging.get("destinations", [])
     if len(places) > 1 or (logging.get("level", "OFF") != "OFF" and len(places) != 1):
@@ -168,5 +177,4 @@ def _check_configuration(params: dict[str, Any]) -> None:
             "InvalidLoggingConfiguration",
             "Invalid Logging Configuration: Must specify exactly one Log Destination.",
         )
-    if params.get("encryptionConfiguration", {}).get("type", "AWS_OWNED_KEY") != "AWS_OWNED_KEY":
-        raise ServiceError("InvalidEncryptionConfiguration", "encryption by a customer's key is not offered")
+    check_key(params)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import STATES, one_page
-from customlabels.operations.states_arns import own_arn
+from customlabels.operations.refusals import invalid_request
+from customlabels.operations.states_arns import own_arn, own_execution
 from customlabels.workflows import Listed, MapRun
 
 __all__ = ["children_of_map_run"]
@@ -27,17 +30,10 @@ COUNTED = {
 @operation("stepfunctions", "ListMapRuns")
 def list_map_runs(call: Call) -> Response:
     """The map runs of an execution, newest first."""
-    arn: str = call.params["executionArn"]
-    missing = ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-    call.parts.executions.describe(own_arn(call, arn, "execution", missing))
-    return one_page(
-        call,
-        STATES,
-        "mapRuns",
-        lambda size, after: call.parts.map_runs.of_execution(arn, size, tuple(after) if after else None),
-        _listed,
-        lambda run: [run.started_at, run.arn],
-    )
+    arn = own_execution(call)
+    call.parts.executions.describe(arn)
+    look = partial(call.parts.map_runs.of_execution, arn)
+    return one_page(call, STATES, "mapRuns", look, _listed, attrgetter("started_at", "arn"))
 
 
 @operation("stepfunctions", "DescribeMapRun")
@@ -45,7 +41,7 @@ def describe_map_run(call: Call) -> Response:
     """A map run with how many children, and items in them, have which status."""
     run = _own(call)
     tally = call.parts.map_runs.tally(run.arn)
-    answer = {
+    return {
         "mapRunArn": run.arn,
         "executionArn": run.execution_arn,
         # The service has no word for the time in which the items are read.
@@ -56,8 +52,8 @@ def describe_map_run(call: Call) -> Response:
         "toleratedFailurePercentage": run.tolerated_percentage or 0.0,
         "itemCounts": _counts(tally.items, run),
         "executionCounts": _counts(tally.children, run),
+        "stopDate": run.stopped_at,
     }
-    return answer | ({} if run.stopped_at is None else {"stopDate": run.stopped_at})
 
 
 @operation("stepfunctions", "UpdateMapRun")
@@ -72,18 +68,16 @@ def update_map_run(call: Call) -> Response:
     }
     given = {column: params[name] for name, column in names.items() if name in params}
     if not given:
-        raise ServiceError("ValidationException", f"One of these is needed: {', '.join(names)}")
+        raise invalid_request(f"One of these is needed: {', '.join(names)}")
     if not call.parts.map_runs.update(run.arn, given):
-        raise ServiceError("ValidationException", f"The map run is {run.status}; only one that runs changes")
+        raise invalid_request(f"The map run is {run.status}; only one that runs changes")
     return {}
 
 
 def children_of_map_run(call: Call) -> Callable[[int, Any], list[Listed]]:
     """For ListExecutions: what looks up so many children of the map run from a place on."""
     run, status = _own(call), call.params.get("statusFilter")
-    return lambda size, after: call.parts.map_runs.children(
-        run, status, size, tuple(after) if after else None
-    )
+    return partial(call.parts.map_runs.children, run, status)
 
 
 def _own(call: Call) -> MapRun:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from customlabels.asl import parse
-from customlabels.errors import InvalidInput, ServiceError
+from customlabels.errors import InvalidInput
 from customlabels.operations.dispatch import Call
+from customlabels.operations.refusals import invalid_request
 from customlabels.workflows import MOCKS, check_case, read_mocks
 
 __all__ = ["mock_details"]
@@ -21,10 +22,10 @@ def mock_details(call: Call, machine_arn: str, case: str) -> dict[str, Any]:
     file = call.parts.mock_file
     if file is None:
         named = f"'#{case}' names a test case, and this server has no mock configuration file"
-        raise ServiceError("ValidationException", f"{named}: start it with `serve --mocks FILE`")
+        raise invalid_request(f"{named}: start it with `serve --mocks FILE`")
     try:
         answers = read_mocks(file.read_text("utf-8")).case(machine.name, case)
         check_case(parse(machine.definition), answers)
     except (InvalidInput, OSError, UnicodeDecodeError) as error:
-        raise ServiceError("ValidationException", f"{file}: {error}") from error
+        raise invalid_request(f"{file}: {error}") from error
     return {MOCKS: answers}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
 from customlabels.errors import ServiceError
@@ -16,21 +16,21 @@ from customlabels.operations.s3_terms import (
     in_s3_codes,
     object_members,
     object_place,
-    require_bucket,
+    own_bucket,
     require_conditions,
-    require_offered,
     source_place,
     written_where,
 )
 from customlabels.storage import Allowed, Draft, ObjectInfo, Opened
 
-__all__ = ["taken"]
+__all__ = ["COPIED", "SAID", "copied", "taken"]
 
 BATCH = 1 << 20  # bytes that are written at once, and held at most
 SMALL = 1 << 18  # bytes of an object that is answered as a whole; more is read as it is sent
 MOST_DELETED = 1000
 SAID = (*HEADERS, "Expires", "Metadata")
 CONDITIONS = ("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince")
+COPIED = ("CopySource", "ExpectedSourceBucketOwner", *(f"CopySource{name}" for name in CONDITIONS))
 OVERRIDES = {f"Response{name}": name for name in (*HEADERS, "Expires")}
 
 
@@ -127,29 +127,41 @@ def _found(call: Call) -> tuple[Opened, Response, tuple[int, int]]:
 def copy_object(call: Call) -> Response:
     """Copy an object on this server, with what is said of it unless other is given."""
     params = call.params
-    source_conditions = [f"CopySource{name}" for name in CONDITIONS]
-    names = ("CopySource", "MetadataDirective", "ExpectedSourceBucketOwner", "IfMatch", "IfNoneMatch")
-    bucket, key = object_place(call, *names, *SAID, *source_conditions)
+    bucket, key = object_place(call, *COPIED, "MetadataDirective", "IfMatch", "IfNoneMatch", *SAID)
     source = source_place(call)
     is_replaced = params.get("MetadataDirective") == "REPLACE"
     if source == (bucket, key) and not is_replaced:
         raise ServiceError("InvalidRequest", "an object copied onto itself needs MetadataDirective REPLACE")
+
+    def begin(opened: Opened) -> tuple[Draft, None]:
+        attributes = given_attributes(call, key) if is_replaced else dict(opened.attributes)
+        return call.parts.objects.draft(bucket, key, attributes), None
+
+    return {"CopyObjectResult": copied(call, source, begin, written_where(params))}
+
+
+def copied(
+    call: Call,
+    source: tuple[str, str],
+    begin: Callable[[Opened], tuple[Draft, tuple[int, int] | None]],
+    allowed: Allowed = lambda _earlier: None,
+) -> Response:
+    """Copy an object, or a range of it, into the draft that is begun once the request's conditions hold."""
     with in_s3_codes():
         opened = call.parts.objects.open(*source)
         try:
-            require_conditions(opened.info, params, "CopySource")
-            attributes = given_attributes(call, key) if is_replaced else dict(opened.attributes)
-            draft = call.parts.objects.draft(bucket, key, attributes)
+            require_conditions(opened.info, call.params, "CopySource")
+            draft, part = begin(opened)
         except BaseException:
             opened.close()
             raise
         try:
-            for piece in opened.pieces(0, opened.info.size):
+            for piece in opened.pieces(*(part or (0, opened.info.size))):
                 draft.write(piece)
-            info = draft.place(written_where(params))
+            info = draft.place(allowed)
         finally:
             draft.drop()
-    return {"CopyObjectResult": {"ETag": etag_of(info), "LastModified": info.modified}}
+    return {"ETag": etag_of(info), "LastModified": info.modified}
 
 
 @operation("s3", "GetObjectTagging")
@@ -173,11 +185,7 @@ def delete_object(call: Call) -> Response:
 @operation("s3", "DeleteObjects")
 def delete_objects(call: Call) -> Response:
     """Remove up to a thousand objects; each that cannot be removed is told by its own error."""
-    require_offered(call, "Delete", "ChecksumAlgorithm")
-    bucket, wanted = call.params["Bucket"], call.params["Delete"]
-    with in_s3_codes():
-        require_bucket(call, bucket)
-        call.parts.objects.require(bucket)
+    bucket, wanted = own_bucket(call, "Delete", "ChecksumAlgorithm"), call.params["Delete"]
     if len(wanted["Objects"]) > MOST_DELETED:
         raise ServiceError("MalformedXML", f"at most {MOST_DELETED} objects are deleted at once")
     deleted: list[dict[str, Any]] = []

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from customlabels.operations.access import require_operator
 from customlabels.operations.arns import project_arn, version_arn
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, writing
 from customlabels.operations.rows import version_row
 from customlabels.operations.tagging import drop_tags, put_tags, tags_of
 from customlabels.storage import Transaction, schema
@@ -23,36 +23,26 @@ __all__ = ["take_options"]
 OPTIONS = {"BudgetSeconds": float, "Seed": int, "BackboneFolder": str}
 
 
-@operation("customlabels", "PutTrainingOptions")
-def put_training_options(call: Call) -> Response:
+@writing("customlabels", "PutTrainingOptions")
+def put_training_options(tx: Transaction, call: Call) -> None:
     """Say how the next version of this name shall be trained; what was said before is forgotten."""
     params = call.params
     if "BackboneFolder" in params:
         require_operator(call, "train without a BackboneFolder")
     arn = _name(call, params["ProjectName"], params["VersionName"])
-
-    def effect(tx: Transaction) -> Response:
-        drop_tags(tx, arn)
-        put_tags(tx, arn, {option: str(params[option]) for option in OPTIONS if option in params})
-        return {}
-
-    return call.write(effect)
+    drop_tags(tx, arn)
+    put_tags(tx, arn, {option: str(params[option]) for option in OPTIONS if option in params})
 
 
-@operation("customlabels", "PutServingOptions")
-def put_serving_options(call: Call) -> Response:
+@writing("customlabels", "PutServingOptions")
+def put_serving_options(tx: Transaction, call: Call) -> None:
     """Say what a version does when nobody asks it, from its next start on."""
     params = call.params
     arn = params["ProjectVersionArn"]
-
-    def effect(tx: Transaction) -> Response:
-        details = orjson.loads(version_row(tx, call, arn).details)
-        details["Serving"] = {name: params[name] for name in ("IdleStopSeconds", "Wake") if name in params}
-        own = schema.versions.c.arn == arn
-        tx.execute(update(schema.versions).where(own).values(details=orjson.dumps(details).decode()))
-        return {}
-
-    return call.write(effect)
+    details = orjson.loads(version_row(tx, call, arn).details)
+    details["Serving"] = {name: params[name] for name in ("IdleStopSeconds", "Wake") if name in params}
+    own = schema.versions.c.arn == arn
+    tx.execute(update(schema.versions).where(own).values(details=orjson.dumps(details).decode()))
 
 
 def take_options(tx: Transaction, call: Call, project: str, version: str) -> dict[str, Any]:

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import Any
 
 import orjson
 from sqlalchemy import select
 
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.refusals import in_use, not_found
 from customlabels.operations.rows import version_row
 from customlabels.storage import Transaction, schema
-
-__all__: list[str] = []
+from customlabels.training import Progress
 
 MOST_EXECUTIONS = 100
-TOLD = (
-    "stage",
-    "part",
-    "parts",
-    "epoch",
-    "step",
-    "steps",
-    "images_per_second",
-    "train_loss",
-    "validation_f1",
-)
 versions, executions = schema.versions, schema.executions
 
 
@@ -68,25 +57,20 @@ def describe_training(call: Call) -> Response:
         "StartTimestamp": job.started_at,
         "EndTimestamp": job.ended_at,
     }
-    answer |= {_wire_name(name): job.report.get(name) for name in (*TOLD, "seconds_left", "memory_bytes")}
+    names = (member.name for member in fields(Progress))
+    answer |= {name.title().replace("_", ""): job.report.get(name) for name in names}
     curve = job.report.get("curve", [])
     points = [dict(zip(("Seconds", "TrainLoss", "ValidationF1"), point, strict=True)) for point in curve]
     return _present(answer | {"Curve": [_present(point) for point in points]})
 
 
-@operation("customlabels", "CancelTraining")
-def cancel_training(call: Call) -> Response:
+@writing("customlabels", "CancelTraining")
+def cancel_training(tx: Transaction, call: Call) -> None:
     """Ask a training to end; the version becomes TRAINING_FAILED soon after."""
-    arn = call.params["ProjectVersionArn"]
-
-    def effect(tx: Transaction) -> Response:
-        row = version_row(tx, call, arn)
-        if row.status != "TRAINING_IN_PROGRESS":
-            raise in_use(f"{arn} is {row.status}; there is no training to cancel")
-        call.parts.jobs.request_cancel(tx, arn)
-        return {}
-
-    return call.write(effect)
+    row = version_row(tx, call)
+    if row.status != "TRAINING_IN_PROGRESS":
+        raise in_use(f"{row.arn} is {row.status}; there is no training to cancel")
+    call.parts.jobs.request_cancel(tx, row.arn)
 
 
 @operation("customlabels", "ListUnits")
@@ -119,11 +103,10 @@ async def list_units(call: Call) -> Response:
 @operation("customlabels", "DescribeEvaluation")
 def describe_evaluation(call: Call) -> Response:
     """The figures of a trained version, honest and as AWS would report them."""
-    arn = call.params["ProjectVersionArn"]
     with call.parts.records.read() as reading:
-        row = version_row(reading, call, arn)
+        row = version_row(reading, call)
     if row.evaluation is None:
-        raise in_use(f"{arn} is {row.status}: it has no evaluation")
+        raise in_use(f"{row.arn} is {row.status}: it has no evaluation")
     summary = orjson.loads(row.evaluation)
     told, ours = summary["EvaluationDetails"], summary["CustomLabels"]
     labels = [
@@ -131,7 +114,7 @@ def describe_evaluation(call: Call) -> Response:
         for each in summary["LabelEvaluationResults"]
     ]
     return {
-        "ProjectVersionArn": arn,
+        "ProjectVersionArn": row.arn,
         "TrainingImages": told["NumberOfTrainingImages"],
         "TestingImages": told["NumberOfTestingImages"],
         "Honest": _figures(summary["AggregatedEvaluationResults"], ours),
@@ -155,7 +138,3 @@ def _figures(means: dict[str, Any], provenance: dict[str, Any]) -> Response:
 
 def _present(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _wire_name(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))

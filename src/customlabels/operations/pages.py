@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import orjson
@@ -91,9 +92,10 @@ def page_start(call: Call, token: str | None, refusal: str) -> Any:
     place = sealed[SEAL_BYTES:]
     if not hmac.compare_digest(sealed[:SEAL_BYTES], _seal(call, place)):
         raise ServiceError(
-            refusal, f"the token {token[:40]!r} was not given for this {call.operation}; start without one"
+            refusal, f"the token {token[:40]!r} was not given for this {call.name}; start without one"
         )
-    return orjson.loads(place)
+    found = orjson.loads(place)
+    return tuple(found) if isinstance(found, list) else found
 
 
 def page_token(call: Call, place: Any) -> str:
@@ -111,7 +113,7 @@ def _unwrapped(token: str) -> bytes:
 
 def _seal(call: Call, place: bytes) -> bytes:
     asked = {key: value for key, value in call.params.items() if key not in NOT_PART_OF_THE_REQUEST}
-    told = orjson.dumps([call.operation, call.caller.account, asked], option=orjson.OPT_SORT_KEYS)
+    told = orjson.dumps([call.name, call.caller.account, asked], option=orjson.OPT_SORT_KEYS)
     return hmac.digest(_key(call.parts.records), told + b"\0" + place, "sha256")[:SEAL_BYTES]
 
 
@@ -145,10 +147,8 @@ def newest_of_project(
 
     def look(size: int, after: Any) -> list[Row[Any]]:
         with call.parts.records.read() as reading:
-            project_row(reading, call, call.params["ProjectArn"])
+            project_row(reading, call)
             return newest(reading, query, order, after, size)
 
-    def place(row: Row[Any]) -> Any:
-        return [row._mapping[column] for column in order]
-
+    place = attrgetter(*(column.name for column in order))
     return one_page(call, REKOGNITION, member, look, shown, place, usual)

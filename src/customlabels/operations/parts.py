@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from customlabels.asl import Rules
 from customlabels.inference import Found
 from customlabels.serving import Shadow, Terms, VersionStatus
-from customlabels.storage import Objects, Records, S3Endpoint
+from customlabels.storage import Objects, Records, S3Endpoint, Uploads
 from customlabels.training import Progress, TrainingOutcome, TrainingSpec
 from customlabels.wire import Services
 from customlabels.workflows import (
@@ -26,19 +26,14 @@ from customlabels.workflows import (
     Versions,
 )
 
-__all__ = ["Launcher", "Limits", "Parts", "Units"]
+__all__ = ["Limits", "Parts"]
 
 Value = TypeVar("Value")
 
 
-class Launcher(Protocol):
-    """Trains in another process; raises TrainingFailed or TrainingCancelled."""
-
-    def __call__(
-        self, spec: TrainingSpec, on_progress: Callable[[Progress], None], cancelled: Callable[[], bool]
-    ) -> TrainingOutcome:
-        """Train to the end, telling how far it is; `cancelled` is asked about once a second."""
-        ...
+# Trains in another process, telling how far it is; raises TrainingFailed or TrainingCancelled. Whether it is
+# cancelled is asked about once a second.
+Launcher = Callable[[TrainingSpec, Callable[[Progress], None], Callable[[], bool]], TrainingOutcome]
 
 
 class Units(Protocol):
@@ -46,37 +41,29 @@ class Units(Protocol):
 
     async def start(self, version: str, folder: Path, terms: Terms | None = None) -> None:
         """Return once the version answers; one that does already stays as it is."""
-        ...
 
     async def stop(self, version: str, *, gently: bool = False) -> None:
         """Return once nothing of the version runs; gently where another one has taken its place."""
-        ...
 
     def answers(self, version: str) -> bool:
         """Whether a request to the version would be taken now."""
-        ...
 
     async def detect(
         self, version: str, image: bytes, min_confidence: float | None = None, max_results: int | None = None
     ) -> list[Found]:
         """The labels of an image."""
-        ...
 
     def watch(self, shadow: Shadow) -> None:
         """Put calls of the pair's live version to the other one too."""
-        ...
 
     def unwatch(self, live: str) -> None:
         """Leave a live version alone again."""
-        ...
 
     def shadow(self, live: str) -> Shadow | None:
         """What watches a live version."""
-        ...
 
     def status(self) -> list[VersionStatus]:
         """Every version that starts, runs or stops."""
-        ...
 
 
 class RunOnLoop(Protocol):
@@ -84,7 +71,6 @@ class RunOnLoop(Protocol):
 
     def __call__(self, work: Coroutine[Any, Any, Value]) -> Value:
         """The coroutine's result, or its exception."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +128,8 @@ class Parts:
     idle_stop_seconds: float | None = None
     clock: Callable[[], float] = time.time
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def uploads(self) -> Uploads:
+        """The objects that arrive in parts."""
+        return Uploads(self.home / "uploads")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from customlabels.errors import ServiceError
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.pages import newest_of_project
 from customlabels.operations.permissions import check_policy
-from customlabels.operations.refusals import not_found
+from customlabels.operations.refusals import exists, not_found, over_quota
 from customlabels.operations.rows import project_row
 from customlabels.storage import Reading, Transaction, schema
 
@@ -19,38 +20,36 @@ __all__ = ["documents_of", "drop_policies"]
 
 LARGEST_PAGE = 5
 policies = schema.policies
+wrong_revision = partial(ServiceError, "InvalidPolicyRevisionIdException")
 
 
-@operation("rekognition", "PutProjectPolicy")
-def put_project_policy(call: Call) -> Response:
+@writing("rekognition", "PutProjectPolicy")
+def put_project_policy(tx: Transaction, call: Call) -> Response:
     """A new policy, or a new document for one whose present revision the caller knows."""
     params = call.params
     arn, name, given = params["ProjectArn"], params["PolicyName"], params.get("PolicyRevisionId")
     check_policy(params["PolicyDocument"])
-
-    def effect(tx: Transaction) -> Response:
-        project_row(tx, call, arn)
-        existing = _policy(tx, arn, name)
-        change = {
-            "document": params["PolicyDocument"],
-            "revision_id": secrets.token_hex(16),
-            "updated_at": call.now,
-        }
-        if existing is None:
-            if given:
-                raise _wrong_revision(f"{arn} has no policy {name}, so {given} is no revision of it")
-            _require_room(tx, call, arn)
-            tx.execute(insert(policies), change | {"project_arn": arn, "name": name, "created_at": call.now})
-        else:
-            if not given:
-                told = f"{arn} has a policy {name}; to change it, send its PolicyRevisionId"
-                raise ServiceError("ResourceAlreadyExistsException", told)
-            _require_revision(existing, given)
-            own = policies.c.project_arn == arn, policies.c.name == name
-            tx.execute(update(policies).where(*own).values(change))
-        return {"PolicyRevisionId": change["revision_id"]}
-
-    return call.write(effect)
+    project_row(tx, call, arn)
+    existing = _policy(tx, arn, name)
+    change = {
+        "document": params["PolicyDocument"],
+        "revision_id": secrets.token_hex(16),
+        "updated_at": call.now,
+    }
+    if existing is None:
+        if given:
+            raise wrong_revision(f"{arn} has no policy {name}, so {given} is no revision of it")
+        count = tx.execute(select(func.count()).where(policies.c.project_arn == arn)).scalar_one()
+        if count >= call.parts.limits.policies:
+            raise over_quota(f"{arn} has {count} policies, the most of one project; delete one first")
+        tx.execute(insert(policies), change | {"project_arn": arn, "name": name, "created_at": call.now})
+    else:
+        if not given:
+            raise exists(f"{arn} has a policy {name}; to change it, send its PolicyRevisionId")
+        _require_revision(existing, given)
+        own = policies.c.project_arn == arn, policies.c.name == name
+        tx.execute(update(policies).where(*own).values(change))
+    return {"PolicyRevisionId": change["revision_id"]}
 
 
 @operation("rekognition", "ListProjectPolicies")
@@ -61,23 +60,18 @@ def list_project_policies(call: Call) -> Response:
     return newest_of_project(call, "ProjectPolicies", query, order, _described, LARGEST_PAGE)
 
 
-@operation("rekognition", "DeleteProjectPolicy")
-def delete_project_policy(call: Call) -> Response:
+@writing("rekognition", "DeleteProjectPolicy")
+def delete_project_policy(tx: Transaction, call: Call) -> None:
     """Take a policy away; with a revision id only where it is the present one."""
     arn, name = call.params["ProjectArn"], call.params["PolicyName"]
     given = call.params.get("PolicyRevisionId")
-
-    def effect(tx: Transaction) -> Response:
-        project_row(tx, call, arn)
-        existing = _policy(tx, arn, name)
-        if existing is None:
-            raise not_found(f"{arn} has no policy {name}")
-        if given:
-            _require_revision(existing, given)
-        tx.execute(delete(policies).where(policies.c.project_arn == arn, policies.c.name == name))
-        return {}
-
-    return call.write(effect)
+    project_row(tx, call, arn)
+    existing = _policy(tx, arn, name)
+    if existing is None:
+        raise not_found(f"{arn} has no policy {name}")
+    if given:
+        _require_revision(existing, given)
+    tx.execute(delete(policies).where(policies.c.project_arn == arn, policies.c.name == name))
 
 
 def documents_of(reading: Reading, project: str) -> list[str]:
@@ -97,18 +91,7 @@ def _policy(reading: Reading, project: str, name: str) -> Row[Any] | None:
 def _require_revision(existing: Row[Any], given: str) -> None:
     if given != existing.revision_id:
         told = f"policy {existing.name} has another revision than {given}; list the policies to see which"
-        raise _wrong_revision(told)
-
-
-def _wrong_revision(told: str) -> ServiceError:
-    return ServiceError("InvalidPolicyRevisionIdException", told)
-
-
-def _require_room(tx: Transaction, call: Call, project: str) -> None:
-    count = tx.execute(select(func.count()).where(policies.c.project_arn == project)).scalar_one()
-    if count >= call.parts.limits.policies:
-        told = f"{project} has {count} policies, the most of one project; delete one first"
-        raise ServiceError("ServiceQuotaExceededException", told)
+        raise wrong_revision(told)
 
 
 def _described(row: Row[Any]) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select
 
 from customlabels.operations.arns import project_arn
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.pages import REKOGNITION, newest, one_page
 from customlabels.operations.policies import drop_policies
 from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
@@ -22,36 +22,32 @@ FEATURE = "CUSTOM_LABELS"
 projects, datasets, versions = schema.projects, schema.datasets, schema.versions
 
 
-@operation("rekognition", "CreateProject")
-def create_project(call: Call) -> Response:
+@writing("rekognition", "CreateProject")
+def create_project(tx: Transaction, call: Call) -> Response:
     """A new project; its name is unique in account and region."""
     params = call.params
     if params.get("Feature", FEATURE) != FEATURE:
         raise invalid_parameter(f"Feature {params['Feature']}: only {FEATURE} projects are offered")
     if params.get("AutoUpdate") == "ENABLED":
         raise invalid_parameter(f"AutoUpdate is not for projects with Feature {FEATURE}")
-
-    def effect(tx: Transaction) -> Response:
-        owner = {"account": call.caller.account, "region": call.caller.region}
-        own = select(projects.c.name).filter_by(**owner)
-        if tx.execute(own.where(projects.c.name == params["ProjectName"])).first():
-            raise in_use(f"a project {params['ProjectName']} exists already")
-        count = tx.execute(select(func.count()).select_from(own.subquery())).scalar_one()
-        if count >= call.parts.limits.projects:
-            raise over_limit(f"there are {count} projects; delete one first")
-        stamp = call.stamp()
-        arn = project_arn(call.caller, params["ProjectName"], stamp)
-        row = owner | {
-            "arn": arn,
-            "name": params["ProjectName"],
-            "status": "CREATED",
-            "created_at": stamp / 1000,
-        }
-        tx.execute(insert(projects), row)
-        put_tags(tx, arn, params.get("Tags", {}))
-        return {"ProjectArn": arn}
-
-    return call.write(effect)
+    owner = {"account": call.caller.account, "region": call.caller.region}
+    own = select(projects.c.name).filter_by(**owner)
+    if tx.execute(own.where(projects.c.name == params["ProjectName"])).first():
+        raise in_use(f"a project {params['ProjectName']} exists already")
+    count = tx.execute(select(func.count()).select_from(own.subquery())).scalar_one()
+    if count >= call.parts.limits.projects:
+        raise over_limit(f"there are {count} projects; delete one first")
+    stamp = call.stamp()
+    arn = project_arn(call.caller, params["ProjectName"], stamp)
+    row = owner | {
+        "arn": arn,
+        "name": params["ProjectName"],
+        "status": "CREATED",
+        "created_at": stamp / 1000,
+    }
+    tx.execute(insert(projects), row)
+    put_tags(tx, arn, params.get("Tags", {}))
+    return {"ProjectArn": arn}
 
 
 @operation("rekognition", "DescribeProjects")
@@ -80,23 +76,19 @@ def describe_projects(call: Call) -> Response:
     )
 
 
-@operation("rekognition", "DeleteProject")
-def delete_project(call: Call) -> Response:
+@writing("rekognition", "DeleteProject")
+def delete_project(tx: Transaction, call: Call) -> Response:
     """Delete a project that has neither versions nor datasets; it is gone when this returns."""
     arn = call.params["ProjectArn"]
-
-    def effect(tx: Transaction) -> Response:
-        project_row(tx, call, arn)
-        for what, table in (("versions", versions), ("datasets", datasets)):
-            count = tx.execute(select(func.count()).where(table.c.project_arn == arn)).scalar_one()
-            if count:
-                raise in_use(f"{arn} has {count} {what}; delete them first")
-        drop_tags(tx, arn)
-        drop_policies(tx, arn)
-        tx.execute(delete(projects).where(projects.c.arn == arn))
-        return {"Status": "DELETING"}
-
-    return call.write(effect)
+    project_row(tx, call, arn)
+    for what, table in (("versions", versions), ("datasets", datasets)):
+        count = tx.execute(select(func.count()).where(table.c.project_arn == arn)).scalar_one()
+        if count:
+            raise in_use(f"{arn} has {count} {what}; delete them first")
+    drop_tags(tx, arn)
+    drop_policies(tx, arn)
+    tx.execute(delete(projects).where(projects.c.arn == arn))
+    return {"Status": "DELETING"}
 
 
 def described_dataset(row: Row[Any]) -> Response:

@@ -1,30 +1,32 @@
-"""The refusals that many operations share, by the codes of Rekognition's model."""
+"""The refusals that many operations share, by the codes of the services' models; each takes the message."""
+
+from functools import partial
 
 from customlabels.errors import ServiceError
 
-__all__ = ["in_use", "invalid_parameter", "invalid_s3_object", "not_found", "over_limit"]
+__all__ = [
+    "exists",
+    "in_use",
+    "invalid_parameter",
+    "invalid_request",
+    "invalid_s3_object",
+    "not_found",
+    "not_ready",
+    "over_limit",
+    "over_quota",
+]
 
-
-def invalid_parameter(message: str) -> ServiceError:
-    """Members that do not go together, or a state in which the request makes no sense."""
-    return ServiceError("InvalidParameterException", message)
-
-
-def in_use(message: str) -> ServiceError:
-    """A name that is taken, or a resource that is busy."""
-    return ServiceError("ResourceInUseException", message)
-
-
-def not_found(message: str) -> ServiceError:
-    """Nothing is where the request points."""
-    return ServiceError("ResourceNotFoundException", message)
-
-
-def over_limit(message: str) -> ServiceError:
-    """More of a kind than may be at once."""
-    return ServiceError("LimitExceededException", message)
-
-
-def invalid_s3_object(message: str) -> ServiceError:
-    """A bucket or key that cannot be read."""
-    return ServiceError("InvalidS3ObjectException", message)
+# Members that do not go together, or a state in which the request makes no sense; the same of Step Functions.
+invalid_parameter = partial(ServiceError, "InvalidParameterException")
+invalid_request = partial(ServiceError, "ValidationException")
+# A name that is taken, or a resource that is busy.
+in_use = partial(ServiceError, "ResourceInUseException")
+exists = partial(ServiceError, "ResourceAlreadyExistsException")
+# Nothing is where the request points; or it cannot be used yet.
+not_found = partial(ServiceError, "ResourceNotFoundException")
+not_ready = partial(ServiceError, "ResourceNotReadyException")
+# More of a kind than may be at once.
+over_limit = partial(ServiceError, "LimitExceededException")
+over_quota = partial(ServiceError, "ServiceQuotaExceededException")
+# A bucket or key that cannot be read.
+invalid_s3_object = partial(ServiceError, "InvalidS3ObjectException")

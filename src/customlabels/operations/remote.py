@@ -17,7 +17,9 @@ from botocore.model import ServiceModel
 from botocore.session import Session
 from botocore.utils import EVENT_ALIASES
 
-__all__ = ["NoEndpoint", "Remote", "client_name"]
+from customlabels.errors import InvalidInput
+
+__all__ = ["Remote", "client_name"]
 
 # One attempt: how often a call is made is the state's own Retry.
 CONFIG = Config(
@@ -28,10 +30,6 @@ CONFIG = Config(
     s3={"addressing_style": "path"},
     inject_host_prefix=False,
 )
-
-
-class NoEndpoint(Exception):
-    """No endpoint is set for the service; the text says which setting it is."""
 
 
 @lru_cache(maxsize=1)
@@ -61,20 +59,19 @@ class Remote:
         return _setting(model) in self._urls
 
     def call(self, model: ServiceModel, operation: str, params: Mapping[str, Any], region: str) -> Any:
-        """The service's answer; raises NoEndpoint, and what botocore raises."""
+        """The answer of a service that `require` lets through; raises what botocore raises."""
         client = self._client(model, region)
         return getattr(client, xform_name(operation))(**params)
 
     def require(self, model: ServiceModel) -> None:
-        """NoEndpoint where none is set for the service."""
+        """InvalidInput, which names the setting, where no endpoint is set for the service."""
         if not self.has(model):
-            raise NoEndpoint(
+            raise InvalidInput(
                 f"{model.service_id} is not offered by this server, and it knows no endpoint for it: "
                 f"set AWS_ENDPOINT_URL_{_setting(model)} where the server is started"
             )
 
     def _client(self, model: ServiceModel, region: str) -> Any:
-        self.require(model)
         with self._lock:
             key = (model.service_name, region)
             if key not in self._clients:

@@ -14,8 +14,6 @@ from customlabels.operations.rows import version_row
 from customlabels.pipeline import place_of, report_text
 from customlabels.storage import ObjectAccessError
 
-__all__: list[str] = []
-
 ABSENT = ("ExecutionDoesNotExist", "InvalidArn", "ResourceNotFoundException")
 
 
@@ -48,7 +46,7 @@ def get_report(call: Call) -> Response:
         raise invalid_parameter("give one of ExecutionArn and ProjectVersionArn")
 
     def ask(service: str, name: str, params: Mapping[str, Any]) -> Response:
-        answer = table()[service, name](replace(call, operation=f"{service}.{name}", params=dict(params)))
+        answer = table()[service, name](replace(call, service=service, operation=name, params=dict(params)))
         assert isinstance(answer, dict)  # those that are asked for do not wait
         return answer
 

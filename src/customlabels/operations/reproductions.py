@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from customlabels.inference import ModelCard, read_card
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, not_found
 from customlabels.operations.rows import version_row
@@ -30,23 +30,18 @@ OPEN = ("QUEUED", "RUNNING")
 OUTPUT = "reproduction"  # the bucket, in the job's folder, that takes the second training's documents
 
 
-@operation("customlabels", "StartReproduction")
-def start_reproduction(call: Call) -> Response:
+@writing("customlabels", "StartReproduction")
+def start_reproduction(tx: Transaction, call: Call) -> None:
     """Have a version trained once more; one at a time."""
     arn = call.params["ProjectVersionArn"]
-
-    def effect(tx: Transaction) -> Response:
-        row = version_row(tx, call, arn)
-        if row.folder is None:
-            raise in_use(f"{arn} is {row.status}; only a trained version can be reproduced")
-        if row.train_revision_id is None:
-            raise in_use(f"{arn} was trained on manifests that the request named; those are not kept")
-        before = call.parts.jobs.progress_of(tx, _subject(arn))
-        if before is None or before.status not in OPEN:
-            call.parts.jobs.submit(tx, kind="reproduce", subject=_subject(arn), spec={"version": arn})
-        return {}
-
-    return call.write(effect)
+    row = version_row(tx, call, arn)
+    if row.folder is None:
+        raise in_use(f"{arn} is {row.status}; only a trained version can be reproduced")
+    if row.train_revision_id is None:
+        raise in_use(f"{arn} was trained on manifests that the request named; those are not kept")
+    before = call.parts.jobs.progress_of(tx, _subject(arn))
+    if before is None or before.status not in OPEN:
+        call.parts.jobs.submit(tx, kind="reproduce", subject=_subject(arn), spec={"version": arn})
 
 
 @operation("customlabels", "DescribeReproduction")

@@ -5,6 +5,7 @@ Layer: operations. An ARN of another account is answered as if nothing were ther
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, Select, Table, select
@@ -15,21 +16,6 @@ from customlabels.operations.refusals import not_found
 from customlabels.storage import Reading, Transaction, schema
 
 __all__ = ["dataset_row", "locked", "project_row", "require_own", "version_row"]
-
-
-def project_row(reading: Reading, call: Call, arn: str) -> Row[Any]:
-    """The project `arn`; ResourceNotFoundException where there is none."""
-    return _row(reading, call, schema.projects, arn)
-
-
-def dataset_row(reading: Reading, call: Call, arn: str) -> Row[Any]:
-    """The dataset `arn`; ResourceNotFoundException where there is none."""
-    return _row(reading, call, schema.datasets, arn)
-
-
-def version_row(reading: Reading, call: Call, arn: str) -> Row[Any]:
-    """The version `arn`; ResourceNotFoundException where there is none."""
-    return _row(reading, call, schema.versions, arn)
 
 
 def require_own(call: Call, arn: str) -> None:
@@ -50,9 +36,16 @@ def locked(reading: Reading, query: Select[Any]) -> Select[Any]:
     return query.with_for_update() if isinstance(reading, Transaction) else query
 
 
-def _row(reading: Reading, call: Call, table: Table, arn: str) -> Row[Any]:
-    require_own(call, arn)
-    row = reading.execute(locked(reading, select(table).where(table.c.arn == arn))).first()
+def _row(table: Table, member: str, reading: Reading, call: Call, arn: str | None = None) -> Row[Any]:
+    named = call.params[member] if arn is None else arn
+    require_own(call, named)
+    row = reading.execute(locked(reading, select(table).where(table.c.arn == named))).first()
     if row is None:
-        raise not_found(f"there is no {arn}: it was deleted, or never made")
+        raise not_found(f"there is no {named}: it was deleted, or never made")
     return row
+
+
+# What the request's member, or another ARN that is given, names; ResourceNotFoundException for nothing.
+project_row = partial(_row, schema.projects, "ProjectArn")
+dataset_row = partial(_row, schema.datasets, "DatasetArn")
+version_row = partial(_row, schema.versions, "ProjectVersionArn")

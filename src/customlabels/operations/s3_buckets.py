@@ -10,14 +10,11 @@ from sqlalchemy import delete, insert, select
 
 from customlabels.errors import ServiceError
 from customlabels.operations.access import bucket_folder, owner_of
-from customlabels.operations.buckets import BUCKETS_CHANGED
+from customlabels.operations.buckets import BUCKETS_CHANGED, buckets_of
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import page_start, page_token
-from customlabels.operations.s3_terms import in_s3_codes, require_bucket, require_offered
-from customlabels.operations.uploading import uploads_of
+from customlabels.operations.s3_terms import in_s3_codes, own_bucket, require_offered
 from customlabels.storage import Transaction, schema, sync
-
-__all__: list[str] = []
 
 NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 buckets = schema.buckets
@@ -58,17 +55,15 @@ def create_bucket(call: Call) -> Response:
 @operation("s3", "DeleteBucket")
 def delete_bucket(call: Call) -> Response:
     """Forget an empty bucket; a folder that was created for it goes too."""
-    require_offered(call)
-    name = call.params["Bucket"]
+    name = own_bucket(call)
     with in_s3_codes():
-        require_bucket(call, name)
         folder = call.parts.objects.require(name)
         if next(call.parts.objects.list(name), None) is not None:
             raise ServiceError("BucketNotEmpty", f"there are objects in {name}; delete them first")
         if folder is None:
             raise ServiceError("NotImplemented", f"{name} lies behind the S3 endpoint; delete it there")
-        for upload in uploads_of(call).open_of(name):
-            uploads_of(call).end(upload)
+        for upload in call.parts.uploads.open_of(name):
+            call.parts.uploads.end(upload)
 
     def effect(tx: Transaction) -> Response:
         tx.notify(BUCKETS_CHANGED)
@@ -88,14 +83,14 @@ def delete_bucket(call: Call) -> Response:
 @operation("s3", "HeadBucket")
 def head_bucket(call: Call) -> Response:
     """Whether it is there, and the caller's."""
-    _require(call)
+    own_bucket(call)
     return {"BucketRegion": call.caller.region}
 
 
 @operation("s3", "GetBucketLocation")
 def get_bucket_location(call: Call) -> Response:
     """The region in which the caller asks: this machine is in none."""
-    _require(call)
+    own_bucket(call)
     region = call.caller.region
     return {"LocationConstraint": None if region == "us-east-1" else region}
 
@@ -103,15 +98,8 @@ def get_bucket_location(call: Call) -> Response:
 @operation("s3", "GetBucketVersioning")
 def get_bucket_versioning(call: Call) -> Response:
     """Never switched on."""
-    _require(call)
+    own_bucket(call)
     return {}
-
-
-def _require(call: Call) -> None:
-    require_offered(call)
-    with in_s3_codes():
-        require_bucket(call, call.params["Bucket"])
-        call.parts.objects.require(call.params["Bucket"])
 
 
 @operation("s3", "ListBuckets")
@@ -123,14 +111,12 @@ def list_buckets(call: Call) -> Response:
     size = params.get("MaxBuckets", 10_000)
     if not 1 <= size <= 10_000:
         raise ServiceError("InvalidArgument", f"MaxBuckets is 1 to 10000, not {size}")
-    with call.parts.records.read() as reading:
-        rows = list(reading.execute(select(buckets).order_by(buckets.c.name)))
+    own, _ = buckets_of(call.parts, account)
     found = [
         row
-        for row in rows
+        for row in own
         if row.name > after
         and row.name.startswith(params.get("Prefix", ""))
-        and owner_of(call.parts, Path(row.folder)) in (None, account)
         and params.get("BucketRegion") in (None, call.caller.region)
     ]
     page = found[:size]

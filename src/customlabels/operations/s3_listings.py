@@ -11,8 +11,6 @@ from customlabels.operations.pages import page_start, page_token
 from customlabels.operations.s3_terms import etag_of, in_s3_codes, require_bucket, require_offered, spelled
 from customlabels.storage import ObjectInfo
 
-__all__: list[str] = []
-
 LARGEST_PAGE = 1000
 LAST = chr(0x10FFFF)  # sorts behind every character of a key
 COMMON = ("Prefix", "Delimiter", "MaxKeys", "EncodingType", "OptionalObjectAttributes")

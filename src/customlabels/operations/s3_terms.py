@@ -26,6 +26,7 @@ __all__ = [
     "in_s3_codes",
     "object_members",
     "object_place",
+    "own_bucket",
     "require_bucket",
     "require_conditions",
     "require_offered",
@@ -64,15 +65,24 @@ def require_offered(call: Call, *members: str) -> None:
             continue
         if name not in ALWAYS and name not in members:
             only = f" other than {' or '.join(ONLY[name])}" if name in ONLY else ""
-            operation = call.operation.removeprefix("s3.")
-            raise ServiceError("NotImplemented", f"{name}{only} is not offered with {operation}")
+            raise ServiceError("NotImplemented", f"{name}{only} is not offered with {call.operation}")
 
 
-def require_bucket(call: Call, bucket: str) -> None:
+def require_bucket(call: Call, bucket: str, owner: str = "ExpectedBucketOwner") -> None:
     """AccessDenied where the bucket is another account's than the caller's, or than is expected of it."""
     with in_s3_codes():
-        if not may_use(call, bucket, call.params.get("ExpectedBucketOwner")):
+        if not may_use(call, bucket, call.params.get(owner)):
             raise ServiceError("AccessDenied", f"account {call.caller.account} may not use bucket {bucket}")
+
+
+def own_bucket(call: Call, *members: str) -> str:
+    """The bucket, once it is known to be there and the caller's, and that every member can be done."""
+    require_offered(call, *members)
+    bucket: str = call.params["Bucket"]
+    require_bucket(call, bucket)
+    with in_s3_codes():
+        call.parts.objects.require(bucket)
+    return bucket
 
 
 def object_place(call: Call, *members: str) -> tuple[str, str]:
@@ -91,8 +101,7 @@ def source_place(call: Call) -> tuple[str, str]:
         raise ServiceError("NotImplemented", f"versions of objects are not kept: {version}")
     if not bucket or not key:
         raise ServiceError("InvalidArgument", f"CopySource is BUCKET/KEY, not {call.params['CopySource']!r}")
-    if not may_use(call, bucket, call.params.get("ExpectedSourceBucketOwner")):
-        raise ServiceError("AccessDenied", f"account {call.caller.account} may not use bucket {bucket}")
+    require_bucket(call, bucket, "ExpectedSourceBucketOwner")
     return bucket, key
 
 

@@ -56,11 +56,10 @@ def as_sdk(shape: Shape | None, value: Any) -> Any:
     if shape is None:
         return {}
     if shape.type_name == "structure":
-        present = {name: inner for name, inner in value.items() if inner is not None}
         return {
             name[:1].upper() + name[1:]: as_sdk(shape.members[name], inner)
-            for name, inner in present.items()
-            if name in shape.members
+            for name, inner in value.items()
+            if inner is not None and name in shape.members
         }
     if shape.type_name == "list":
         return [as_sdk(shape.member, inner) for inner in value]

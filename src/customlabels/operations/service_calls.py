@@ -15,9 +15,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import OperationModel
 
-from customlabels.errors import ServiceError
+from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.dispatch import Dispatcher, table
-from customlabels.operations.remote import NoEndpoint, Remote
+from customlabels.operations.remote import Remote
 from customlabels.operations.sdk_shapes import as_model, as_sdk
 from customlabels.pipeline import LOCAL_TOPIC
 from customlabels.wire import Caller, Invocation, Service, Services, validate
@@ -139,7 +139,7 @@ class ServiceCalls:
         metadata = service.model.metadata
         try:
             self._remote.require(service.model)
-        except NoEndpoint as error:
+        except InvalidInput as error:
             raise TaskFailure("States.Runtime", f"{task.resource_arn}: {error}") from error
         if "awsQueryCompatible" in metadata:
             _require_members(operation, params)

@@ -19,8 +19,6 @@ from customlabels.operations.rows import version_row
 from customlabels.serving import Counts, Rules
 from customlabels.storage import Reading, StorageError, Transaction, schema
 
-__all__: list[str] = []
-
 LISTED = 100
 ON_REQUEST = "promoted on request"
 MEMBERS = {  # of requests and answers, by the name of the rule
@@ -204,7 +202,7 @@ def _followed(call: Call, effect: Callable[[Transaction], Response]) -> Response
     """The effect in one transaction; then the units do what the rows say."""
     answer = call.write(effect)
     with call.parts.records.read() as reading:
-        project = version_row(reading, call, call.params["ProjectVersionArn"]).project_arn
+        project = version_row(reading, call).project_arn
         newest = select(shadows).where(shadows.c.project_arn == project).order_by(shadows.c.id.desc())
         row = reading.execute(newest.limit(1)).first()
     if row is not None:

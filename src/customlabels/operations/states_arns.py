@@ -9,7 +9,7 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import Arn
 from customlabels.operations.dispatch import Call
 
-__all__ = ["arn_of_kind", "invalid_arn", "own_arn"]
+__all__ = ["arn_of_kind", "own_arn", "own_execution"]
 
 
 def arn_of_kind(text: str, *kinds: str) -> Arn:
@@ -17,10 +17,11 @@ def arn_of_kind(text: str, *kinds: str) -> Arn:
     try:
         parsed = Arn.parse(text)
     except ValueError as error:
-        raise invalid_arn(f"Invalid ARN prefix: {text}") from error
+        raise ServiceError("InvalidArn", f"Invalid Arn: 'Invalid ARN prefix: {text}'") from error
     kind = parsed.resource.partition(":")[0]
     if parsed.service != "states" or kind not in kinds:
-        raise invalid_arn(f"Resource type not valid in this context: {kind}")
+        told = f"Invalid Arn: 'Resource type not valid in this context: {kind}'"
+        raise ServiceError("InvalidArn", told)
     return parsed
 
 
@@ -31,6 +32,8 @@ def own_arn(call: Call, text: str, kind: str, missing: ServiceError) -> str:
     return text
 
 
-def invalid_arn(what: str) -> ServiceError:
-    """InvalidArn, in the service's words."""
-    return ServiceError("InvalidArn", f"Invalid Arn: '{what}'")
+def own_execution(call: Call) -> str:
+    """The request's execution; ExecutionDoesNotExist for one of another account."""
+    arn = call.params["executionArn"]
+    missing = ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+    return own_arn(call, arn, "execution", missing)

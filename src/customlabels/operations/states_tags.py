@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.refusals import invalid_request
 from customlabels.operations.states_arns import arn_of_kind
 from customlabels.operations.tagging import change_tags, drop_tags, put_tags, tags_of
 from customlabels.storage import Reading, Transaction, schema
@@ -48,7 +49,7 @@ def given_tags(tags: list[dict[str, str]]) -> dict[str, str]:
             where = (
                 f"Value null at 'tags.{at}.member.key' failed to satisfy constraint: Member must not be null"
             )
-            raise ServiceError("ValidationException", f"1 validation error detected: {where}")
+            raise invalid_request(f"1 validation error detected: {where}")
     return {tag["key"]: tag.get("value", "") for tag in tags}
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from customlabels.operations.dispatch import Dispatcher
-from customlabels.operations.functions import Function, Functions, invoked
+from customlabels.operations.functions import Function, called, invoked, name_of
 from customlabels.operations.integrations import INTEGRATIONS
 from customlabels.operations.remote import Remote, client_name
 from customlabels.operations.service_calls import UNREACHED, Refused, ServiceCalls
@@ -35,7 +35,6 @@ SERVICE = re.compile(
     r"arn:[a-z0-9-]+:states:::(?P<sdk>aws-sdk:)?(?P<service>[a-z0-9]+):(?P<action>[A-Za-z0-9]+)"
     r"(?P<pattern>\.sync|\.sync:2|\.waitForTaskToken)?"
 )
-OWN_NAMES = {"customlabels": "customlabels"}  # of services that botocore does not know
 
 
 class ServiceTasks:
@@ -50,7 +49,7 @@ class ServiceTasks:
     ) -> None:
         """functions: by name, what `lambda:invoke` and function ARNs reach    remote: services elsewhere"""
         self._calls = ServiceCalls(dispatcher, services, remote or Remote({}))
-        self._functions = Functions(functions)
+        self._functions = functions
 
     def run(self, task: TaskRequest) -> Any:
         """The task's result, a JSON value, or Submitted; TaskFailure with an error for Retry and Catch."""
@@ -72,7 +71,7 @@ class ServiceTasks:
         return result
 
     def _call_sdk(self, sdk_name: str, action: str, task: TaskRequest) -> Any:
-        model = OWN_NAMES.get(sdk_name) or client_name(sdk_name)
+        model = sdk_name if sdk_name == "customlabels" else client_name(sdk_name)
         if model is None:
             raise TaskFailure(
                 "States.Runtime", f"aws-sdk:{sdk_name} is no service of the AWS SDK: {task.resource_arn}"
@@ -108,8 +107,8 @@ class ServiceTasks:
 
     def _call_function(self, named: str, event: Any, task: TaskRequest) -> tuple[Any, str]:
         """What a function of this server answers, else one at Lambda's endpoint; and the request's id."""
-        if self._functions.has(named) or not self._calls.reaches("lambda"):
-            return self._functions.call(named, event, task.token, task.account), str(uuid.uuid4())
+        if name_of(named) in self._functions or not self._calls.reaches("lambda"):
+            return called(self._functions, named, event, task.token, task.account), str(uuid.uuid4())
         parameters = {"FunctionName": named, "Payload": json.dumps(event)}
         try:
             answer = self._calls.call("lambda", "invoke", parameters, task)

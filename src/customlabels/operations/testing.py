@@ -31,20 +31,18 @@ from customlabels.asl import (
 )
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.machines import ROLE
+from customlabels.operations.machines import check_role
 from customlabels.operations.mock_results import problem_of_result
+from customlabels.operations.refusals import invalid_request
 from customlabels.operations.testing_requests import (
     check_kind,
     check_mock,
     context_of,
-    invalid_request,
     located_state,
     reader_of,
     variables_of,
 )
 from customlabels.workflows import TaskRequest
-
-__all__: list[str] = []
 
 Value = TypeVar("Value")
 
@@ -55,10 +53,9 @@ MOST_SECONDS = 300.0  # of one test, as the service bounds it
 async def test_state(call: Call) -> Response:
     """One state's way from its input to its output or error."""
     params = call.params
-    if "roleArn" in params and not ROLE.fullmatch(params["roleArn"]):
-        raise ServiceError("InvalidArn", f"Invalid Role Arn: '{params['roleArn']}'")
+    check_role(params)
     tested = await asyncio.to_thread(_Tested, call)
-    report = await (tested.mocked() if "mock" in params else tested.performed())
+    report = await (asyncio.to_thread(tested.mocked) if "mock" in params else tested.performed())
     answer: Response = {
         "status": report.status,
         "output": report.output,
@@ -85,11 +82,8 @@ class _Tested:
         self._check_configuration(machine)
         self._test = StateTest(machine, self._state, self._surroundings(), uuid.uuid4().hex, call.parts.rules)
 
-    async def mocked(self) -> Report:
+    def mocked(self) -> Report:
         """The report of a state whose work is mocked."""
-        return await asyncio.to_thread(self._answered)
-
-    def _answered(self) -> Report:
         mock, now = self._mock or {}, self._call.now
         if "result" in mock:
             self._test.answer(mock["result"], self._configuration.get("mapIterationFailureCount", 0), now)

@@ -10,12 +10,12 @@ from typing import Any
 
 from customlabels.asl import TESTED_STATE, InvalidDefinition, Machine, State, parse, parse_state, read_json
 from customlabels.errors import InvalidInput, ServiceError
+from customlabels.operations.refusals import invalid_request
 
 __all__ = [
     "check_kind",
     "check_mock",
     "context_of",
-    "invalid_request",
     "located_state",
     "reader_of",
     "variables_of",
@@ -144,8 +144,3 @@ def _problem_of_context(context: Any) -> str | None:
             if expected and (isinstance(value, bool) or not isinstance(value, expected[0])):
                 return f"Field '{member}' must be {expected[1]}"
     return None
-
-
-def invalid_request(message: str) -> ServiceError:
-    """ValidationException."""
-    return ServiceError("ValidationException", message)

@@ -26,7 +26,7 @@ from customlabels.datasets import (
 )
 from customlabels.errors import CustomLabelsError
 from customlabels.operations.arns import Arn, artefact_name
-from customlabels.operations.buckets import bucket_folders
+from customlabels.operations.buckets import buckets_of
 from customlabels.operations.importing import unreadable
 from customlabels.operations.parts import Parts
 from customlabels.operations.results import described_results, document_key
@@ -134,12 +134,12 @@ class Training:
         if has_test:
             self._write_manifest(test, row.test_revision_id, details.get("TestingData"))
         options = details.get("Options", {})
-        buckets, foreign = bucket_folders(self._parts, Arn.parse(row.arn).account)
+        own, foreign = buckets_of(self._parts, Arn.parse(row.arn).account)
         return TrainingSpec(
             work_folder=work,
             train_manifest=train,
             test_manifest=test if has_test else None,
-            buckets=buckets,
+            buckets={bucket.name: Path(bucket.folder) for bucket in own},
             foreign_buckets=foreign,
             output_bucket=details["OutputConfig"]["S3Bucket"],
             output_prefix=details["OutputConfig"].get("S3KeyPrefix", ""),

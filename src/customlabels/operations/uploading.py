@@ -6,12 +6,11 @@ import asyncio
 import base64
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.operations.dispatch import Call, Response, operation
-from customlabels.operations.objects import CONDITIONS, SAID, taken
+from customlabels.operations.objects import COPIED, SAID, copied, taken
 from customlabels.operations.s3_terms import (
     byte_range,
     etag_of,
@@ -19,31 +18,18 @@ from customlabels.operations.s3_terms import (
     in_s3_codes,
     object_place,
     require_bucket,
-    require_conditions,
     require_offered,
     source_place,
     spelled,
     written_where,
 )
-from customlabels.storage import Draft, Part, Upload, Uploads
+from customlabels.storage import Draft, Opened, Part, Upload, Uploads
 from customlabels.wire import ALGORITHMS
-
-__all__ = ["uploads_in", "uploads_of"]
 
 LARGEST_PAGE = 1000
 MOST_PARTS = 10_000
 SMALLEST_PART = 5 * 2**20  # bytes, of every part but the last
 SUMS = tuple(f"Checksum{name}" for name in ALGORITHMS)
-
-
-def uploads_in(home: Path) -> Uploads:
-    """The open uploads of a home."""
-    return Uploads(home / "uploads")
-
-
-def uploads_of(call: Call) -> Uploads:
-    """The open uploads of this server."""
-    return uploads_in(call.parts.home)
 
 
 @operation("s3", "CreateMultipartUpload")
@@ -62,7 +48,7 @@ def create_multipart_upload(call: Call) -> Response:
     attributes = given_attributes(call, key)
     with in_s3_codes():
         call.parts.objects.require(bucket)
-        uploads = uploads_of(call)
+        uploads = call.parts.uploads
         upload_id = uploads.new_id()
         uploads.begin(Upload(upload_id, bucket, key, call.now, attributes, algorithm, kind == "FULL_OBJECT"))
     answer = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
@@ -72,7 +58,7 @@ def create_multipart_upload(call: Call) -> Response:
 @operation("s3", "UploadPart")
 async def upload_part(call: Call) -> Response:
     """Take one part; the same number again replaces it."""
-    uploads, number = uploads_of(call), _number(call)
+    uploads, number = call.parts.uploads, _number(call)
     body = call.params.get("Body", b"")
 
     def begin() -> tuple[Upload, Draft]:
@@ -91,26 +77,13 @@ async def upload_part(call: Call) -> Response:
 @operation("s3", "UploadPartCopy")
 def upload_part_copy(call: Call) -> Response:
     """Take a part, or a range, of an object that is here already."""
-    conditions = [f"CopySource{name}" for name in CONDITIONS]
-    names = ("PartNumber", "CopySource", "CopySourceRange", "ExpectedSourceBucketOwner", *conditions)
-    upload, number = _upload(call, *names), _number(call)
-    source = source_place(call)
-    with in_s3_codes():
-        opened = call.parts.objects.open(*source)
-        try:
-            require_conditions(opened.info, call.params, "CopySource")
-            part = byte_range(call.params.get("CopySourceRange"), opened.info.size)
-            draft = uploads_of(call).draft(upload, number)
-        except BaseException:
-            opened.close()
-            raise
-        try:
-            for piece in opened.pieces(*(part or (0, opened.info.size))):
-                draft.write(piece)
-            info = draft.place()
-        finally:
-            draft.drop()
-    return {"CopyPartResult": {"ETag": etag_of(info), "LastModified": info.modified}}
+    upload, number = _upload(call, *COPIED, "PartNumber", "CopySourceRange"), _number(call)
+
+    def begin(opened: Opened) -> tuple[Draft, tuple[int, int] | None]:
+        part = byte_range(call.params.get("CopySourceRange"), opened.info.size)
+        return call.parts.uploads.draft(upload, number), part
+
+    return {"CopyPartResult": copied(call, source_place(call), begin)}
 
 
 @operation("s3", "CompleteMultipartUpload")
@@ -118,7 +91,7 @@ def complete_multipart_upload(call: Call) -> Response:
     """Put the named parts together in their order, in place of what the key held."""
     names = ("MultipartUpload", "MpuObjectSize", "ChecksumType", "IfMatch", "IfNoneMatch", *SUMS)
     upload, params = _upload(call, *names), call.params
-    uploads = uploads_of(call)
+    uploads = call.parts.uploads
     with in_s3_codes():
         parts = _named_parts(call, uploads.parts(upload))
         size = sum(part.info.size for part in parts)
@@ -200,7 +173,7 @@ def abort_multipart_upload(call: Call) -> Response:
     """Give an upload up."""
     upload = _upload(call)
     with in_s3_codes():
-        uploads_of(call).end(upload)
+        call.parts.uploads.end(upload)
     return {}
 
 
@@ -210,7 +183,7 @@ def list_parts(call: Call) -> Response:
     upload = _upload(call, "MaxParts", "PartNumberMarker")
     after, size = _page(call, "PartNumberMarker", "MaxParts")
     with in_s3_codes():
-        parts = uploads_of(call).parts(upload, after)
+        parts = call.parts.uploads.parts(upload, after)
     page = parts[:size]
     answer: Response = {
         "Bucket": upload.bucket,
@@ -254,7 +227,7 @@ def list_multipart_uploads(call: Call) -> Response:
     with in_s3_codes():
         require_bucket(call, bucket)
         call.parts.objects.require(bucket)
-        found = [each for each in uploads_of(call).open_of(bucket, prefix) if (each.key, each.id) > after]
+        found = [each for each in call.parts.uploads.open_of(bucket, prefix) if (each.key, each.id) > after]
     page = found[:size]
     answer: Response = {
         "Bucket": bucket,
@@ -282,7 +255,7 @@ def list_multipart_uploads(call: Call) -> Response:
 def _upload(call: Call, *members: str) -> Upload:
     bucket, key = object_place(call, "UploadId", *members)
     with in_s3_codes():
-        return uploads_of(call).find(bucket, key, call.params["UploadId"])
+        return call.parts.uploads.find(bucket, key, call.params["UploadId"])
 
 
 def _number(call: Call) -> int:

@@ -7,14 +7,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, delete, func, insert, select
 
-from customlabels.errors import ServiceError
 from customlabels.operations.access import may_use
 from customlabels.operations.arns import version_arn
-from customlabels.operations.dispatch import Call, Response, operation
+from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.hosting import ask_units
 from customlabels.operations.options import take_options
 from customlabels.operations.pages import newest_of_project
-from customlabels.operations.refusals import in_use, invalid_parameter, over_limit
+from customlabels.operations.refusals import in_use, invalid_parameter, over_limit, over_quota
 from customlabels.operations.results import document_key
 from customlabels.operations.rows import locked, project_row, version_row
 from customlabels.operations.statuses import MESSAGES, PASSING, STARTABLE, USABLE
@@ -36,7 +35,7 @@ def create_project_version(call: Call) -> Response:
     require_output_bucket(call, params["OutputConfig"])
 
     def effect(tx: Transaction) -> Response:
-        project = project_row(tx, call, params["ProjectArn"])
+        project = project_row(tx, call)
         require_free_name(tx, call, project)
         _require_turn(tx, call)
         train, test = (None, None) if "TrainingData" in params else _snapshot(tx, project.arn)
@@ -81,77 +80,61 @@ def describe_project_versions(call: Call) -> Response:
     return newest_of_project(call, "ProjectVersionDescriptions", query, order, _described)
 
 
-@operation("rekognition", "StartProjectVersion")
-def start_project_version(call: Call) -> Response:
+@writing("rekognition", "StartProjectVersion")
+def start_project_version(tx: Transaction, call: Call) -> Response:
     """Bring a trained version up: status and job in one transaction; it answers once RUNNING."""
-    arn, least = call.params["ProjectVersionArn"], call.params["MinInferenceUnits"]
-    most = call.params.get("MaxInferenceUnits")
+    least, most = call.params["MinInferenceUnits"], call.params.get("MaxInferenceUnits")
     if most is not None and most < least:
         raise invalid_parameter(f"MaxInferenceUnits {most} is below MinInferenceUnits {least}")
-
-    def effect(tx: Transaction) -> Response:
-        return _start(tx, call, version_row(tx, call, arn), least, most, run=call.execution)
-
-    return call.write(effect)
+    return _start(tx, call, version_row(tx, call), least, most, run=call.execution)
 
 
-@operation("customlabels", "PutIntoService")
-def put_into_service(call: Call) -> Response:
+@writing("customlabels", "PutIntoService")
+def put_into_service(tx: Transaction, call: Call) -> Response:
     """Start a version against, or without, a verdict of the gate; the ledger keeps the reason."""
     params = call.params
     asked = {"run": params.get("ExecutionArn", ""), "reason": params["Reason"]}
-
-    def effect(tx: Transaction) -> Response:
-        row = version_row(tx, call, params["ProjectVersionArn"])
-        return _start(tx, call, row, row.min_units or 1, row.max_units, **asked)
-
-    return call.write(effect)
+    row = version_row(tx, call)
+    return _start(tx, call, row, row.min_units or 1, row.max_units, **asked)
 
 
 def _start(
     tx: Transaction, call: Call, row: Row[Any], least: int, most: int | None, **asked: str
 ) -> Response:
-    _require_startable(row)
+    if row.status not in STARTABLE:
+        refusal = in_use if row.status in PASSING else invalid_parameter
+        raise refusal(f"{row.arn} is {row.status}; it can start from {', '.join(STARTABLE)}")
     _require_units(tx, call, most or least)
     ask_units(tx, call.parts.jobs, "start", row.arn, **asked, min_units=least, max_units=most)
     return {"Status": "STARTING"}
 
 
-@operation("rekognition", "StopProjectVersion")
-def stop_project_version(call: Call) -> Response:
+@writing("rekognition", "StopProjectVersion")
+def stop_project_version(tx: Transaction, call: Call) -> Response:
     """Take a version out of service; requests under way are still answered."""
-    arn = call.params["ProjectVersionArn"]
-
-    def effect(tx: Transaction) -> Response:
-        status = version_row(tx, call, arn).status
-        if status not in ("RUNNING", "STARTING"):
-            raise invalid_parameter(f"{arn} is {status}; only a RUNNING version can be stopped")
-        ask_units(tx, call.parts.jobs, "stop", arn, run=call.execution)
-        return {"Status": "STOPPING"}
-
-    return call.write(effect)
+    row = version_row(tx, call)
+    if row.status not in ("RUNNING", "STARTING"):
+        raise invalid_parameter(f"{row.arn} is {row.status}; only a RUNNING version can be stopped")
+    ask_units(tx, call.parts.jobs, "stop", row.arn, run=call.execution)
+    return {"Status": "STOPPING"}
 
 
-@operation("rekognition", "DeleteProjectVersion")
-def delete_project_version(call: Call) -> Response:
+@writing("rekognition", "DeleteProjectVersion")
+def delete_project_version(tx: Transaction, call: Call) -> Response:
     """Delete a version; it is gone when this returns, its files soon after, its output documents never."""
     arn = call.params["ProjectVersionArn"]
-
-    def effect(tx: Transaction) -> Response:
-        row = version_row(tx, call, arn)
-        if row.status in PASSING:
-            raise in_use(f"{arn} is {row.status}; stop it, or wait for its end")
-        copying = versions.c.source_arn == arn, versions.c.status == "COPYING_IN_PROGRESS"
-        if copy := tx.execute(select(versions.c.arn).where(*copying)).scalar():
-            raise in_use(f"{arn} is being copied to {copy}; wait for its end")
-        drop_tags(tx, arn)
-        tx.execute(delete(versions).where(versions.c.arn == arn))
-        sweep_folders(tx, call.parts.jobs, arn, [row.folder, orjson.loads(row.details).get("WorkFolder")])
-        for revision in (row.train_revision_id, row.test_revision_id):
-            sweep_revision(tx, call.parts.jobs, revision)
-        return {"Status": "DELETING"}
-
-    return call.write(effect)
+    row = version_row(tx, call, arn)
+    if row.status in PASSING:
+        raise in_use(f"{arn} is {row.status}; stop it, or wait for its end")
+    copying = versions.c.source_arn == arn, versions.c.status == "COPYING_IN_PROGRESS"
+    if copy := tx.execute(select(versions.c.arn).where(*copying)).scalar():
+        raise in_use(f"{arn} is being copied to {copy}; wait for its end")
+    drop_tags(tx, arn)
+    tx.execute(delete(versions).where(versions.c.arn == arn))
+    sweep_folders(tx, call.parts.jobs, arn, [row.folder, orjson.loads(row.details).get("WorkFolder")])
+    for revision in (row.train_revision_id, row.test_revision_id):
+        sweep_revision(tx, call.parts.jobs, revision)
+    return {"Status": "DELETING"}
 
 
 def _check_request(params: dict[str, Any]) -> None:
@@ -214,9 +197,7 @@ def require_free_name(tx: Transaction, call: Call, project: Row[Any]) -> None:
         raise in_use(f"{project.arn} has a version {name} already")
     count = tx.execute(select(func.count()).select_from(own.subquery())).scalar_one()
     if count >= call.parts.limits.versions:
-        raise ServiceError(
-            "ServiceQuotaExceededException", f"{project.arn} has {count} versions; delete one first"
-        )
+        raise over_quota(f"{project.arn} has {count} versions; delete one first")
 
 
 def _require_turn(tx: Transaction, call: Call) -> None:
@@ -246,13 +227,6 @@ def _snapshot(tx: Transaction, project: str) -> tuple[str, str | None]:
         if not tx.execute(entries).scalar():
             raise invalid_parameter(f"{row.arn} has no entries; add some, or delete it")
     return found["TRAIN"].revision_id, found["TEST"].revision_id if "TEST" in found else None
-
-
-def _require_startable(row: Row[Any]) -> None:
-    if row.status in STARTABLE:
-        return
-    code = "ResourceInUseException" if row.status in PASSING else "InvalidParameterException"
-    raise ServiceError(code, f"{row.arn} is {row.status}; it can start from {', '.join(STARTABLE)}")
 
 
 def _require_units(tx: Transaction, call: Call, most: int) -> None:

@@ -3,6 +3,7 @@
 from customlabels.storage.buckets import (
     Allowed,
     BucketNotFound,
+    Draft,
     ObjectAccessError,
     ObjectInfo,
     ObjectNotFound,
@@ -13,7 +14,7 @@ from customlabels.storage.buckets import (
 from customlabels.storage.durable import sync, write_whole
 from customlabels.storage.endpoint import S3Endpoint
 from customlabels.storage.migrations import NewerSchema
-from customlabels.storage.objects import Draft, Objects
+from customlabels.storage.objects import Objects
 from customlabels.storage.records import Reading, Records, RecordsError, Transaction
 from customlabels.storage.uploads import Part, Upload, UploadNotFound, Uploads
 

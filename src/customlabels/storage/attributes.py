@@ -7,16 +7,12 @@ What a power cut leaves: attributes are on the disk before their object is in pl
 file that nothing points to.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from customlabels.storage.durable import sync, write_whole
-
-__all__ = ["Attributes"]
 
 
 class Attributes:

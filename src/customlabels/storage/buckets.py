@@ -2,12 +2,6 @@
 
 Layer: storage. Knows files; keys come checked by `Objects`.
 
-    StorageError
-        BucketNotFound       no folder is registered under the name, and no endpoint has it
-        ObjectNotFound       no such object; a folder is not one
-        ObjectAccessError    the key leaves its bucket, or disk, permissions or network fail
-        ObjectTooLarge       more bytes than the caller wants to read
-
 What a power cut leaves: an object appears whole or not at all. It is written under a hidden name in the
 bucket's own folder, synced and renamed; what may stay behind is that hidden file, which `list` does not show
 and `sweep` removes.
@@ -19,8 +13,6 @@ Folders are read with the standard library: obstore's LocalStore cannot address 
 listing at a name with a line break, follows links out of its folder and does not sync (obstore 0.12).
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import secrets
@@ -28,31 +20,17 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from obstore.exceptions import BaseError
 
 from customlabels.errors import CustomLabelsError
 from customlabels.storage.attributes import Attributes
 from customlabels.storage.durable import sync
-
-__all__ = [
-    "CHUNK",
-    "Bucket",
-    "BucketNotFound",
-    "FolderBucket",
-    "FolderDraft",
-    "ObjectAccessError",
-    "ObjectInfo",
-    "ObjectNotFound",
-    "ObjectTooLarge",
-    "Opened",
-    "StorageError",
-    "is_text",
-]
 
 CHUNK = 1 << 20  # bytes read at a time
 HIDDEN = ".customlabels-part-"  # how our unfinished files are named
@@ -67,15 +45,15 @@ class StorageError(CustomLabelsError):
 
 
 class BucketNotFound(StorageError):
-    """No bucket of this name is known here."""
+    """No folder is registered under the name, and no endpoint has it."""
 
 
 class ObjectNotFound(StorageError):
-    """The bucket has no object under this key."""
+    """The bucket has no object under this key; a folder is not one."""
 
 
 class ObjectAccessError(StorageError):
-    """The key is not allowed, or the disk or the endpoint refuses."""
+    """The key leaves its bucket or cannot be a name, or disk, permissions or network fail."""
 
 
 class ObjectTooLarge(StorageError):
@@ -103,6 +81,40 @@ class Opened:
 
 
 Allowed = Callable[[ObjectInfo | None], None]  # raises where an object may not take the place of another
+
+
+class Draft:
+    """An object on its way into a bucket. It ends with `place` or `drop`, whatever comes first."""
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        told: Callable[[], AbstractContextManager[None]],
+        put: Callable[[Allowed], ObjectInfo],
+        part: Path | None = None,
+    ) -> None:
+        """told, put: how the bucket reports errors, and takes what was written    part: the file's name"""
+        self._file, self._told, self._put, self._part = file, told, put, part
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        with self._told():
+            self._file.write(data)
+
+    def place(self, allowed: Allowed = lambda _earlier: None) -> ObjectInfo:
+        """Put the object in place durably, unless `allowed` raises at what is there now."""
+        try:
+            with self._told():
+                self._file.flush()
+            return self._put(allowed)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Forget what was written."""
+        self._file.close()
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
 
 
 class Bucket:
@@ -178,33 +190,35 @@ class FolderBucket(Bucket):
                 size -= len(piece)
                 yield piece
 
-    def draft(self, key: str, attributes: Mapping[str, str]) -> FolderDraft:
+    def draft(self, key: str, attributes: Mapping[str, str]) -> Draft:
         if attributes and self._attributes is None:
             raise ObjectAccessError(f"s3://{self._name}/{key}: attributes of objects are not kept here")
         place = self.path(key)
         with self._told(key, missing=ObjectAccessError):
             if place.is_dir():
                 raise ObjectAccessError(f"s3://{self._name}/{key}: there are objects below {key}/")
-            return FolderDraft(self, key, place, attributes)
+            part = self.root / (HIDDEN + secrets.token_hex(8))
+            file = open(part, "xb")  # noqa: SIM115 - it stays open from write to write
 
-    def put_in_place(
-        self, key: str, part: Path, place: Path, attributes: Mapping[str, str], allowed: Allowed
-    ) -> ObjectInfo:
-        """The end of a draft, whose bytes are synced already."""
-        with self._told(key, missing=ObjectAccessError):
-            now = time.time_ns()  # finer than a file system's own clock: each version differs
-            os.utime(part, ns=(now, now))
-            info = _info(key, os.stat(part))
-            if self._attributes:
-                self._attributes.keep(self._name, key, info.etag, attributes)
-            with _placing:
-                earlier = self._present(key, place)
-                allowed(earlier)
-                self._make(place.parent)
-                os.replace(part, place)
-            sync(place.parent)
-            self._forget(key, earlier)
-        return info
+        def put(allowed: Allowed) -> ObjectInfo:
+            with self._told(key):
+                os.fsync(file.fileno())
+            with self._told(key, missing=ObjectAccessError):
+                now = time.time_ns()  # finer than a file system's own clock: each version differs
+                os.utime(part, ns=(now, now))
+                info = _info(key, os.stat(part))
+                if self._attributes:
+                    self._attributes.keep(self._name, key, info.etag, attributes)
+                with _placing:
+                    earlier = self._present(key, place)
+                    allowed(earlier)
+                    self._make(place.parent)
+                    os.replace(part, place)
+                sync(place.parent)
+                self._forget(key, earlier)
+            return info
+
+        return Draft(file, partial(self._told, key), put, part)
 
     def delete(self, key: str, allowed: Allowed) -> None:
         place = self.path(key)
@@ -291,35 +305,6 @@ def _info(key: str, found: os.stat_result) -> ObjectInfo:
     stamp = f"{found.st_mtime_ns} {found.st_size}".encode()
     etag = f"{hashlib.sha256(stamp).hexdigest()[:32]}-1"
     return ObjectInfo(key, found.st_size, found.st_mtime, etag)
-
-
-class FolderDraft:
-    """An object on its way into a folder. It ends with `place` or `drop`, whatever comes first."""
-
-    def __init__(self, bucket: FolderBucket, key: str, place: Path, attributes: Mapping[str, str]) -> None:
-        self._bucket, self._key, self._place, self._attributes = bucket, key, place, attributes
-        self._part = bucket.root / (HIDDEN + secrets.token_hex(8))
-        self._file = open(self._part, "xb")  # noqa: SIM115 - it stays open from write to write
-
-    def write(self, data: bytes) -> None:
-        """Append bytes."""
-        with self._bucket._told(self._key):
-            self._file.write(data)
-
-    def place(self, allowed: Allowed = lambda _earlier: None) -> ObjectInfo:
-        """Put the object in place durably, unless `allowed` raises at what is there now."""
-        try:
-            with self._bucket._told(self._key):
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            return self._bucket.put_in_place(self._key, self._part, self._place, self._attributes, allowed)
-        finally:
-            self.drop()
-
-    def drop(self) -> None:
-        """Forget what was written."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
 
 
 def is_text(name: str) -> bool:

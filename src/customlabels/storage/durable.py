@@ -3,13 +3,9 @@
 Layer: storage. A name is durable only when its folder is synced too: a rename alone may be lost.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path
-
-__all__ = ["sync", "write_whole"]
 
 
 def sync(place: Path) -> None:

@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import IO, TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.store import S3Store
@@ -19,6 +20,7 @@ from customlabels.storage.buckets import (
     CHUNK,
     Allowed,
     Bucket,
+    Draft,
     ObjectAccessError,
     ObjectInfo,
     ObjectNotFound,
@@ -29,8 +31,6 @@ from customlabels.storage.buckets import (
 if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import S3Credential
-
-__all__ = ["S3Bucket", "S3Endpoint"]
 
 # What obstore sends as a header of its own; any other name it sends as metadata.
 HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type")
@@ -87,7 +87,8 @@ class S3Bucket(Bucket):
         with self._told(key):
             answer = obstore.get(self._store, key)  # its bytes come as they are read
         info = _s3_info(answer.meta)
-        attributes = {_as_header(str(name).lower()): value for name, value in answer.attributes.items()}
+        said = {str(name).lower(): value for name, value in answer.attributes.items()}
+        attributes = {name if name in HEADERS else METADATA + name: value for name, value in said.items()}
 
         def pieces(start: int, size: int) -> Iterator[bytes]:
             with self._told(key):
@@ -99,20 +100,23 @@ class S3Bucket(Bucket):
 
         return Opened(info, attributes, pieces, lambda: None)
 
-    def draft(self, key: str, attributes: Mapping[str, str]) -> S3Draft:
+    def draft(self, key: str, attributes: Mapping[str, str]) -> Draft:
+        """All of the object is kept here at first, in a file without a name."""
         unknown = [name for name in attributes if name not in HEADERS and not name.startswith(METADATA)]
         if unknown:
             raise ObjectAccessError(f"s3://{self._name}/{key}: {', '.join(unknown)} cannot be passed on")
-        return S3Draft(self, key, {name.removeprefix(METADATA): text for name, text in attributes.items()})
+        said = {name.removeprefix(METADATA): text for name, text in attributes.items()}
+        content = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open from write to write
 
-    def put(
-        self, key: str, content: IO[bytes], attributes: Mapping[str, str], allowed: Allowed
-    ) -> ObjectInfo:
-        """The end of a draft. Between the look and the write, another client of the endpoint may write."""
-        with self._told(key):
-            allowed(self._present(key))
-            obstore.put(self._store, key, content, attributes=dict(attributes))
-        return self.head(key)
+        def put(allowed: Allowed) -> ObjectInfo:
+            content.seek(0)
+            with self._told(key):
+                allowed(self._present(key))
+                # Between the look and the write, another client of the endpoint may write.
+                obstore.put(self._store, key, content, attributes=said)
+            return self.head(key)
+
+        return Draft(content, partial(self._told, key), put)
 
     def delete(self, key: str, allowed: Allowed) -> None:
         with self._told(key):
@@ -134,34 +138,6 @@ class S3Bucket(Bucket):
         with self._told(prefix):
             for batch in obstore.list(self._store, folder or None, offset=after or None):
                 yield from (_s3_info(meta) for meta in batch if meta["path"].startswith(prefix))
-
-
-class S3Draft:
-    """An object on its way to the endpoint: first all of it here, in a file without a name."""
-
-    def __init__(self, bucket: S3Bucket, key: str, attributes: Mapping[str, str]) -> None:
-        self._bucket, self._key, self._attributes = bucket, key, attributes
-        self._content = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open from write to write
-
-    def write(self, data: bytes) -> None:
-        """Append bytes."""
-        self._content.write(data)
-
-    def place(self, allowed: Allowed = lambda _earlier: None) -> ObjectInfo:
-        """Put the object in place, unless `allowed` raises at what is there now."""
-        try:
-            self._content.seek(0)
-            return self._bucket.put(self._key, self._content, self._attributes, allowed)
-        finally:
-            self.drop()
-
-    def drop(self) -> None:
-        """Forget what was written."""
-        self._content.close()
-
-
-def _as_header(name: str) -> str:
-    return name if name in HEADERS else METADATA + name
 
 
 def _s3_info(meta: ObjectMeta) -> ObjectInfo:

@@ -4,8 +4,6 @@ Layer: storage. A commit that notifies topics tells the other processes of them.
 loses bells, and whoever relies on a topic looks by itself from time to time.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import uuid
@@ -13,8 +11,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import URL, Connection, text
-
-__all__ = ["Listener"]
 
 log = logging.getLogger(__name__)
 

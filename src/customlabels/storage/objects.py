@@ -5,8 +5,6 @@ A bucket is a registered local folder, else a bucket of the S3 endpoint, where o
 neither does not exist: a typo never becomes a call to AWS.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,19 +12,15 @@ from customlabels.storage.attributes import Attributes
 from customlabels.storage.buckets import (
     Allowed,
     BucketNotFound,
+    Draft,
     FolderBucket,
-    FolderDraft,
     ObjectAccessError,
     ObjectInfo,
     ObjectTooLarge,
     Opened,
     is_text,
 )
-from customlabels.storage.endpoint import S3Bucket, S3Draft, S3Endpoint
-
-__all__ = ["Draft", "Objects"]
-
-Draft = FolderDraft | S3Draft
+from customlabels.storage.endpoint import S3Bucket, S3Endpoint
 
 LONGEST_KEY = 1024  # bytes of UTF-8
 LONGEST_LINE = 1 << 20  # bytes; more than any line that a manifest may have (100,000 characters)

@@ -6,14 +6,12 @@ What a power cut leaves: SQLite runs in WAL mode with synchronous=FULL, which sy
 commit becomes visible; PostgreSQL does the same by default. So nothing that a reader has seen is lost.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.pool import QueuePool
@@ -21,8 +19,6 @@ from sqlalchemy.pool import QueuePool
 from customlabels.errors import CustomLabelsError
 from customlabels.storage.listening import Listener
 from customlabels.storage.migrations import migrate
-
-__all__ = ["Reading", "Records", "RecordsError", "Transaction"]
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 BUSY_MILLISECONDS = 30_000  # another process may hold the write lock for one batch, never for long
@@ -80,7 +76,7 @@ class Records:
         self._listener = Listener(writer.url, self._ring) if shared else None
 
     @classmethod
-    def open(cls, url: str) -> Records:
+    def open(cls, url: str) -> Self:
         """Open and, where it is older than this program, migrate the database at `url`.
 
         Raises NewerSchema where a later program has migrated it, RecordsError where it cannot be opened.

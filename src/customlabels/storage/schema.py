@@ -17,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 
 metadata = MetaData(
     naming_convention={
@@ -27,19 +28,22 @@ metadata = MetaData(
     }
 )
 
+
+def _table(name: str, *parts: SchemaItem) -> Table:
+    return Table(name, metadata, *parts)
+
+
 # ---------------------------------------------------------------- buckets, tags, answered tokens
 
-buckets = Table(
+buckets = _table(
     "buckets",
-    metadata,
     Column("name", Text, primary_key=True),
     Column("folder", Text, nullable=False),  # absolute; the files stay where they are
     Column("created_at", Float, nullable=False),
 )
 
-tags = Table(
+tags = _table(
     "tags",
-    metadata,
     Column("resource_arn", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
@@ -47,9 +51,8 @@ tags = Table(
 
 # What a request with a client token was answered: written in the transaction of its effect, so that the
 # same token, sent again after a crash, gets the same answer and has no second effect.
-answers = Table(
+answers = _table(
     "answers",
-    metadata,
     Column("token", Text, primary_key=True),
     Column("operation", Text, nullable=False),
     Column("response", Text, nullable=False),  # JSON
@@ -57,18 +60,16 @@ answers = Table(
 )
 
 # Keys of this home that no client ever sees; each is made by the migration that needs it.
-keys = Table(
+keys = _table(
     "keys",
-    metadata,
     Column("name", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
 
 # ---------------------------------------------------------------- projects, datasets, versions
 
-projects = Table(
+projects = _table(
     "projects",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("account", Text, nullable=False),
     Column("region", Text, nullable=False),
@@ -78,9 +79,8 @@ projects = Table(
     UniqueConstraint("account", "region", "name"),
 )
 
-policies = Table(
+policies = _table(
     "policies",
-    metadata,
     Column("project_arn", Text, ForeignKey("projects.arn"), primary_key=True),
     Column("name", Text, primary_key=True),
     Column("document", Text, nullable=False),  # as given
@@ -91,9 +91,8 @@ policies = Table(
 
 # The lines of a dataset at one moment. Staged in small batches, then put in place by one pointer in
 # `datasets`; never changed afterwards, so that copies and trainings share it.
-revisions = Table(
+revisions = _table(
     "revisions",
-    metadata,
     Column("id", Text, primary_key=True),
     Column("status", Text, nullable=False),  # STAGING | READY
     Column("total_entries", Integer, nullable=False, default=0),
@@ -103,9 +102,8 @@ revisions = Table(
     Column("created_at", Float, nullable=False),
 )
 
-entries = Table(
+entries = _table(
     "entries",
-    metadata,
     Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("source_ref", Text, nullable=False),
@@ -124,9 +122,8 @@ entries = Table(
 )
 
 # The source refs of successive entries in one text: to look through it costs a twentieth of looking at rows.
-ref_blocks = Table(
+ref_blocks = _table(
     "ref_blocks",
-    metadata,
     Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
     Column("first", Integer, primary_key=True),  # positions
     Column("last", Integer, nullable=False),
@@ -134,9 +131,8 @@ ref_blocks = Table(
 )
 
 # Which short pieces such a text has, so that most texts need no look; apart, for databases read whole rows.
-ref_grams = Table(
+ref_grams = _table(
     "ref_grams",
-    metadata,
     Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
     Column("first", Integer, primary_key=True),  # positions
     Column("last", Integer, nullable=False),
@@ -144,9 +140,8 @@ ref_grams = Table(
 )
 
 # Lines that were left out: of a revision by its id, of an operation that failed by its dataset's ARN.
-dropped_lines = Table(
+dropped_lines = _table(
     "dropped_lines",
-    metadata,
     Column("subject", Text, primary_key=True),
     Column("position", Integer, primary_key=True),  # the line's number in what was handed over
     Column("code", Text, nullable=False),
@@ -154,9 +149,8 @@ dropped_lines = Table(
 
 # A newer version beside the one in service: SHADOW | WATCHING once it was promoted, then PROMOTED |
 # ROLLED_BACK | ENDED. Differences of a pair are few: old ones go.
-shadows = Table(
+shadows = _table(
     "shadows",
-    metadata,
     Column("id", Integer, primary_key=True),
     Column("project_arn", Text, nullable=False, index=True),
     Column("older_arn", Text, nullable=False),
@@ -170,9 +164,8 @@ shadows = Table(
     Column("ended_at", Float),
 )
 
-disagreements = Table(
+disagreements = _table(
     "disagreements",
-    metadata,
     Column("id", Integer, primary_key=True),
     Column("shadow_id", Integer, ForeignKey("shadows.id"), nullable=False, index=True),
     Column("at", Float, nullable=False),
@@ -182,18 +175,16 @@ disagreements = Table(
     Column("older", Text, nullable=False),
 )
 
-entry_labels = Table(
+entry_labels = _table(
     "entry_labels",
-    metadata,
     Column("revision_id", Text, primary_key=True),
     Column("label", Text, primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("boxes", Integer, nullable=False, default=0),
 )
 
-datasets = Table(
+datasets = _table(
     "datasets",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("project_arn", Text, ForeignKey("projects.arn"), nullable=False),
     Column("type", Text, nullable=False),  # TRAIN | TEST
@@ -206,9 +197,8 @@ datasets = Table(
     UniqueConstraint("project_arn", "type"),
 )
 
-versions = Table(
+versions = _table(
     "versions",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("project_arn", Text, ForeignKey("projects.arn"), nullable=False),
     Column("name", Text, nullable=False),
@@ -230,9 +220,8 @@ versions = Table(
 )
 
 # Which version served when; added to, never changed: triggers of the migration see to it.
-ledger = Table(
+ledger = _table(
     "ledger",
-    metadata,
     Column("number", Integer, primary_key=True),  # from 1, without a gap
     Column("at", Float, nullable=False),
     Column("project_arn", Text, nullable=False),
@@ -248,9 +237,8 @@ ledger = Table(
 
 # ---------------------------------------------------------------- jobs: long work of any kind
 
-jobs = Table(
+jobs = _table(
     "jobs",
-    metadata,
     Column("id", Text, primary_key=True),
     Column("client_token", Text, unique=True),
     Column("kind", Text, nullable=False),
@@ -273,9 +261,8 @@ jobs = Table(
 
 # ---------------------------------------------------------------- workflows: machines, executions, tasks
 
-state_machines = Table(
+state_machines = _table(
     "state_machines",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("account", Text, nullable=False),
     Column("region", Text, nullable=False),
@@ -293,9 +280,8 @@ state_machines = Table(
 )
 
 # A revision of a machine that was published under a number; never changed.
-machine_versions = Table(
+machine_versions = _table(
     "machine_versions",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("machine_arn", Text, nullable=False),
     Column("number", Integer, nullable=False),
@@ -309,9 +295,8 @@ machine_versions = Table(
 )
 
 # A name for one or two versions, with the share of the executions that each gets.
-machine_aliases = Table(
+machine_aliases = _table(
     "machine_aliases",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("machine_arn", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -322,9 +307,8 @@ machine_aliases = Table(
     UniqueConstraint("machine_arn", "name"),
 )
 
-activities = Table(
+activities = _table(
     "activities",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("account", Text, nullable=False),
     Column("region", Text, nullable=False),
@@ -332,9 +316,8 @@ activities = Table(
     Column("created_at", Float, nullable=False),
 )
 
-executions = Table(
+executions = _table(
     "executions",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("machine_arn", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -360,9 +343,8 @@ executions = Table(
     Index(None, "status"),
 )
 
-events = Table(
+events = _table(
     "events",
-    metadata,
     Column("execution_arn", Text, ForeignKey("executions.arn", ondelete="CASCADE"), primary_key=True),
     Column("id", Integer, primary_key=True),  # from 1, without a gap
     Column("previous_id", Integer, nullable=False),
@@ -371,9 +353,8 @@ events = Table(
     Column("details", Text, nullable=False),  # JSON in wire names
 )
 
-tasks = Table(
+tasks = _table(
     "tasks",
-    metadata,
     Column("token", Text, primary_key=True),
     Column("execution_arn", Text, ForeignKey("executions.arn", ondelete="CASCADE"), nullable=False),
     Column("event_id", Integer, nullable=False),  # of TaskScheduled
@@ -401,9 +382,8 @@ tasks = Table(
 )
 
 # A distributed Map under way: its iterations are executions of their own.
-map_runs = Table(
+map_runs = _table(
     "map_runs",
-    metadata,
     Column("arn", Text, primary_key=True),
     Column("execution_arn", Text, ForeignKey("executions.arn", ondelete="CASCADE"), nullable=False),
     Column("token", Text, nullable=False, unique=True),  # of the task that waits for it
@@ -419,9 +399,8 @@ map_runs = Table(
 )
 
 # The children of a map run: staged with their inputs, started as the run has room for them.
-map_children = Table(
+map_children = _table(
     "map_children",
-    metadata,
     Column("map_run_arn", Text, ForeignKey("map_runs.arn", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("items", Integer, nullable=False),  # in its input: more than one in a batch
@@ -432,9 +411,8 @@ map_children = Table(
 )
 
 # Bodies too large for the row that names them, by digest.
-payloads = Table(
+payloads = _table(
     "payloads",
-    metadata,
     Column("digest", Text, primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),

@@ -6,8 +6,6 @@ What a power cut leaves: every part that was answered for. Putting together can 
 only when the object is in place.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import secrets
@@ -16,10 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from customlabels.storage.buckets import FolderBucket, FolderDraft, ObjectInfo, ObjectNotFound, StorageError
+from customlabels.storage.buckets import Draft, FolderBucket, ObjectInfo, ObjectNotFound, StorageError
 from customlabels.storage.durable import sync, write_whole
-
-__all__ = ["Part", "Upload", "UploadNotFound", "Uploads"]
 
 ABOUT = "upload.json"
 ID = re.compile(r"[0-9a-f]{32}")
@@ -81,21 +77,20 @@ class Uploads:
         return upload
 
     def _about(self, upload_id: str) -> Upload | None:
+        if not ID.fullmatch(upload_id):
+            return None
         try:
-            if not ID.fullmatch(upload_id):
-                return None
             return Upload(**json.loads((self._folder / upload_id / ABOUT).read_bytes()))
         except FileNotFoundError:
             return None
 
     def open_of(self, bucket: str, prefix: str = "") -> list[Upload]:
         """The open uploads into a bucket, by key, older ones first."""
-        names = [file.name for file in self._folder.iterdir()] if self._folder.is_dir() else []
-        found = [upload for name in names if (upload := self._about(name)) is not None]
+        found = [upload for place in self._folder.glob("*") if (upload := self._about(place.name))]
         wanted = [each for each in found if each.bucket == bucket and each.key.startswith(prefix)]
         return sorted(wanted, key=lambda each: (each.key, each.started_at, each.id))
 
-    def draft(self, upload: Upload, number: int) -> FolderDraft:
+    def draft(self, upload: Upload, number: int) -> Draft:
         """Begin a part; put in place, it replaces an earlier one of its number."""
         return self._parts(upload).draft(f"{number:05d}", {})
 
@@ -105,19 +100,16 @@ class Uploads:
 
     def parts(self, upload: Upload, after: int = 0) -> list[Part]:
         """The parts that are there, by number."""
-        found = []
-        for info in self._parts(upload).list("", f"{after:05d}"):
-            if info.key.isdecimal():
-                found.append(Part(int(info.key), info, self._checksum(upload, info)))
-        return found
+        found = self._parts(upload).list("", f"{after:05d}")
+        numbered = (info for info in found if info.key.isdecimal())
+        return [Part(int(info.key), info, self._checksum(upload, info)) for info in numbered]
 
     def _checksum(self, upload: Upload, info: ObjectInfo) -> str:
         try:
-            etag, _, checksum = (
-                (self._folder / upload.id / f"{info.key}.sum").read_text("ascii").partition(" ")
-            )
+            text = (self._folder / upload.id / f"{info.key}.sum").read_text("ascii")
         except FileNotFoundError:
             return ""
+        etag, _, checksum = text.partition(" ")
         return checksum if etag == info.etag else ""  # of an earlier part with this number
 
     def pieces(self, upload: Upload, parts: Sequence[Part]) -> Iterator[bytes]:
@@ -137,7 +129,7 @@ class Uploads:
 
     def sweep(self) -> None:
         """Remove what is left of uploads that had ended."""
-        for place in self._folder.iterdir() if self._folder.is_dir() else ():
+        for place in self._folder.glob("*"):
             if not (place / ABOUT).exists():
                 shutil.rmtree(place)
 

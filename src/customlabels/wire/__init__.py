@@ -12,7 +12,7 @@ from customlabels.wire.checking import check_output, validate
 from customlabels.wire.checksums import ALGORITHMS
 from customlabels.wire.hosts import FOREIGN_HOST, has_own_host
 from customlabels.wire.http import Application, Invocation, Limits, WireApp, not_found
-from customlabels.wire.s3 import Body, S3App
+from customlabels.wire.s3 import S3App
 from customlabels.wire.s3_signatures import S3Signatures
 from customlabels.wire.serialising import OutputError, serialise
 from customlabels.wire.services import ModelNotFound, Service, Services, load_services
@@ -22,7 +22,6 @@ __all__ = [
     "ALGORITHMS",
     "FOREIGN_HOST",
     "Application",
-    "Body",
     "Caller",
     "Invocation",
     "Key",

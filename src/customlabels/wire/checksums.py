@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 __all__ = ["ALGORITHMS", "Checksum"]
 
@@ -18,11 +19,9 @@ class Checksum(Protocol):
 
     def update(self, data: bytes, /) -> None:
         """Take more bytes."""
-        ...
 
     def digest(self) -> bytes:
         """The checksum of all bytes so far."""
-        ...
 
 
 class _Crc:
@@ -47,16 +46,12 @@ def _of_aws(name: str, size: int) -> Callable[[], Checksum]:
     return begun
 
 
-def _without_security(name: str) -> Callable[[], Any]:
-    return lambda: hashlib.new(name, usedforsecurity=False)
-
-
 ALGORITHMS: Mapping[str, Callable[[], Checksum]] = {
     "CRC32": lambda: _Crc(zlib.crc32, 4),
     "CRC32C": _of_aws("crc32c", 4),
     "CRC64NVME": _of_aws("crc64nvme", 8),
-    "SHA1": _without_security("sha1"),
+    "SHA1": partial(hashlib.sha1, usedforsecurity=False),
     "SHA256": hashlib.sha256,
     "SHA512": hashlib.sha512,
-    "MD5": _without_security("md5"),
+    "MD5": partial(hashlib.md5, usedforsecurity=False),
 }

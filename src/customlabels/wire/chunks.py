@@ -6,34 +6,49 @@ Layer: wire. Bytes in, pieces of the body out, and the trailers at the end; noth
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
-from typing import Protocol
+from dataclasses import dataclass
 
 from customlabels.errors import ServiceError
+from customlabels.wire.signatures import ALGORITHM, MISMATCH, hmac_of
 
-__all__ = ["ChunkSeal", "Chunks"]
+__all__ = ["Chunks", "Seal"]
 
+EMPTY_DIGEST = hashlib.sha256().hexdigest()
 MOST_HEAD = 4096  # bytes of a chunk's first line, and of all trailers together
 CHUNK_HEAD = re.compile(rb"([0-9a-fA-F]{1,12})(?:;chunk-signature=([0-9a-f]{64}))?")
 
 
-class ChunkSeal(Protocol):
-    """Checks the signatures of chunks, each of which builds on the one before."""
+@dataclass
+class Seal:
+    """The chain of signatures of a body in chunks, each of which builds on the one before."""
+
+    key: bytes
+    stamp: str
+    scope: str
+    last: str
 
     def chunk(self, digest: str, signature: str) -> None:
-        """Raises ServiceError where the next chunk, with this SHA-256, has another signature."""
-        ...
+        """The next chunk, by the SHA-256 of its data; raises ServiceError SignatureDoesNotMatch."""
+        self._hold(f"{ALGORITHM}-PAYLOAD", f"{EMPTY_DIGEST}\n{digest}", signature)
 
     def trailer(self, lines: bytes, signature: str) -> None:
-        """The same for the trailers, each `name:value` with a line's end."""
-        ...
+        """The trailers, each `name:value` with a line's end; raises like `chunk`."""
+        self._hold(f"{ALGORITHM}-TRAILER", hashlib.sha256(lines).hexdigest(), signature)
+
+    def _hold(self, kind: str, digests: str, signature: str) -> None:
+        text = f"{kind}\n{self.stamp}\n{self.scope}\n{self.last}\n{digests}"
+        self.last = hmac_of(self.key, text).hex()
+        if not hmac.compare_digest(self.last, signature):
+            raise ServiceError("SignatureDoesNotMatch", MISMATCH)
 
 
 class Chunks:
     """Takes a body out of AWS's chunks: `HEX-SIZE[;chunk-signature=HEX]`, data, and trailers at the end."""
 
     def __init__(self) -> None:
-        self.seal: ChunkSeal | None = None
+        self.seal: Seal | None = None
         self._held = bytearray()  # less than a line, or the trailers
         self._left = 0  # bytes of the present chunk that are still to come
         self._in_chunk = self._in_trailers = False

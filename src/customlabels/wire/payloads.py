@@ -18,7 +18,7 @@ from typing import Any
 
 from customlabels.errors import ServiceError
 from customlabels.wire.checksums import ALGORITHMS
-from customlabels.wire.chunks import Chunks, ChunkSeal
+from customlabels.wire.chunks import Chunks, Seal
 
 __all__ = ["Payload", "Promise", "promise_of"]
 
@@ -129,15 +129,16 @@ class Payload:
         self.ended = False  # whether all of it was read from the connection
         self.left = False  # whether the client went away in the middle
 
-    def sealed(self, seal: ChunkSeal | None) -> None:
+    def sealed(self, seal: Seal | None) -> None:
         """Hold the chunks to come to their signatures, where they have any."""
         if self._chunks and self._promise.signed:
             self._chunks.seal = seal
 
     @property
     def checksums(self) -> dict[str, str]:
-        """The checksums that were promised and kept, in base64 by algorithm; once the body has ended."""
-        return {name: base64.b64encode(each.digest()).decode() for name, each in self._sums.items()}
+        """What was promised and kept, as members of S3's model (`ChecksumCRC32`); once the body has ended."""
+        kept = ((name, each.digest()) for name, each in self._sums.items() if name != "MD5")
+        return {f"Checksum{name}": base64.b64encode(digest).decode() for name, digest in kept}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for received in self._arriving(self._patience):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,14 +28,14 @@ from botocore.model import OperationModel
 from customlabels.errors import ServiceError
 from customlabels.wire.checking import validate
 from customlabels.wire.hosts import FOREIGN_HOST, has_own_host
-from customlabels.wire.http import Application, Dispatch, Invocation, Limits, Receive, Send, not_found
+from customlabels.wire.http import Application, Dispatch, Invocation, Limits, Receive, Send
 from customlabels.wire.payloads import Payload, promise_of
 from customlabels.wire.rest import Address, Routes, answer_of, body_member, members_of
 from customlabels.wire.s3_signatures import S3Request, S3Signatures, Verified
 from customlabels.wire.services import Service
 from customlabels.wire.xml import XML_HEAD, escaped
 
-__all__ = ["Body", "S3App", "is_s3"]
+__all__ = ["S3App", "is_s3"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ LARGEST_PUT = 5 * 2**30  # bytes of an object, or a part, in one request; S3's o
 LARGEST_XML = 8 * 2**20  # bytes; 10,000 parts with their digests have a third of it
 DRAINED = 8 * 2**20  # bytes that are read of a request that is refused already
 DRAIN_SECONDS = 5.0
+RECEIVE_SECONDS = Limits().receive_seconds
 IN_SIGNATURES = (b"X-Amz-Algorithm=", b"X-Amz-Signature=", b"AWSAccessKeyId=")
 # An object may be a page: a browser shows it without letting it act as one of ours.
 HARMLESS = ((b"content-security-policy", b"sandbox"), (b"x-content-type-options", b"nosniff"))
@@ -51,13 +52,11 @@ SEEN_TO = ("ContentLength", "ContentMD5")
 
 # Codes that S3's model does not have, with their status; any other is 400.
 STATUSES = {
-    "AuthorizationHeaderMalformed": 400,
     "BucketNotEmpty": 409,
     "InternalError": 500,
     "InvalidAccessKeyId": 403,
     "InvalidPartNumber": 416,
     "InvalidRange": 416,
-    "InvalidToken": 400,
     "MethodNotAllowed": 405,
     "MissingContentLength": 411,
     "NoSuchBucket": 404,
@@ -65,7 +64,6 @@ STATUSES = {
     "NotModified": 304,
     "PreconditionFailed": 412,
     "RequestTimeTooSkewed": 403,
-    "RequestTimeout": 400,
     "SignatureDoesNotMatch": 403,
     "SlowDown": 503,
 }
@@ -77,24 +75,6 @@ RENAMED = {
 }
 
 
-@dataclass(frozen=True)
-class Body:
-    """The body of a request on its way to a handler: `async for piece in body`, once.
-
-    A handler may keep the pieces only after the last one; before, what was promised of them may not hold.
-    """
-
-    payload: Payload
-
-    def __aiter__(self) -> Any:
-        return self.payload.__aiter__()
-
-    @property
-    def checksums(self) -> dict[str, str]:
-        """What was promised and kept, as members of S3's model: `ChecksumCRC32` and its like."""
-        return {f"Checksum{name}": value for name, value in self.payload.checksums.items() if name != "MD5"}
-
-
 def is_s3(scope: Mapping[str, Any]) -> bool:
     """Whether a request that is none of the JSON services' is meant for S3."""
     for name, value in scope["headers"]:
@@ -103,48 +83,37 @@ def is_s3(scope: Mapping[str, Any]) -> bool:
     return any(mark in scope["query_string"] for mark in IN_SIGNATURES)
 
 
+@dataclass(eq=False)
 class S3App:
-    """The ASGI application of S3, over the operations that `dispatch` has."""
+    """The ASGI application of S3, over the operations that `dispatch` has.
 
-    def __init__(
-        self,
-        service: Service,
-        dispatch: Dispatch,
-        signatures: S3Signatures,
-        *,
-        fallback: Application = not_found,
-        limits: Limits | None = None,
-        clock: Callable[[], float] = time.time,
-        new_request_id: Callable[[], str] = lambda: uuid4().hex.upper(),  # noqa: PLW0108 - drawn at each call
-    ) -> None:
-        """service: S3's model.  dispatch: awaits an operation's result; raises ServiceError to refuse."""
-        self._service, self._dispatch, self._signatures = service, dispatch, signatures
-        self._fallback, self._limits = fallback, limits or Limits()
-        self._clock, self._new_request_id = clock, new_request_id
-        self._routes = Routes(service.model)
+    service: S3's model    dispatch: awaits an operation's result; raises ServiceError to refuse
+    """
+
+    service: Service
+    dispatch: Dispatch
+    signatures: S3Signatures
+    fallback: Application
+
+    def __post_init__(self) -> None:
+        self.routes = Routes(self.service.model)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
         if scope["type"] == "http" and is_s3(scope):
             await _Exchange(self, scope, receive, send).run()
         else:
-            await self._fallback(scope, receive, send)
-
-    # ------------------------------------------------------------ what an exchange asks of its application
+            await self.fallback(scope, receive, send)
 
     def verified(self, request: S3Request) -> Verified:
         """The caller; raises ServiceError."""
-        if self._signatures.is_open:
+        if self.signatures.is_open:
             if not has_own_host({"headers": request.headers}):
                 raise ServiceError("AccessDenied", FOREIGN_HOST)
             origin = request.named.get("origin", "")
             if origin and urlsplit(origin).netloc != request.named.get("host"):
                 raise ServiceError("AccessDenied", f"a page of {origin[:200]} may not ask this server")
-        return self._signatures.verified(request, self._clock())
-
-    def status(self, code: str) -> int:
-        """The HTTP status of an error code."""
-        return self._service.statuses.get(code) or STATUSES.get(code, 400)
+        return self.signatures.verified(request, time.time())
 
 
 class _Exchange:
@@ -152,7 +121,7 @@ class _Exchange:
 
     def __init__(self, app: S3App, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self.app, self.scope, self.receive, self.send = app, scope, receive, send
-        self.request_id = app._new_request_id()
+        self.request_id = uuid4().hex.upper()
         path = scope.get("raw_path") or scope["path"].encode()
         self.request = S3Request(scope["method"], path, scope["query_string"], scope["headers"])
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -181,14 +150,16 @@ class _Exchange:
     async def _answer(self) -> tuple[int, list[tuple[bytes, bytes]], Any]:
         address = Address.parse(self.request.raw_path)
         query = self.request.params
-        operation = self.app._routes.match(self.request.method, address, query.keys() | self.headers.keys())
-        promise = promise_of(self._promising(query), checksums=_is_checked(operation))
+        operation = self.app.routes.match(self.request.method, address, query.keys() | self.headers.keys())
+        # A presigned address carries headers as parameters.
+        carried = {name.lower(): value for name, value in query.items() if name.lower().startswith("x-amz-")}
+        promise = promise_of(carried | self.headers, checksums=_is_checked(operation))
         streamed = _takes_stream(operation)
         self.payload = Payload(
             self.receive,
             promise,
             limit=LARGEST_PUT if streamed else LARGEST_XML,
-            patience_seconds=self.app._limits.receive_seconds,
+            patience_seconds=RECEIVE_SECONDS,
         )
         verified = self.app.verified(self.request)
         self.payload.sealed(verified.seal)
@@ -198,17 +169,12 @@ class _Exchange:
             members |= body_member(operation, await self.payload.whole())
         params = validate(operation, members)
         if streamed:
-            params["Body"] = Body(self.payload)
+            params["Body"] = self.payload  # whose pieces a handler may keep only after the last one
         invocation = Invocation("s3", operation.name, params, verified.caller, self.request_id)
-        return answer_of(operation, await self.app._dispatch(invocation) or {})
-
-    def _promising(self, query: Mapping[str, str]) -> dict[str, str]:
-        """Headers, and the ones that a presigned address carries as parameters."""
-        carried = {name.lower(): value for name, value in query.items() if name.lower().startswith("x-amz-")}
-        return carried | self.headers
+        return answer_of(operation, await self.app.dispatch(invocation) or {})
 
     def _refused(self, code: str, message: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        status = self.app.status(code)
+        status = self.app.service.statuses.get(code) or STATUSES.get(code, 400)
         if status == 304:
             return status, [], b""
         resource = escaped(self.request.raw_path.decode("latin-1"))
@@ -220,7 +186,7 @@ class _Exchange:
         """Whether the connection can be used again: the request's body was read, or is read now."""
         if self.payload is None:
             self.payload = Payload(
-                self.receive, promise_of({}), limit=DRAINED, patience_seconds=self.app._limits.receive_seconds
+                self.receive, promise_of({}), limit=DRAINED, patience_seconds=RECEIVE_SECONDS
             )
         announced = self.headers.get("content-length", "0")
         is_short = announced.isdecimal() and len(announced) < 9 and int(announced) <= DRAINED
@@ -248,7 +214,7 @@ class _Exchange:
             while not gone.done():
                 piece = await asyncio.to_thread(next, pieces, b"")
                 message = {"type": "http.response.body", "body": piece, "more_body": bool(piece)}
-                async with asyncio.timeout(self.app._limits.receive_seconds):
+                async with asyncio.timeout(RECEIVE_SECONDS):
                     await self.send(message)
                 if not piece:
                     return

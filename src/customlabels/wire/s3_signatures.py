@@ -8,35 +8,33 @@ Without keys nothing is verified; access key and region are still read.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from urllib.parse import quote, unquote_to_bytes
 
 from customlabels.errors import ServiceError
+from customlabels.wire.chunks import Seal
 from customlabels.wire.rest import query_of
 from customlabels.wire.signatures import (
     ALGORITHM,
     MISMATCH,
-    REGION,
     SKEW_SECONDS,
-    STAMP,
     Caller,
     Claim,
     Key,
+    Signatures,
     SignedRequest,
     claim_of,
-    hmac_of,
+    is_signed,
+    signed_at,
     signing_key,
 )
 
 __all__ = ["S3Request", "S3Signatures", "Verified"]
 
 LONGEST_PRESIGNED = 7 * 24 * 3600  # seconds
-EMPTY_DIGEST = hashlib.sha256().hexdigest()
 UNSIGNED = "UNSIGNED-PAYLOAD"
 # Parameters that belong to the resource in the older signing process.
 SUBRESOURCES = frozenset(
@@ -48,26 +46,13 @@ SUBRESOURCES = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class S3Request:
-    """The head of a request as it came over the wire; headers as ASGI has them."""
-
-    method: str
-    raw_path: bytes
-    query: bytes
-    headers: Sequence[tuple[bytes, bytes]]
-
-    @cached_property
-    def signed(self) -> SignedRequest:
-        """What the JSON services' signatures read in the same headers."""
-        return SignedRequest(self.method, self.raw_path, self.query, self.headers, b"")
+class S3Request(SignedRequest):
+    """The head of a request; its body is signed by the digest that a header names."""
 
     @cached_property
     def named(self) -> dict[str, str]:
         """Headers by lower-case name, as they are signed."""
-        return {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in self.signed.signable.items()
-        }
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.signable.items()}
 
     @cached_property
     def params(self) -> dict[str, str]:
@@ -83,33 +68,9 @@ class S3Request:
     def claim(self) -> Claim | None:
         """What header or address say of the signature; None where they say nothing that could be one."""
         if not self.is_presigned:
-            return self.signed.claim
+            return super().claim
         parts = ("Algorithm", "Credential", "SignedHeaders", "Signature")
         return claim_of(*(self.params.get(f"X-Amz-{part}", "") for part in parts))
-
-
-@dataclass
-class Seal:
-    """The chain of signatures of a body in chunks."""
-
-    key: bytes
-    stamp: str
-    scope: str
-    last: str
-
-    def chunk(self, digest: str, signature: str) -> None:
-        """The next chunk, by the SHA-256 of its data; raises ServiceError SignatureDoesNotMatch."""
-        self._hold(f"{ALGORITHM}-PAYLOAD", f"{EMPTY_DIGEST}\n{digest}", signature)
-
-    def trailer(self, lines: bytes, signature: str) -> None:
-        """The trailers at the end; raises like `chunk`."""
-        self._hold(f"{ALGORITHM}-TRAILER", hashlib.sha256(lines).hexdigest(), signature)
-
-    def _hold(self, kind: str, digests: str, signature: str) -> None:
-        text = f"{kind}\n{self.stamp}\n{self.scope}\n{self.last}\n{digests}"
-        self.last = hmac_of(self.key, text).hex()
-        if not hmac.compare_digest(self.last, signature):
-            raise ServiceError("SignatureDoesNotMatch", MISMATCH)
 
 
 @dataclass(frozen=True)
@@ -120,12 +81,8 @@ class Verified:
     seal: Seal | None = None
 
 
-class S3Signatures:
-    """Verifies requests against access keys; with no keys, everybody is let in as `default_account`."""
-
-    def __init__(self, keys: Mapping[str, Key], *, default_account: str, default_region: str) -> None:
-        self._keys = dict(keys)
-        self._anybody = Caller(default_account, default_region)
+class S3Signatures(Signatures):
+    """The same for requests to S3."""
 
     @property
     def is_open(self) -> bool:
@@ -134,14 +91,13 @@ class S3Signatures:
 
     def verified(self, request: S3Request, now: float) -> Verified:
         """Who sent `request`, at `now` (epoch seconds). Raises ServiceError with S3's codes."""
-        claim = request.claim
-        region = claim.region if claim and REGION.fullmatch(claim.region) else self._anybody.region
+        claim, claimed = request.claim, self._claimed(request)
         if self.is_open:
-            return Verified(Caller(self._anybody.account, region, claim.access_key if claim else None))
+            return Verified(claimed)
         if "AWSAccessKeyId" in request.params:
             access_key = request.params["AWSAccessKeyId"]
             self._verify_older(request, self._key(access_key), now)
-            return Verified(Caller(self._keys[access_key].account, region, access_key))
+            return Verified(Caller(self._keys[access_key].account, claimed.region, access_key))
         if claim is None:
             raise _unsigned(request)
         key = self._key(claim.access_key)
@@ -150,14 +106,11 @@ class S3Signatures:
             raise _malformed(request, f"the credential is for the service {claim.service!r}, not 's3'")
         _check_signed_headers(request, claim)
         _check_token(request, key)
-        scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
-        digest = hashlib.sha256(_canonical(request, claim)).hexdigest()
         day_key = signing_key(key.secret, claim.date, claim.region, claim.service)
-        signature = hmac_of(day_key, f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}").hex()
-        if not hmac.compare_digest(signature, claim.signature):
+        if not is_signed(day_key, claim, stamp, _canonical(request, claim)):
             raise ServiceError("SignatureDoesNotMatch", MISMATCH)
-        caller = Caller(key.account, region, claim.access_key)
-        return Verified(caller, Seal(day_key, stamp, scope, claim.signature))
+        caller = Caller(key.account, claimed.region, claim.access_key)
+        return Verified(caller, Seal(day_key, stamp, claim.scope, claim.signature))
 
     def _key(self, access_key: str) -> Key:
         key = self._keys.get(access_key)
@@ -210,9 +163,7 @@ def _checked_stamp(request: S3Request, claim: Claim, now: float) -> str:
     params = request.params
     stamp = params.get("X-Amz-Date", "") if request.is_presigned else request.named.get("x-amz-date", "")
     try:
-        if not STAMP.fullmatch(stamp):
-            raise ValueError(stamp)
-        signed_at = datetime.fromisoformat(stamp).timestamp()
+        signed = signed_at(stamp)
     except ValueError as error:
         raise _malformed(request, f"X-Amz-Date {stamp[:40]!r} is not like 20260131T235959Z") from error
     if claim.date != stamp[:8]:
@@ -223,11 +174,11 @@ def _checked_stamp(request: S3Request, claim: Claim, now: float) -> str:
             raise _malformed(
                 request, f"X-Amz-Expires is 1 to {LONGEST_PRESIGNED} seconds, not {expires[:40]!r}"
             )
-        if now > signed_at + int(expires):
+        if now > signed + int(expires):
             raise ServiceError("AccessDenied", "Request has expired")
-        if signed_at - now > SKEW_SECONDS:
+        if signed - now > SKEW_SECONDS:
             raise ServiceError("AccessDenied", "Request is not valid yet")
-    elif abs(now - signed_at) > SKEW_SECONDS:
+    elif abs(now - signed) > SKEW_SECONDS:
         here = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         message = f"The request's time {stamp} is more than 15 min. from {here}, this server's time"
         raise ServiceError("RequestTimeTooSkewed", message)

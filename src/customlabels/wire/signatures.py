@@ -17,7 +17,18 @@ from urllib.parse import quote
 
 from customlabels.errors import ServiceError
 
-__all__ = ["Caller", "Claim", "Key", "Signatures", "SignedRequest", "claim_of", "hmac_of", "signing_key"]
+__all__ = [
+    "Caller",
+    "Claim",
+    "Key",
+    "Signatures",
+    "SignedRequest",
+    "claim_of",
+    "hmac_of",
+    "is_signed",
+    "signed_at",
+    "signing_key",
+]
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW_SECONDS = 15 * 60
@@ -72,6 +83,11 @@ class Claim(NamedTuple):
     signed_headers: tuple[str, ...]
     signature: str
 
+    @property
+    def scope(self) -> str:
+        """The credential's scope: day, region and service."""
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
 
 @dataclass(frozen=True)
 class SignedRequest:
@@ -84,7 +100,7 @@ class SignedRequest:
     raw_path: bytes
     query: bytes
     headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
+    body: bytes = b""
 
     @cached_property
     def signable(self) -> Mapping[bytes, bytes]:
@@ -134,12 +150,17 @@ class Signatures:
 
     def caller(self, request: SignedRequest, service: str, now: float) -> Caller:
         """The verified caller, or whom the request claims to be from where no keys are set."""
-        claimed = request.claim
-        region = claimed.region if claimed and REGION.fullmatch(claimed.region) else self._anybody.region
-        if self._keys:
-            access_key = self.verify(request, service, now)
-            return Caller(self._keys[access_key].account, region, access_key)
-        return Caller(self._anybody.account, region, claimed.access_key if claimed else None)
+        claimed = self._claimed(request)
+        if not self._keys:
+            return claimed
+        access_key = self.verify(request, service, now)
+        return Caller(self._keys[access_key].account, claimed.region, access_key)
+
+    def _claimed(self, request: SignedRequest) -> Caller:
+        """Whom the request claims to be from, in the account of those who need no key."""
+        claim, anybody = request.claim, self._anybody
+        region = claim.region if claim and REGION.fullmatch(claim.region) else anybody.region
+        return Caller(anybody.account, region, claim.access_key if claim else None)
 
     def verify(self, request: SignedRequest, service: str, now: float) -> str:
         """The access key that signed `request` for `service` (its signing name), at `now` (epoch seconds).
@@ -162,11 +183,8 @@ class Signatures:
         if claim.service != service:
             raise _invalid(f"Credential should be scoped to correct service: '{service}'.")
         _check_signed_headers(request, claim)
-        scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
-        digest = hashlib.sha256(_canonical(request, claim.signed_headers)).hexdigest()
-        to_sign = f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}"
         day_key = signing_key(key.secret, claim.date, claim.region, claim.service)
-        if not hmac.compare_digest(hmac_of(day_key, to_sign).hex(), claim.signature):
+        if not is_signed(day_key, claim, stamp, _canonical(request, claim.signed_headers)):
             raise _invalid(MISMATCH)
         return claim.access_key
 
@@ -183,15 +201,13 @@ def _checked_stamp(request: SignedRequest, claim: Claim, now: float) -> str:
     """X-Amz-Date, once it is near `now` and on the day of the credential scope."""
     stamp = request.signable.get(b"x-amz-date", b"").decode("latin-1")
     try:
-        if not STAMP.fullmatch(stamp):
-            raise ValueError(stamp)
-        signed_at = datetime.fromisoformat(stamp).timestamp()
+        signed = signed_at(stamp)
     except ValueError as error:
         message = f"Authorization header requires a valid 'X-Amz-Date' header, not '{stamp[:40]}'."
         raise _incomplete(message) from error
-    if abs(now - signed_at) > SKEW_SECONDS:
+    if abs(now - signed) > SKEW_SECONDS:
         here = datetime.fromtimestamp(now, UTC).strftime(TIMESTAMP)
-        verdict, side = ("expired", "earlier") if signed_at < now else ("not yet current", "later")
+        verdict, side = ("expired", "earlier") if signed < now else ("not yet current", "later")
         what = f"{stamp} is more than 15 min. {side} than {here}, this server's time"
         raise _invalid(f"Signature {verdict}: {what}")
     if claim.date != stamp[:8]:
@@ -221,6 +237,20 @@ def _canonical(request: SignedRequest, signed_headers: Sequence[str]) -> bytes:
     return b"\n".join(
         [request.method.encode(), path.encode(), query, headers, b";".join(names), body.encode()]
     )
+
+
+def signed_at(stamp: str) -> float:
+    """Epoch seconds of an X-Amz-Date; ValueError for what is none."""
+    if not STAMP.fullmatch(stamp):
+        raise ValueError(stamp)
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def is_signed(day_key: bytes, claim: Claim, stamp: str, canonical: bytes) -> bool:
+    """Whether the claim's signature is that of the canonical request, by the key of its day."""
+    digest = hashlib.sha256(canonical).hexdigest()
+    signature = hmac_of(day_key, f"{ALGORITHM}\n{stamp}\n{claim.scope}\n{digest}").hex()
+    return hmac.compare_digest(signature, claim.signature)
 
 
 @lru_cache(maxsize=256)

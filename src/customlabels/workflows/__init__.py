@@ -2,7 +2,7 @@
 
 from customlabels.workflows.activities import Activities, Activity
 from customlabels.workflows.callbacks import Callbacks
-from customlabels.workflows.executions import Executions, not_of_this_type
+from customlabels.workflows.executions import Executions
 from customlabels.workflows.job_handlers import (
     Abandoned,
     Finish,
@@ -22,7 +22,7 @@ from customlabels.workflows.machines import (
     problems_of,
 )
 from customlabels.workflows.map_runner import MapRunner, MapRuns
-from customlabels.workflows.map_runs import MapRun, Tally
+from customlabels.workflows.map_runs import MapRun
 from customlabels.workflows.mocks import MOCKS, MockedTasks, check_case, read_mocks
 from customlabels.workflows.redriving import redrive_status
 from customlabels.workflows.runner import Engine, EnginePace
@@ -36,7 +36,7 @@ from customlabels.workflows.task_runs import (
     run_task,
 )
 from customlabels.workflows.variables import variable_references
-from customlabels.workflows.versions import Alias, Target, Version, Versions
+from customlabels.workflows.versions import Alias, Version, Versions
 
 __all__ = [
     "MOCKS",
@@ -67,8 +67,6 @@ __all__ = [
     "StateMachine",
     "StateMachines",
     "Submitted",
-    "Tally",
-    "Target",
     "TaskFailure",
     "TaskRequest",
     "TaskRunner",
@@ -76,7 +74,6 @@ __all__ = [
     "Versions",
     "check_case",
     "machine_missing",
-    "not_of_this_type",
     "problems_of",
     "read_mocks",
     "redrive_status",

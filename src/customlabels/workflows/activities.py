@@ -7,14 +7,12 @@ What a power cut leaves: a task is handed out in the commit that tells of it in 
 to the worker was lost, the task ends by its own timeout or heartbeat, as on AWS.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, select
 
-from customlabels.asl import Rules
+from customlabels.asl import Rules, TaskStarted
 from customlabels.errors import ServiceError
 from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import activities
@@ -24,8 +22,6 @@ from customlabels.workflows.bells import Bells
 from customlabels.workflows.dialects import Clock, insert_once
 from customlabels.workflows.machines import check_name
 from customlabels.workflows.tasks import TaskRow
-
-__all__ = ["Activities", "Activity", "rules_for"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,8 @@ class Activities:
                 return None
             now = self._clock()
             advancing = Advancing(run[task.execution_arn], now, self._rules)
-            advancing.hand_out(task, worker)
+            begun = task.begun("WAITING", now, owner=None, lease_until=None)
+            advancing.change_task(task, TaskStarted(task.event_id, worker), begun)
             with self._records.write() as tx:
                 if journal.apply(tx, [advancing.result()], now):
                     keep(tx, task)

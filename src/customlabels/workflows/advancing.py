@@ -4,8 +4,6 @@ Layer: workflows. Pure: the result is written elsewhere, in one transaction, if 
 read; otherwise all of it is dropped and computed anew.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,17 +19,14 @@ from customlabels.asl import (
     Rules,
     ScheduleTask,
     TaskStarted,
-    TaskSubmitted,
     decide,
     next_wakeup,
     parse,
 )
 from customlabels.asl import Execution as Snapshot
-from customlabels.workflows.journal import Advance, End, Run
+from customlabels.workflows.journal import Advance, Run
 from customlabels.workflows.redriving import point_of_failure
 from customlabels.workflows.tasks import TaskRow, is_activity, token_of
-
-__all__ = ["Advancing", "broken_off", "first_happening", "machine_of", "read_snapshot", "snapshot_text"]
 
 
 @lru_cache(maxsize=64)
@@ -92,27 +87,13 @@ class Advancing:
             elif isinstance(command, CancelTask):
                 advance.cancelled.append(token_of(advance.run.arn, command.task_id))
             elif isinstance(command, Finish):
-                advance.end = End(command.status, command.output, command.error, command.cause)
+                advance.end = command
 
-    def close_task(self, task: TaskRow, status: str, happening: Happening) -> None:
-        """Feed the end of a task and give its row that status; nothing for a task not wanted any more."""
-        if self._advance.end or task.token in self._advance.cancelled:
-            return
-        self.feed(happening)
-        ended = replace(task, status=status, lease_until=None, timeout_at=None, heartbeat_due=None)
-        self._advance.changed.append((task, ended))
-
-    def submit_task(self, task: TaskRow, output: str, awaits: str | None) -> None:
-        """Feed the answer to the call of a task that goes on elsewhere."""
-        if self._advance.end or task.token in self._advance.cancelled:
-            return
-        self.feed(TaskSubmitted(task.id, output))
-        self._advance.changed.append((task, task.waiting(awaits, self._now)))
-
-    def hand_out(self, task: TaskRow, worker: str | None) -> None:
-        """Feed that a worker took an activity's task."""
-        self.feed(TaskStarted(task.id, worker))
-        self._advance.changed.append((task, task.begun("WAITING", self._now, None, None)))
+    def change_task(self, task: TaskRow, happening: Happening, changed: TaskRow) -> None:
+        """Feed news of a task and have its row changed; nothing for a task not wanted any more."""
+        if not self._advance.end and task.token not in self._advance.cancelled:
+            self.feed(happening)
+            self._advance.changed.append((task, changed))
 
     def begin_tasks(self, waiting: list[TaskRow], begin: Callable[[TaskRow], TaskRow | None]) -> None:
         """Begin tasks that waited, and those scheduled just now, as far as `begin` has a place for them.
@@ -126,7 +107,7 @@ class Advancing:
             started = begin(task)
             if started is None:
                 break
-            self.feed(TaskStarted(task.id))
+            self.feed(TaskStarted(task.event_id))
             if task in advance.added:
                 advance.added[advance.added.index(task)] = started
             else:
@@ -148,7 +129,7 @@ class Advancing:
         return TaskRow(
             token=token_of(arn, command.task_id),
             execution_arn=arn,
-            id=command.task_id,
+            event_id=command.task_id,
             resource=command.resource,
             parameters=json.dumps(command.parameters, separators=(",", ":")),
             timeout_seconds=command.timeout_seconds,
@@ -163,5 +144,5 @@ def broken_off(run: Run, last_event: int, error: Exception, now: float) -> Advan
     cause = f"The engine cannot go on with this execution: {type(error).__name__}: {error}"
     details = {"error": "States.Runtime", "cause": cause}
     event = Event(last_event + 1, last_event, "ExecutionFailed", now, details)
-    end = End("FAILED", error="States.Runtime", cause=cause)
+    end = Finish("FAILED", error="States.Runtime", cause=cause)
     return Advance(run, run.seq + 1, run.state, events=[event], end=end)

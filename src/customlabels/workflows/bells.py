@@ -3,16 +3,12 @@
 Layer: workflows. Bells are hints; whoever waits also looks by itself.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
 from customlabels.storage import Records
-
-__all__ = ["Bells"]
 
 LOOK_SECONDS = 1.0  # how late a missed bell can make a waiter
 

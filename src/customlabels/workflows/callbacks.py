@@ -6,8 +6,6 @@ What a power cut leaves: an answer that was accepted is in the task's row and en
 server; one that was not accepted may be sent again.
 """
 
-from __future__ import annotations
-
 import json
 import re
 
@@ -17,8 +15,6 @@ from customlabels.storage import Records, Transaction
 from customlabels.workflows import journal, tasks
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.tasks import TaskRow, takes_answers
-
-__all__ = ["Callbacks"]
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 
@@ -46,12 +42,10 @@ class Callbacks:
 
         Raises ServiceError InvalidToken, TaskDoesNotExist or TaskTimedOut.
         """
-        _require_form(token)
         self._answer(token, {"error": error, "cause": cause})
 
     def heartbeat(self, token: str) -> None:
         """Begin the task's HeartbeatSeconds anew; raises as `fail`."""
-        _require_form(token)
         with self._records.write() as tx:
             if not tasks.heard_of(tx, _waiting(tx, token), self._clock()):
                 raise _over()
@@ -69,6 +63,7 @@ def _require_form(token: str) -> None:
 
 
 def _waiting(tx: Transaction, token: str) -> TaskRow:
+    _require_form(token)
     row = tasks.by_token(tx, [token]).get(token)
     if row is None or not takes_answers(row.resource):
         raise ServiceError("TaskDoesNotExist", "Task Does Not Exist: 'no task has this token'")

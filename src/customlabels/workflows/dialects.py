@@ -4,8 +4,6 @@ Layer: workflows. A lease is a promise between servers, so where several share a
 clock decides; an SQLite database has one server, whose own clock is enough.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -14,8 +12,6 @@ from sqlalchemy import Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from customlabels.storage import Reading, Transaction
-
-__all__ = ["Clock", "insert_once", "lease_time"]
 
 Clock = Callable[[], float]  # epoch seconds
 

@@ -6,15 +6,13 @@ What a power cut leaves: an execution whose start was answered is there, with it
 start was not answered may be there too, and the same start again is answered with it.
 """
 
-from __future__ import annotations
-
 import builtins
 from collections.abc import Callable
 from typing import Any
 
 from customlabels.asl import Abort, Event, Rules, json_problem
 from customlabels.errors import InvalidInput, ServiceError
-from customlabels.storage import Records, Transaction
+from customlabels.storage import Reading, Records, Transaction
 from customlabels.workflows import journal
 from customlabels.workflows.activities import rules_for
 from customlabels.workflows.advancing import (
@@ -30,8 +28,6 @@ from customlabels.workflows.journal import Execution, Listed, Run
 from customlabels.workflows.machines import check_name, machine_row
 from customlabels.workflows.redriving import redrive_status, redriven
 from customlabels.workflows.versions import Target, cut_machine_arn, target_of
-
-__all__ = ["Executions", "not_of_this_type"]
 
 
 class Executions:
@@ -95,10 +91,7 @@ class Executions:
     def describe(self, arn: str) -> Execution:
         """The execution `arn`; ServiceError ExecutionDoesNotExist."""
         with self._records.read() as reading:
-            execution = journal.find(reading, arn)
-        if execution is None:
-            raise _missing(arn)
-        return execution
+            return _found(reading, arn)
 
     def list(
         self,
@@ -157,14 +150,12 @@ class Executions:
         ExecutionNotRedrivable.
         """
         with self._records.read() as reading:
-            execution = journal.find(reading, arn)
-            if execution is None:
-                raise _missing(arn)
+            execution = _found(reading, arn)
             state, last_event = journal.kept_state(reading, arn), journal.last_event_id(reading, arn)
         now = self._clock()
         _status, reason = redrive_status(execution, now)
         if reason is not None or state is None:
-            raise ServiceError("ExecutionNotRedrivable", f"Execution Not Redrivable: '{reason}'")
+            raise _not_redrivable(reason)
         machine, count = machine_of(execution.definition), execution.redrive_count + 1
         going_on, event = redriven(read_snapshot(state), machine, last_event, count, now)
         with self._records.write() as tx:
@@ -172,8 +163,7 @@ class Executions:
             if done and keep is not None:
                 keep(tx, now)
         if not done:
-            running = "Execution is RUNNING and cannot be redriven"  # another request was quicker
-            raise ServiceError("ExecutionNotRedrivable", f"Execution Not Redrivable: '{running}'")
+            raise _not_redrivable("Execution is RUNNING and cannot be redriven")  # another was quicker
         return now
 
     async def ended(self, arn: str, seconds: float) -> Execution | None:
@@ -191,8 +181,15 @@ class Executions:
             return journal.count_running(reading)
 
 
-def _missing(arn: str) -> ServiceError:
-    return ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+def _found(reading: Reading, arn: str) -> Execution:
+    execution = journal.find(reading, arn)
+    if execution is None:
+        raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+    return execution
+
+
+def _not_redrivable(reason: str | None) -> ServiceError:
+    return ServiceError("ExecutionNotRedrivable", f"Execution Not Redrivable: '{reason}'")
 
 
 def not_of_this_type() -> ServiceError:

@@ -6,8 +6,6 @@ task of that token may be run again; of ended jobs the newest of each subject st
 What a power cut leaves: rows that the next sweep removes.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, delete, exists, select
@@ -15,8 +13,6 @@ from sqlalchemy import ColumnElement, Table, delete, exists, select
 from customlabels.storage import Records
 from customlabels.storage.schema import answers, jobs, tasks
 from customlabels.workflows.tasks import OPEN
-
-__all__ = ["KEPT_SECONDS", "sweep"]
 
 KEPT_SECONDS = 14 * 86_400.0  # as long as an execution may be redriven
 ROWS_AT_ONCE = 500  # of one transaction: other writers wait meanwhile

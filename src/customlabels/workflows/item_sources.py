@@ -3,18 +3,14 @@
 Layer: workflows. Objects are read piece by piece; only a JSON document is held as a whole.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from customlabels.asl import Failure, inventory, items_of
+from customlabels.asl import inventory, items_of, reader_failed
 from customlabels.storage import ObjectInfo, Objects, StorageError
-
-__all__ = ["read"]
 
 LARGEST_DOCUMENT = 256 * 2**20  # bytes of a JSON document or a part of an inventory, which are held in memory
 TAKEN = {
@@ -31,21 +27,18 @@ def read(objects: Objects, plan: dict[str, Any]) -> Iterator[Any]:
     unknown = set(parameters) - TAKEN[action]
     if unknown or "Bucket" not in parameters or (action == "getObject" and "Key" not in parameters):
         known = ", ".join(sorted(TAKEN[action]))
-        raise _failed(f"The parameters of the ItemReader are {sorted(parameters)}; it takes {known}")
+        raise reader_failed(f"The parameters of the ItemReader are {sorted(parameters)}; it takes {known}")
     try:
         if action == "listObjectsV2":
-            found = objects.list(parameters["Bucket"], parameters.get("Prefix", ""))
-            yield from islice((_listed(info) for info in found), said["MaxItems"] or None)
+            listed = objects.list(parameters["Bucket"], parameters.get("Prefix", ""))
+            found: Iterator[Any] = map(_listed, listed)
         elif said["Config"]["InputType"] == "MANIFEST":
-            yield from islice(_inventoried(objects, parameters), said["MaxItems"] or None)
+            found = _inventoried(objects, parameters)
         else:
-            yield from items_of(_lines(objects, parameters, said["Config"]), said["Config"], said["MaxItems"])
+            found = items_of(_lines(objects, parameters, said["Config"]), said["Config"], said["MaxItems"])
+        yield from islice(found, said["MaxItems"] or None)
     except StorageError as error:
-        raise _failed(str(error)) from error
-
-
-def _failed(cause: str) -> Failure:
-    return Failure("States.ItemReaderFailed", cause)
+        raise reader_failed(str(error)) from error
 
 
 def _lines(objects: Objects, parameters: dict[str, str], config: dict[str, Any]) -> Iterator[bytes]:
@@ -71,11 +64,11 @@ def _inventoried(objects: Objects, parameters: dict[str, str]) -> Iterator[Any]:
     try:
         manifest = json.loads(objects.read(bucket, parameters["Key"], limit=LARGEST_DOCUMENT))
     except ValueError as error:
-        raise _failed(f"The manifest is not valid JSON: {error}") from None
+        raise reader_failed(f"The manifest is not valid JSON: {error}") from None
     keys, config = inventory(manifest)
     for key in keys:
         try:
             content = gzip.decompress(objects.read(bucket, key, limit=LARGEST_DOCUMENT))
         except (OSError, EOFError) as error:
-            raise _failed(f"s3://{bucket}/{key}: not compressed with gzip: {error}") from None
+            raise reader_failed(f"s3://{bucket}/{key}: not compressed with gzip: {error}") from None
         yield from items_of(content.splitlines(), config, None)

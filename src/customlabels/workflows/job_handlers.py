@@ -4,8 +4,6 @@ Layer: workflows. A handler works outside of any transaction and returns what to
 end is one transaction, kept only while the job is still this handler's.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -17,8 +15,6 @@ from sqlalchemy import ColumnElement, and_, update
 from customlabels.errors import CustomLabelsError
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import jobs
-
-__all__ = ["Abandoned", "Finish", "Job", "JobControl", "JobHandler", "JobLost", "JobPace", "Progress", "held"]
 
 Finish = Callable[[Transaction], None]
 
@@ -66,7 +62,7 @@ class Progress:
 class JobHandler(Protocol):
     """What one kind of job does. It may be run again after a crash, so it begins by looking what is there."""
 
-    def run(self, job: Job, control: JobControl) -> Finish:
+    def run(self, job: Job, control: "JobControl") -> Finish:
         """Do the work, outside any transaction; what to write at its end. An exception is a failed job."""
         ...
 

@@ -9,8 +9,6 @@ that the next server takes over under a higher attempt number; around the ending
 still to be run again and none of its handler's final writes, or ended and all of them.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import threading
@@ -37,8 +35,6 @@ from customlabels.workflows.job_handlers import (
     Progress,
     held,
 )
-
-__all__ = ["Jobs"]
 
 log = logging.getLogger(__name__)
 
@@ -103,16 +99,15 @@ class Jobs:
 
     def progress_of(self, reading: Reading, subject: str) -> Progress | None:
         """The newest job of `subject`; None where there never was one."""
-        newest = jobs.c.created_at.desc(), jobs.c.id.desc()
+        of_subject = select(jobs).where(jobs.c.subject == subject)
         row = reading.execute(
-            select(jobs).where(jobs.c.subject == subject).order_by(*newest).limit(1)
+            of_subject.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(1)
         ).first()
         if row is None:
             return None
-        times = row.created_at, row.started_at, row.ended_at
-        report = json.loads(row.progress)
+        told = json.loads(row.progress), bool(row.cancel_requested), row.error
         return Progress(
-            row.kind, row.status, row.attempt, report, bool(row.cancel_requested), row.error, *times
+            row.kind, row.status, row.attempt, *told, row.created_at, row.started_at, row.ended_at
         )
 
     def open_work(self, reading: Reading) -> int:
@@ -201,7 +196,9 @@ class Jobs:
                 if free[place] <= 0:
                     continue
                 free[place] -= 1
-                job = _taken(row)
+                spec, progress = json.loads(row.spec), json.loads(row.progress)
+                lost = row.lost + (row.status == "RUNNING")  # on a server which is no more
+                job = Job(row.id, row.kind, row.subject, spec, row.attempt + 1, lost, progress)
                 claim = {"status": "RUNNING", "attempt": job.attempt, "lost": job.lost, "owner": self._owner}
                 times = {"lease_until": now + self._pace.lease_seconds, "started_at": row.started_at or now}
                 tx.execute(update(jobs).where(jobs.c.id == job.id).values(claim | times))
@@ -290,10 +287,3 @@ class Jobs:
                 return
             tx.notify(TOPIC)
             finish(tx)
-
-
-def _taken(row: Any) -> Job:
-    """The next run of a job that waits, or that was running on a server which is no more."""
-    spec, progress = json.loads(row.spec), json.loads(row.progress)
-    lost = row.lost + (row.status == "RUNNING")
-    return Job(row.id, row.kind, row.subject, spec, row.attempt + 1, lost, progress)

@@ -8,8 +8,6 @@ What a power cut leaves: an advance is there wholly (snapshot, events, tasks, en
 a reader has seen is on the disk.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,14 +16,12 @@ from typing import Any
 import orjson
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
-from customlabels.asl import Event
+from customlabels.asl import Event, Finish
 from customlabels.storage import Reading, Transaction
 from customlabels.storage.schema import events, executions
 from customlabels.workflows import tasks
 from customlabels.workflows.dialects import insert_once
 from customlabels.workflows.tasks import TaskRow
-
-__all__ = ["Advance", "End", "Execution", "Listed", "Run"]
 
 TOPIC = "executions"  # something happened to executions or to their tasks
 OFFERS = "offers"  # an activity has a new task
@@ -88,16 +84,6 @@ class Run:
     stopping: str | None = None
 
 
-@dataclass(frozen=True)
-class End:
-    """How an execution ends."""
-
-    status: str
-    output: str | None = None
-    error: str | None = None
-    cause: str | None = None
-
-
 @dataclass
 class Advance:
     """What one commit is to bring to a run. Tasks carry the status that they shall have."""
@@ -110,7 +96,7 @@ class Advance:
     added: list[TaskRow] = field(default_factory=list)
     changed: list[tuple[TaskRow, TaskRow]] = field(default_factory=list)  # as read, as it shall be
     cancelled: list[str] = field(default_factory=list)  # tokens
-    end: End | None = None
+    end: Finish | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -192,9 +178,7 @@ def _append(tx: Transaction, advances: list[Advance]) -> None:
     tasks.change(tx, [new for advance in advances for _read, new in advance.changed])
     cancelled, older = _given_up(advances)
     stop(tx, tasks.awaited_by(tx, cancelled, older))
-    tasks.cancel(tx, cancelled)
-    tasks.cancel_all(tx, older)
-    tasks.end_awaiting(tx, older)
+    tasks.give_up(tx, cancelled, older)
     if any(row.status == "OFFERED" for advance in advances for row in advance.added):
         tx.notify(OFFERS)
     # Whoever began one that is over with its first advance knows it; of a map run's children it does not.
@@ -234,7 +218,7 @@ _LOCKED = (
 
 
 def _advanced(advance: Advance, now: float) -> dict[str, Any]:
-    end = advance.end or End("RUNNING")
+    end = advance.end or Finish("RUNNING")
     return {
         "seq": advance.seq,
         "state": advance.state,

@@ -7,8 +7,6 @@ deleting a machine does not touch its runs.
 A machine as it was made has no revision; each change of its definition or role makes one.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable
@@ -22,17 +20,6 @@ from customlabels.errors import ServiceError
 from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import machine_aliases, machine_versions, state_machines
 from customlabels.workflows.dialects import Clock, insert_once
-
-__all__ = [
-    "OPTIMISED",
-    "StateMachine",
-    "StateMachines",
-    "check_definition",
-    "check_name",
-    "machine_missing",
-    "machine_row",
-    "problems_of",
-]
 
 # The model bounds the length only; what AWS refuses in names of machines and executions it says in words.
 REFUSED_IN_NAMES = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")

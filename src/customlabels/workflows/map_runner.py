@@ -8,8 +8,6 @@ What a power cut leaves: a map run that is being read is read again under the sa
 on with the next turn, since a child and the note that it runs are one transaction.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import threading
@@ -19,18 +17,16 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from customlabels.asl import MAP_RUN, Execution, Failure, Rules, batched, child_inputs, exceeds, parse
+from customlabels.asl import EXCEEDED, MAP_RUN, Failure, Rules, batched, child_inputs, exceeds, reader_failed
 from customlabels.errors import InvalidInput
 from customlabels.storage import Objects, Records, StorageError, Transaction
-from customlabels.workflows import item_sources, journal, map_runs, result_writers, tasks
+from customlabels.workflows import item_sources, journal, map_runs, results, tasks
 from customlabels.workflows.activities import rules_for
-from customlabels.workflows.advancing import Advancing, first_happening
+from customlabels.workflows.advancing import Advancing, first_happening, machine_of, read_snapshot
 from customlabels.workflows.dialects import Clock
 from customlabels.workflows.journal import Listed, Run
 from customlabels.workflows.map_runs import Child, MapRun, Tally
 from customlabels.workflows.task_runs import Submitted, TaskFailure, TaskRequest, TaskRunner
-
-__all__ = ["MapRunner", "MapRuns"]
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +34,12 @@ AT_ONCE = 200  # children staged in one transaction
 STARTS = 25  # children started in one transaction
 MOST_CHILDREN = 10_000  # at once, where the state sets no limit
 POLL_SECONDS = 1.0  # bells are hints; this is how late a missed one can make us
-EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
 
 class MapRunner:
     """A TaskRunner that knows map runs, and hands every other task on."""
 
-    def __init__(self, runs: MapRuns, others: TaskRunner) -> None:
+    def __init__(self, runs: "MapRuns", others: TaskRunner) -> None:
         self._runs, self._others = runs, others
 
     def run(self, task: TaskRequest) -> Any:
@@ -131,11 +126,10 @@ class MapRuns:
             found = item_sources.read(self._objects, plan) if items is None else iter(items)
             self._stage(run, task, found)
         except (Failure, InvalidInput, StorageError) as error:
-            name = error.error if isinstance(error, Failure) else "States.ItemReaderFailed"
+            failure = error if isinstance(error, Failure) else reader_failed(str(error))
             with self._reading(task) as tx:
                 map_runs.change(tx, run.arn, map_runs.READING, status="FAILED", stopped_at=self._clock())
-            cause = error.cause if isinstance(error, Failure) else str(error)
-            raise TaskFailure(name or "States.Runtime", cause or "") from error
+            raise TaskFailure(failure.error or "States.Runtime", failure.cause or "") from error
         with self._reading(task) as tx:
             map_runs.change(tx, run.arn, map_runs.READING, status=map_runs.RUNNING)
         return Submitted(None)
@@ -180,11 +174,11 @@ class MapRuns:
             row = tasks.by_token(reading, [task.token]).get(task.token)
         if parent is None or parent.state is None or row is None:
             return  # it was stopped meanwhile
-        machine, snapshot = parse(parent.definition), Execution.from_json(json.loads(parent.state))
+        machine, snapshot = machine_of(parent.definition), read_snapshot(parent.state)
         first = 0
         while part := list(islice(items, AT_ONCE)):
             seed = f"{run.arn} {first}"
-            yield from child_inputs(machine, snapshot, row.id, first, part, self._clock(), seed)
+            yield from child_inputs(machine, snapshot, row.event_id, first, part, self._clock(), seed)
             first += len(part)
 
     # ------------------------------------------------------------ the thread: running
@@ -219,13 +213,14 @@ class MapRuns:
             if locked is None:
                 return False
             map_runs.note_ends(tx, arn)
-            if self._is_given_up(tx, locked):
+            task = tasks.by_token(tx, [locked.token]).get(locked.token)
+            if task is None or task.status not in tasks.OPEN:  # it was given up
                 self._end(tx, locked, "ABORTED", now)
                 return False
             tally = map_runs.tally(tx, arn)
             if exceeds(tally.failed(), sum(tally.items.values()), locked.limits()):
-                told = {"error": "States.ExceedToleratedFailureThreshold", "cause": EXCEEDED}
-                self._end(tx, locked, "FAILED", now, told)
+                error, cause = EXCEEDED
+                self._end(tx, locked, "FAILED", now, {"error": error, "cause": cause})
                 return False
             room = (locked.max_concurrency or MOST_CHILDREN) - tally.children.get(map_runs.RUNNING, 0)
             begun = 0
@@ -247,11 +242,6 @@ class MapRuns:
         advancing.feed(first_happening(started))
         return advancing.result()
 
-    @staticmethod
-    def _is_given_up(tx: Transaction, run: MapRun) -> bool:
-        task = tasks.by_token(tx, [run.token]).get(run.token)
-        return task is None or task.status not in tasks.OPEN
-
     def _end(
         self, tx: Transaction, run: MapRun, status: str, now: float, told: dict[str, Any] | None = None
     ) -> None:
@@ -269,7 +259,7 @@ class MapRuns:
             ended = list(map_runs.results(reading, run.arn))
         told: dict[str, str | None]
         try:
-            told = {"output": result_writers.write(self._objects, run, ended, self._rules.max_payload_bytes)}
+            told = {"output": results.write(self._objects, run, ended, self._rules.max_payload_bytes)}
             status = "SUCCEEDED"
         except Failure as failure:
             told, status = {"error": failure.error, "cause": failure.cause}, "FAILED"

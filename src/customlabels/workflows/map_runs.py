@@ -7,8 +7,6 @@ What a power cut leaves: while it is read, rows that the next reading removes; a
 staged, or started together with its row, never twice.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,8 +17,6 @@ from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 from customlabels.storage import Reading, Transaction
 from customlabels.storage.schema import executions, map_children, map_runs
 from customlabels.workflows.dialects import insert_once
-
-__all__ = ["Child", "MapRun", "Tally"]
 
 TOPIC = "map runs"
 READING, RUNNING = "READING", "RUNNING"

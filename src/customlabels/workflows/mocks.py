@@ -8,8 +8,6 @@ What a power cut leaves: the history and the answers; the same task gets the sam
 become of the file meanwhile.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,8 +19,6 @@ from customlabels.storage import Reading, Records
 from customlabels.workflows import journal, map_runs
 from customlabels.workflows.task_runs import TaskFailure, TaskRequest, TaskRunner
 from customlabels.workflows.tasks import token_of
-
-__all__ = ["MOCKS", "MockConfiguration", "MockedTasks", "check_case", "invocation", "read_mocks"]
 
 MOCKS = "mocks"  # under which the details of an execution have its answers
 NUMBERS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)

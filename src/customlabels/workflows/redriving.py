@@ -5,15 +5,11 @@ began, or from before its task ended. What had succeeded stays; tasks that were 
 failed are asked again, under new tokens, with their retries counted anew.
 """
 
-from __future__ import annotations
-
 import copy
 from dataclasses import replace
 
 from customlabels.asl import Continue, Decision, Event, Execution, Happening, Machine, Rules, decide
 from customlabels.workflows import journal
-
-__all__ = ["point_of_failure", "redrive_status", "redriven"]
 
 REDRIVABLE_SECONDS = 14 * 86_400.0
 WITH_TASK = ("task", "started", "submitted")  # phases of threads whose task was cancelled by the end

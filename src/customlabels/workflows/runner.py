@@ -8,14 +8,12 @@ What a power cut leaves: before the commit of a turn, the runs as they were, and
 same again; after it, the tasks of the turn as started rows, which the next server runs under the same token.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import math
 import random
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -37,11 +35,9 @@ from customlabels.workflows.advancing import Advancing, broken_off
 from customlabels.workflows.dialects import Clock, lease_time
 from customlabels.workflows.housekeeping import sweep
 from customlabels.workflows.journal import Advance, Run
-from customlabels.workflows.nested import outcome_of
+from customlabels.workflows.results import outcome_of
 from customlabels.workflows.task_runs import Outcome, TaskRunner, run_task
 from customlabels.workflows.tasks import TaskRow
-
-__all__ = ["Engine", "EnginePace"]
 
 log = logging.getLogger(__name__)
 
@@ -125,10 +121,6 @@ class Engine:
         self._records.subscribe(journal.TOPIC, self._bell.set)
         self._thread.start()
 
-    def wake(self) -> None:
-        """Look at once for something to do."""
-        self._bell.set()
-
     def close(self, timeout: float = 5.0) -> None:
         """Begin no more tasks, wait up to `timeout` seconds for those that run, and stop.
 
@@ -176,7 +168,11 @@ class Engine:
                 return begun[-1]
 
             advances = [self._advance(run, works[arn], now, begin) for arn, run in runs.items()]
-            applied = self._write([advance for advance in advances if advance.seq > advance.run.seq], now)
+            moved = [advance for advance in advances if advance.seq > advance.run.seq]
+            applied: list[Advance] = []
+            if moved:
+                with self._records.write() as tx:
+                    applied = journal.apply(tx, moved, now)
         except BaseException:
             self._finished.extendleft(reversed(finished))
             raise
@@ -197,29 +193,25 @@ class Engine:
     def _gather(
         self, reading: Reading, finished: list[tuple[TaskRow, Outcome]], now: float
     ) -> dict[str, _Work]:
-        works: dict[str, _Work] = {}
-
-        def work(arn: str) -> _Work:
-            return works.setdefault(arn, _Work())
-
+        works: defaultdict[str, _Work] = defaultdict(_Work)
         current = tasks.by_token(reading, [task.token for task, _outcome in finished]) if finished else {}
         for task, outcome in finished:
             row = current.get(task.token)
             # Another attempt, or a task that is over: this worker came too late and changes nothing.
             if row is not None and (row.status, row.attempt) == ("STARTED", task.attempt):
-                work(task.execution_arn).finished.append((row, outcome))
-        for task in tasks.answered(reading, self._pace.batch):
-            work(task.execution_arn).answered.append((task, _answer(reading, task)))
+                works[task.execution_arn].finished.append((row, outcome))
+        for task in tasks.of_status(reading, "ANSWERED", self._pace.batch):
+            works[task.execution_arn].answered.append((task, _answer(reading, task)))
         for task in tasks.overdue(reading, now):
             if task.token not in current:
-                work(task.execution_arn).overdue.append(task)
+                works[task.execution_arn].overdue.append(task)
         for arn in self._some(reading, lambda most: journal.due(reading, now, most)):
-            work(arn).due = True
+            works[arn].due = True
         places = self._free_places()
         if places > 0:
-            waiting = self._some(reading, lambda most: tasks.scheduled(reading, most))
+            waiting = self._some(reading, lambda most: tasks.of_status(reading, "SCHEDULED", most))
             for task in waiting[:places]:
-                work(task.execution_arn).waiting.append(task)
+                works[task.execution_arn].waiting.append(task)
         return works
 
     def _some(self, reading: Reading, look: Callable[[int], list[Found]]) -> list[Found]:
@@ -242,11 +234,11 @@ class Engine:
             if work.due:
                 advancing.feed(TimerDue())
             for task, outcome in work.finished + work.answered:
-                _feed_outcome(advancing, task, outcome)
+                _feed_outcome(advancing, task, outcome, now)
             for task in work.overdue:
                 timed_out = task.timeout_at is not None and task.timeout_at <= now
-                missed = TaskTimedOut(task.id) if timed_out else TaskHeartbeatMissed(task.id)
-                advancing.close_task(task, "TIMED_OUT", missed)
+                missed = TaskTimedOut(task.event_id) if timed_out else TaskHeartbeatMissed(task.event_id)
+                advancing.change_task(task, missed, task.ended("TIMED_OUT"))
             advancing.begin_tasks(work.waiting, begin)
             return advancing.result()
         except Exception as error:
@@ -254,19 +246,11 @@ class Engine:
             with self._records.read() as reading:
                 return broken_off(run, journal.last_event_id(reading, run.arn), error, now)
 
-    def _write(self, advances: list[Advance], now: float) -> list[Advance]:
-        if not advances:
-            return []
-        with self._records.write() as tx:
-            return journal.apply(tx, advances, now)
-
     def _pause(self) -> float:
         """Seconds until something is due by itself."""
         with self._records.read() as reading:
             dues = (journal.next_ready(reading), tasks.next_due(reading))
-        soonest = min((due for due in dues if due is not None), default=None)
-        if soonest is None:
-            return self._pace.poll_seconds
+        soonest = min((due for due in dues if due is not None), default=math.inf)
         return min(max(soonest - self._clock(), 0.0), self._pace.poll_seconds)
 
     def _sweep(self) -> None:
@@ -326,13 +310,15 @@ def _answer(reading: Reading, task: TaskRow) -> Outcome:
     return outcome_of(journal.find(reading, task.awaits), task.resource)
 
 
-def _feed_outcome(advancing: Advancing, task: TaskRow, outcome: Outcome) -> None:
+def _feed_outcome(advancing: Advancing, task: TaskRow, outcome: Outcome, now: float) -> None:
     if outcome.submitted:
         assert outcome.output is not None
-        advancing.submit_task(task, outcome.output, outcome.awaits)
+        submitted = TaskSubmitted(task.event_id, outcome.output)
+        advancing.change_task(task, submitted, task.waiting(outcome.awaits, now))
     elif outcome.output is not None:
         if task.status == "STARTED" and task.resource.endswith(ANSWERED_LATER):  # but at once: by a mock
-            advancing.feed(TaskSubmitted(task.id, outcome.output))
-        advancing.close_task(task, "SUCCEEDED", TaskSucceeded(task.id, outcome.output))
+            advancing.feed(TaskSubmitted(task.event_id, outcome.output))
+        advancing.change_task(task, TaskSucceeded(task.event_id, outcome.output), task.ended("SUCCEEDED"))
     else:
-        advancing.close_task(task, "FAILED", TaskFailed(task.id, outcome.error, outcome.cause))
+        failed = TaskFailed(task.event_id, outcome.error, outcome.cause)
+        advancing.change_task(task, failed, task.ended("FAILED"))

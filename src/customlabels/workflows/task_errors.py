@@ -4,11 +4,7 @@ Layer: workflows. Pure. The names follow the AWS SDK 2 as Step Functions reports
 SDK's spelling, a dot, the error's name with the suffix Exception, also where the API's own name lacks it.
 """
 
-from __future__ import annotations
-
 import re
-
-__all__ = ["sdk_error_cause", "sdk_error_name"]
 
 # The SDK's spelling where the service's id does not give it.
 SERVICES = {
@@ -20,8 +16,6 @@ SERVICES = {
     "eventbridge": "EventBridge",
 }
 SUFFIX = "Exception"
-# The service counts attempts in some causes: as recorded.
-COUNTED = frozenset({"Sfn"})
 
 
 def sdk_error_name(service: str, code: str | None) -> str:
@@ -41,7 +35,7 @@ def sdk_error_cause(service: str, message: str, status_code: int, request_id: st
     spelled = _spelled(service)
     about = f"Service: {spelled}, Status Code: {status_code}, Request ID: {request_id}"
     extended = f", Extended Request ID: {host_id}" if spelled == "S3" and host_id else ""
-    attempts = " (SDK Attempt Count: 1)" if spelled in COUNTED else ""
+    attempts = " (SDK Attempt Count: 1)" if spelled == "Sfn" else ""  # as recorded
     return f"{message} ({about}{extended}){attempts}"
 
 

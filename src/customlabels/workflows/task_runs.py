@@ -4,14 +4,10 @@ Layer: workflows. The runner is handed in; a task may reach it more than once, a
 and the runner answers a repeated token as it did before.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-__all__ = ["Outcome", "Submitted", "TaskFailure", "TaskRequest", "TaskRunner", "run_task"]
 
 log = logging.getLogger(__name__)
 

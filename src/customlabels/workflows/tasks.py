@@ -12,13 +12,12 @@ event, no Retry. A result that was not committed is lost, and asked for again. A
 is in its row, whatever its task was doing then.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from operator import attrgetter
+from typing import Self
 
 from sqlalchemy import and_, bindparam, case, exists, func, insert, or_, select, update
 
@@ -26,18 +25,16 @@ from customlabels.storage import Reading, Transaction
 from customlabels.storage.schema import executions, tasks
 from customlabels.workflows.task_runs import TaskRequest
 
-__all__ = ["TaskRow", "is_activity", "takes_answers", "token_of"]
-
 OPEN = ("SCHEDULED", "OFFERED", "STARTED", "WAITING", "ANSWERED")
 
 
 @dataclass(frozen=True)
 class TaskRow:
-    """A task as stored. `id` is the interpreter's name of it; times are epoch seconds, None is never."""
+    """A task as stored. event_id: the interpreter's name of it; times are epoch seconds, None is never."""
 
     token: str
     execution_arn: str
-    id: int
+    event_id: int
     resource: str
     parameters: str  # JSON
     timeout_seconds: float | None
@@ -52,7 +49,7 @@ class TaskRow:
     answer: str | None = None  # JSON: what came from outside, members of Outcome
     awaits: str | None = None  # the execution whose end is the answer
 
-    def begun(self, status: str, now: float, owner: str | None, lease_until: float | None) -> TaskRow:
+    def begun(self, status: str, now: float, owner: str | None, lease_until: float | None) -> Self:
         """The same task, begun at `now`: its time runs from here on."""
         timeout, heartbeat = self.timeout_seconds, self.heartbeat_seconds
         return replace(
@@ -65,12 +62,16 @@ class TaskRow:
             heartbeat_due=None if heartbeat is None else now + heartbeat,
         )
 
-    def waiting(self, awaits: str | None, now: float) -> TaskRow:
+    def waiting(self, awaits: str | None, now: float) -> Self:
         """The same task, which nobody here works on any more."""
         heartbeat = None if self.heartbeat_seconds is None else now + self.heartbeat_seconds
         return replace(
             self, status="WAITING", owner=None, lease_until=None, heartbeat_due=heartbeat, awaits=awaits
         )
+
+    def ended(self, status: str) -> Self:
+        """The same task, which is over."""
+        return replace(self, status=status, lease_until=None, timeout_at=None, heartbeat_due=None)
 
     def request(self) -> TaskRequest:
         """What the runner is asked."""
@@ -132,6 +133,7 @@ _GIVEN_UP = {"status": "CANCELLED", "lease_until": None, "timeout_at": None, "he
 _CANCEL = update(tasks).where(_OF_TOKENS, tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
 _CANCEL_ALL = update(tasks).where(_OF_EXECUTIONS, tasks.c.status.in_(OPEN)).values(_GIVEN_UP)
 _WAITING = tasks.c.status == "WAITING"
+_AWAITING = tasks.c.awaits.in_(bindparam("arns", expanding=True)) & _WAITING
 _AWAITED = select(tasks.c.awaits).where(
     or_(_OF_TOKENS, _OF_EXECUTIONS), _WAITING, tasks.c.awaits.is_not(None)
 )
@@ -139,48 +141,43 @@ _LOCKED_WITH_ENDS = _FENCED.where(
     or_(
         _OF_TOKENS,
         _OF_EXECUTIONS & tasks.c.status.in_(OPEN),
-        tasks.c.awaits.in_(bindparam("arns", expanding=True)) & _WAITING,
+        _AWAITING,
     )
 )
-_END_AWAITING = (
-    update(tasks)
-    .where(tasks.c.awaits.in_(bindparam("arns", expanding=True)), _WAITING)
-    .values(status="ANSWERED")
-)
+_END_AWAITING = update(tasks).where(_AWAITING).values(status="ANSWERED")
 
 
-def scheduled(reading: Reading, limit: int) -> list[TaskRow]:
-    """Up to `limit` tasks that nobody has begun, oldest first."""
-    return [_task(row) for row in reading.execute(_OF_STATUS, {"status": "SCHEDULED", "most": limit})]
-
-
-def answered(reading: Reading, limit: int) -> list[TaskRow]:
-    """Up to `limit` tasks whose answer has come from outside, oldest first."""
-    return [_task(row) for row in reading.execute(_OF_STATUS, {"status": "ANSWERED", "most": limit})]
+def of_status(reading: Reading, status: str, limit: int) -> list[TaskRow]:
+    """Up to `limit` tasks of this status, oldest first."""
+    return [
+        TaskRow(**row._asdict()) for row in reading.execute(_OF_STATUS, {"status": status, "most": limit})
+    ]
 
 
 def offered(reading: Reading, activity_arn: str) -> TaskRow | None:
     """The oldest task that waits for a worker of the activity."""
     of_activity = and_(tasks.c.resource == activity_arn, tasks.c.status == "OFFERED")
     row = reading.execute(select(tasks).where(of_activity).order_by(tasks.c.created_at).limit(1)).first()
-    return None if row is None else _task(row)
+    return None if row is None else TaskRow(**row._asdict())
 
 
 def overdue(reading: Reading, now: float) -> list[TaskRow]:
     """Tasks under way whose timeout or heartbeat has passed at `now`, before an answer came."""
-    due = (_task(row) for row in reading.execute(_OVERDUE, {"now": now}))
+    due = (TaskRow(**row._asdict()) for row in reading.execute(_OVERDUE, {"now": now}))
     return [task for task in due if task.status in ("STARTED", "WAITING") and task.answer is None]
 
 
 def orphaned(reading: Reading, now: float, own: Iterable[str], limit: int) -> list[TaskRow]:
     """Started tasks whose lease is out at `now` (of lease_time), without those that run in this process."""
     left = and_(_STARTED, tasks.c.lease_until <= now, tasks.c.token.not_in(list(own)))
-    return [_task(row) for row in reading.execute(select(tasks).where(left).limit(limit))]
+    return [TaskRow(**row._asdict()) for row in reading.execute(select(tasks).where(left).limit(limit))]
 
 
 def by_token(reading: Reading, tokens: Iterable[str]) -> dict[str, TaskRow]:
     """The tasks of these tokens."""
-    return {row.token: _task(row) for row in reading.execute(_BY_TOKEN, {"tokens": list(tokens)})}
+    return {
+        row.token: TaskRow(**row._asdict()) for row in reading.execute(_BY_TOKEN, {"tokens": list(tokens)})
+    }
 
 
 def next_due(reading: Reading) -> float | None:
@@ -214,7 +211,7 @@ def is_held(tx: Transaction, request: TaskRequest) -> bool:
 def add(tx: Transaction, rows: list[TaskRow]) -> None:
     """Insert tasks."""
     if rows:
-        tx.execute(insert(tasks), [_columns(row) for row in rows])
+        tx.execute(insert(tasks), [vars(row) for row in rows])
 
 
 def change(tx: Transaction, rows: list[TaskRow]) -> None:
@@ -243,16 +240,8 @@ def answer(tx: Transaction, row: TaskRow, text: str) -> bool:
 def heard_of(tx: Transaction, row: TaskRow, now: float) -> bool:
     """Note a sign of life at `now`; whether the task is still under way."""
     due = now + tasks.c.heartbeat_seconds
-    return (
-        tx.execute(update(tasks).where(tasks.c.token == row.token, _TIMED).values(heartbeat_due=due)).rowcount
-        == 1
-    )
-
-
-def end_awaiting(tx: Transaction, execution_arns: list[str]) -> None:
-    """Answer the tasks that wait for the end of these executions."""
-    if execution_arns:
-        tx.execute(_END_AWAITING, {"arns": execution_arns})
+    under_way = update(tasks).where(tasks.c.token == row.token, _TIMED)
+    return tx.execute(under_way.values(heartbeat_due=due)).rowcount == 1
 
 
 def awaited_by(tx: Transaction, tokens: list[str], execution_arns: list[str]) -> list[str]:
@@ -262,28 +251,26 @@ def awaited_by(tx: Transaction, tokens: list[str], execution_arns: list[str]) ->
     return list(tx.execute(_AWAITED, {"tokens": tokens, "arns": execution_arns}).scalars())
 
 
-def cancel(tx: Transaction, tokens: list[str]) -> None:
-    """End these tasks if they are open: what their runs return later is ignored."""
+def give_up(tx: Transaction, tokens: list[str], ended: list[str]) -> None:
+    """End these tasks and those of executions that ended, if open; answer those that wait for such an end.
+
+    What their runs return later is ignored.
+    """
     if tokens:
         tx.execute(_CANCEL, {"tokens": tokens})
-
-
-def cancel_all(tx: Transaction, execution_arns: list[str]) -> None:
-    """End every open task of these executions."""
-    if execution_arns:
-        tx.execute(_CANCEL_ALL, {"arns": execution_arns})
+    if ended:
+        tx.execute(_CANCEL_ALL, {"arns": ended})
+        tx.execute(_END_AWAITING, {"arns": ended})
 
 
 def renew(tx: Transaction, rows: Iterable[TaskRow], until: float) -> None:
     """Keep the leases of tasks that run here."""
     own = and_(tasks.c.token == bindparam("of_token"), tasks.c.attempt == bindparam("of_attempt"))
-    values = [{"of_token": row.token, "of_attempt": row.attempt} for row in sorted(rows, key=_by_its_token)]
+    # One order for all processes, so that none waits for another in a circle.
+    ordered = sorted(rows, key=attrgetter("token"))
+    values = [{"of_token": row.token, "of_attempt": row.attempt} for row in ordered]
     if values:
         tx.execute(update(tasks).where(own, tasks.c.status == "STARTED").values(lease_until=until), values)
-
-
-def _by_its_token(row: TaskRow) -> str:
-    return row.token  # one order for all processes, so that none waits for another in a circle
 
 
 def end_leases(tx: Transaction, now: float) -> None:
@@ -301,13 +288,3 @@ def end_leases(tx: Transaction, now: float) -> None:
     # Who works elsewhere could not be heard meanwhile; its time as a whole has passed all the same.
     heard = {"heartbeat_due": again["heartbeat_due"]}
     tx.execute(update(tasks).where(tasks.c.status == "WAITING").values(heard))
-
-
-def _task(row: Any) -> TaskRow:
-    values = row._asdict()
-    return TaskRow(id=values.pop("event_id"), **values)
-
-
-def _columns(row: TaskRow) -> dict[str, Any]:
-    values = dict(vars(row))
-    return {"event_id": values.pop("id"), **values}

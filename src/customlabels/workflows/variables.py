@@ -3,15 +3,11 @@
 Layer: workflows. Pure; works on the definition's text, which has been checked.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
-
-__all__ = ["variable_references"]
 
 REFERENCE = re.compile(r"\$([^\W\d]\w*)(?!\w*\s*\()")  # not a function's name, which a bracket follows
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`")

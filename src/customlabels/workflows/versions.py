@@ -4,8 +4,6 @@ Layer: workflows. Plain names; refusals carry the codes of the Step Functions mo
 started by the ARN of a machine, of a version (`...:NAME:3`) or of an alias (`...:NAME:PROD`).
 """
 
-from __future__ import annotations
-
 import builtins
 import hashlib
 import json
@@ -20,8 +18,6 @@ from customlabels.storage import Reading, Records, Transaction
 from customlabels.storage.schema import machine_aliases, machine_versions, state_machines
 from customlabels.workflows.dialects import Clock, insert_once
 from customlabels.workflows.machines import StateMachine, machine_missing, machine_row
-
-__all__ = ["Alias", "Target", "Version", "Versions", "cut_machine_arn", "target_of"]
 
 MISSING = ServiceError("ResourceNotFound", "Request references a resource that does not exist.")
 
@@ -77,9 +73,12 @@ def target_of(reading: Reading, arn: str, choice: str = "") -> Target:
     machine_arn, qualifier = cut_machine_arn(arn)
     if qualifier is None:
         return Target(machine_row(reading, machine_arn))
-    alias = None if qualifier.isdigit() else _alias(reading, arn)
+    alias = None if qualifier.isdigit() else _alias(reading, arn, machine_missing(arn))
     version_arn = arn if alias is None else _chosen(alias, choice)
-    version = _version(reading, version_arn)
+    row = reading.execute(select(machine_versions).where(machine_versions.c.arn == version_arn)).first()
+    if row is None:
+        raise machine_missing(version_arn)
+    version = _read_version(row)
     machine = replace(
         machine_row(reading, machine_arn),
         definition=version.definition,
@@ -120,21 +119,22 @@ class Versions:
             if existing is not None:
                 return _read_version(existing)
             number = machine.last_version + 1
-            row = {
-                "arn": f"{machine_arn}:{number}",
-                "machine_arn": machine_arn,
-                "number": number,
-                "description": description,
-                "revision_id": machine.revision_id,
-                "definition": machine.definition,
-                "role_arn": machine.role_arn,
-                "details": json.dumps(machine.details),
-                "created_at": self._clock(),
-            }
+            version = Version(
+                f"{machine_arn}:{number}",
+                machine_arn,
+                number,
+                description,
+                machine.revision_id,
+                machine.definition,
+                machine.role_arn,
+                machine.details,
+                self._clock(),
+            )
+            row = vars(version) | {"details": json.dumps(machine.details)}
             tx.execute(insert(machine_versions).values(row))
             own = state_machines.c.arn == machine_arn
             tx.execute(update(state_machines).where(own).values(last_version=number))
-            return _version(tx, str(row["arn"]))
+            return version
 
     def list(self, machine_arn: str, limit: int, before: int | None) -> list[Version]:
         """Up to `limit` versions, the highest number first, below `before`."""
@@ -174,7 +174,7 @@ class Versions:
             _require_versions(tx, alias.routes)
             row = vars(alias) | {"routes": json.dumps(alias.routes), "created_at": now, "updated_at": now}
             insert_once(tx, machine_aliases, row)
-            kept = _alias(tx, alias.arn)
+            kept = _alias(tx, alias.arn, MISSING)
         if (kept.routes, kept.description) != (alias.routes, alias.description):
             raise ServiceError(
                 "ConflictException", f"an alias {alias.name} exists already, with other values"
@@ -184,7 +184,7 @@ class Versions:
     def describe_alias(self, arn: str) -> Alias:
         """The alias `arn`; ServiceError ResourceNotFound."""
         with self._records.read() as reading:
-            return _known_alias(reading, arn)
+            return _alias(reading, arn, MISSING)
 
     def list_aliases(self, arn: str, limit: int, after: tuple[float, str] | None) -> builtins.list[Alias]:
         """Up to `limit` aliases of a machine, or of one version, oldest first.
@@ -208,14 +208,13 @@ class Versions:
         if routes is not None:
             changes["routes"] = json.dumps(routes)
         with self._records.write() as tx:
-            _known_alias(tx, arn)
             _require_versions(tx, routes or ())
             tx.execute(update(machine_aliases).where(machine_aliases.c.arn == arn).values(changes))
-            return _alias(tx, arn)
+            return _alias(tx, arn, MISSING)
 
     def delete_alias(self, tx: Transaction, arn: str) -> None:
         """Remove the alias; ServiceError ResourceNotFound."""
-        _known_alias(tx, arn)
+        _alias(tx, arn, MISSING)
         tx.execute(delete(machine_aliases).where(machine_aliases.c.arn == arn))
 
 
@@ -232,25 +231,11 @@ def _require_versions(tx: Transaction, routes: Sequence[tuple[str, int]]) -> Non
             raise MISSING
 
 
-def _version(reading: Reading, arn: str) -> Version:
-    row = reading.execute(select(machine_versions).where(machine_versions.c.arn == arn)).first()
-    if row is None:
-        raise machine_missing(arn)
-    return _read_version(row)
-
-
-def _alias(reading: Reading, arn: str) -> Alias:
+def _alias(reading: Reading, arn: str, missing: ServiceError) -> Alias:
     row = reading.execute(select(machine_aliases).where(machine_aliases.c.arn == arn)).first()
     if row is None:
-        raise machine_missing(arn)
+        raise missing
     return _read_alias(row)
-
-
-def _known_alias(reading: Reading, arn: str) -> Alias:
-    try:
-        return _alias(reading, arn)
-    except ServiceError:
-        raise MISSING from None
 
 
 def _aliases(reading: Reading, machine_arn: str) -> list[Alias]:
