@@ -14,7 +14,7 @@ from customlabels.datasets import (
     Entry,
     ManifestFileError,
     ManifestLimits,
-    dropped_error,
+    line_error,
     listed_line,
     read_line,
     read_manifest,
@@ -49,7 +49,7 @@ def test_a_line_without_a_usable_address_is_dropped(case: dict[str, Any]) -> Non
 
     assert read == Dropped(7, case["dropped"])
     assert read.reason
-    assert dropped_error(read).message
+    assert line_error(read.code, ()).message
 
 
 @pytest.mark.parametrize("case", KEPT_CASES)
@@ -133,7 +133,7 @@ def test_a_class_map_may_use_the_keys_that_we_add_elsewhere() -> None:
 
 
 def test_a_line_that_is_no_json_is_replaced_by_its_errors() -> None:
-    error = dropped_error(Dropped(3, "ERROR_INVALID_JSON_LINE"))
+    error = line_error("ERROR_INVALID_JSON_LINE", ())
 
     assert json.loads(validated_line("{oops", [error], [])) == {
         "errors": [{"code": "ERROR_INVALID_JSON_LINE", "message": "The JSON Line has an invalid format."}]

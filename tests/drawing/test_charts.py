@@ -81,7 +81,7 @@ def test_a_matrix_needs_a_cell_for_every_pair() -> None:
 @pytest.mark.parametrize(
     "drawn",
     [
-        line_chart(HOSTILE, [Line(HOSTILE, [(0, 0)]), Line("b", [])], Axis(HOSTILE, 0, 1), SHARES, bound=0.5),
+        line_chart(HOSTILE, [Line(HOSTILE, [(0, 0)]), Line("b", [])], Axis(HOSTILE, 0, 1), SHARES),
         interval_chart(HOSTILE, [Figure(HOSTILE, 0.5)], SHARES),
         matrix_chart(HOSTILE, [HOSTILE], [HOSTILE], [[Cell(1, HOSTILE, HOSTILE, "#" + HOSTILE)]]),
     ],

@@ -49,12 +49,6 @@ def test_preprocessing_survives_json() -> None:
         assert Preprocessing.from_json(how.to_json()) == how
 
 
-def test_what_the_cards_of_earlier_models_say_of_it_is_understood() -> None:
-    told = {"size": 96, "fit": "stretch", "resample": "bilinear", "height": None}
-
-    assert Preprocessing.from_json(told) == Preprocessing(96)
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [

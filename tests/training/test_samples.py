@@ -11,7 +11,7 @@ from PIL import Image
 
 from customlabels.datasets import Entry, read_line
 from customlabels.errors import InvalidInput
-from customlabels.training import SAMPLES, SampleError, write_sample
+from customlabels.training import SAMPLES, write_sample
 
 
 def test_the_digits_are_written_as_folders_and_manifests_that_agree(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_the_digits_are_written_as_folders_and_manifests_that_agree(tmp_path: Pa
         keys = [f"s3://samples/{file.relative_to(tmp_path / 'digits')}" for file in files]
         assert len(lines) == count
         assert sorted(line["source-ref"] for line in lines) == sorted(keys)
-        assert {line["digit-metadata"]["class-name"] for line in lines} == set("0123456789")
+        assert {line["label-metadata"]["class-name"] for line in lines} == set("0123456789")
     with Image.open(files[0]) as image:
         assert image.size == (64, 64)
     assert [path.name for path in tmp_path.iterdir()] == ["digits"]
@@ -46,7 +46,7 @@ def test_without_scikit_learn_the_error_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
 
-    with pytest.raises(SampleError, match=r"customlabels\[train\]"):
+    with pytest.raises(InvalidInput, match=r"customlabels\[train\]"):
         write_sample("digits", tmp_path / "digits", "samples")
 
     assert list(tmp_path.iterdir()) == []
@@ -99,7 +99,7 @@ def test_the_seed_decides_every_byte_of_a_sample(tmp_path: Path) -> None:
 
 
 def test_a_sample_of_another_name_is_refused_with_the_names_there_are(tmp_path: Path) -> None:
-    with pytest.raises(SampleError, match="digits, labels, boxes"):
+    with pytest.raises(InvalidInput, match="digits, labels, boxes"):
         write_sample("poems", tmp_path / "poems", "samples")
 
     assert set(SAMPLES) == {"digits", "labels", "boxes"}

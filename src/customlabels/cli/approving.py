@@ -12,8 +12,6 @@ from customlabels.cli.following import approval_token
 from customlabels.cli.places import Place
 from customlabels.cli.printing import print_json, say, show
 
-__all__ = ["answer_run"]
-
 REFUSED = "ApprovalRefused"  # the error by which the workflow knows a refusal from a fault
 
 

@@ -9,10 +9,8 @@ import typer
 
 from customlabels.cli.exits import UsageError
 from customlabels.cli.options import Json
-from customlabels.cli.printing import print_json, say
+from customlabels.cli.printing import say, tell
 from customlabels.settings import Settings
-
-__all__ = ["backbone", "chosen_backbone"]
 
 backbone = typer.Typer(
     no_args_is_help=True, help="Pretrained weights of the Hugging Face hub.", rich_markup_mode=None
@@ -29,11 +27,10 @@ def backbone_fetch(
 
     say(f"fetching {name}")
     found = fetch(name, Settings.from_environment().backbones)
-    if as_json:
-        print_json({"Name": name, "Folder": str(found.folder), "Type": found.model_type, "Side": found.side})
-    else:
-        print(f"{name}: {found.model_type}, {found.side} pixels, in {found.folder}")
-        say("Mind its licence: weights have their own, often another than their code.")
+    told = {"Name": name, "Folder": str(found.folder), "Type": found.model_type, "Side": found.side}
+    line = f"{name}: {found.model_type}, {found.side} pixels, in {found.folder}"
+    advice = "Mind its licence: weights have their own, often another than their code."
+    tell(told, line, advice=advice, as_json=as_json)
 
 
 @backbone.command("list")
@@ -42,13 +39,10 @@ def backbone_list(as_json: Json = False) -> None:
     from customlabels.training import fetched
 
     found = fetched(Settings.from_environment().backbones)
-    if as_json:
-        print_json([{"Name": name, "Folder": str(folder)} for name, folder in found.items()])
-        return
-    if not found:
-        say("nothing yet: customlabels backbone fetch OWNER/NAME")
-    for name, folder in found.items():
-        print(f"{name}  {folder}")
+    told = [{"Name": name, "Folder": str(folder)} for name, folder in found.items()]
+    advice = "" if found else "nothing yet: customlabels backbone fetch OWNER/NAME"
+    lines = (f"{name}  {folder}" for name, folder in found.items())
+    tell(told, *lines, advice=advice, as_json=as_json)
 
 
 def chosen_backbone(text: str, backbones: Path) -> str | None:

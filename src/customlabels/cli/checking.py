@@ -19,8 +19,6 @@ from customlabels.cli.reporting import Objects
 from customlabels.datasets import Findings, check
 from customlabels.settings import Settings
 
-__all__ = ["check_sources"]
-
 
 def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
     """Print every finding; data with an error is exit code 5."""

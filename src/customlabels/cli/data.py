@@ -14,31 +14,17 @@ from botocore.exceptions import ClientError
 
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import DataInvalid, Exit, UsageError
-from customlabels.cli.printing import print_json, print_table, say, show
+from customlabels.cli.looking import project_arn
+from customlabels.cli.printing import print_json, print_table, say, show, tell
 from customlabels.datasets import Findings, Problem, Source, bucket_name, check, open_source, split_ref
 from customlabels.settings import Settings
 from customlabels.storage import Objects
-
-__all__ = [
-    "OUTPUT_BUCKET",
-    "SourceData",
-    "add_bucket",
-    "existing",
-    "fetched",
-    "is_remote",
-    "list_buckets",
-    "own_bucket",
-    "register_alone",
-    "remove_bucket",
-    "source_datasets",
-    "told_by_rule",
-    "write_sample",
-]
 
 MANIFESTS_BUCKET = "customlabels-manifests"
 OUTPUT_BUCKET = "customlabels-output"
 SHOWN_BY_RULE = 3
 POLL_SECONDS = 0.1
+TRAIN_ON = "train on it:  customlabels run --train {0}/train.manifest --test {0}/test.manifest"
 
 
 @dataclass(frozen=True)
@@ -140,10 +126,8 @@ def told_by_rule(problems: Sequence[Problem]) -> list[str]:
 
 def _project_name(train: str) -> str:
     """A name from the place of the training data: `clothing` for .../clothing/train."""
-    if train.startswith("arn:"):
-        return (
-            f"{train.split('/')[1][:200]}-pipeline"  # its own project may not be trained: it holds the source
-        )
+    if _is_arn(train):  # whose own project may not be trained: it holds the source
+        return f"{train.split('/')[1][:200]}-pipeline"
     path = Path(train.removeprefix("s3:/")).absolute()
     generic = {"train", "training", "images", "data"}
     stem = path.stem if path.is_file() or train.startswith("s3://") else path.name
@@ -152,7 +136,7 @@ def _project_name(train: str) -> str:
 
 
 def fetched(endpoint: Endpoint, address: str) -> bytes:
-    """The manifest at s3://BUCKET/KEY as it is now."""
+    """The object at s3://BUCKET/KEY as it is now."""
     bucket, key = split_ref(address)
     text: bytes = endpoint.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     return text
@@ -186,8 +170,7 @@ def _project(endpoint: Endpoint, name: str) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceInUseException":
             raise
-    found = endpoint.rekognition.describe_projects(ProjectNames=[name])["ProjectDescriptions"]
-    return str(found[0]["ProjectArn"])
+    return project_arn(endpoint, name)
 
 
 def _dataset(endpoint: Endpoint, project_arn: str, kind: str, key: str) -> str:
@@ -235,12 +218,9 @@ def write_sample(name: str, to: Path, *, as_json: bool) -> Exit:
     bucket = bucket_name(folder)
     counts = training.write_sample(name, folder, bucket)
     connect(Settings.from_environment()).customlabels.put_bucket(Name=bucket, Folder=str(folder))
-    if as_json:
-        print_json({"Folder": str(folder), "Bucket": bucket, "Images": counts})
-        return Exit.DONE
-    show(f"{folder}: {counts['train']} training images, {counts['test']} test images; bucket s3://{bucket}")
-    say(f"train on it:  customlabels run --train {to}/train.manifest --test {to}/test.manifest")
-    return Exit.DONE
+    line = f"{folder}: {counts['train']} training images, {counts['test']} test images; bucket s3://{bucket}"
+    told = {"Folder": str(folder), "Bucket": bucket, "Images": counts}
+    return tell(told, line, advice=TRAIN_ON.format(to), as_json=as_json)
 
 
 def add_bucket(name: str, folder: Path) -> Exit:

@@ -9,8 +9,6 @@ import typer
 
 from customlabels.cli.options import Json, amount, flag, text
 
-__all__ = ["dataset"]
-
 dataset = typer.Typer(
     no_args_is_help=True,
     help="Labelled images in any format: convert, divide, compare.",

@@ -9,9 +9,9 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from customlabels.cli.data import existing, register_alone, told_by_rule
+from customlabels.cli.data import TRAIN_ON, existing, is_remote, register_alone, told_by_rule
 from customlabels.cli.exits import DataInvalid, Exit, UsageError
-from customlabels.cli.printing import print_json, say, show
+from customlabels.cli.printing import print_json, say, show, tell
 from customlabels.datasets import (
     Images,
     compared,
@@ -22,8 +22,6 @@ from customlabels.datasets import (
     write_parts,
 )
 
-__all__ = ["compare", "divide", "import_source", "write_as"]
-
 NAME = re.compile(r"[a-zA-Z0-9_\-]{1,200}")
 
 
@@ -33,23 +31,17 @@ def import_source(source: str, to: str, *, leave_out: bool, as_json: bool) -> Ex
         return write_as(source, "manifest", Path(to), leave_out=leave_out, as_json=as_json)
     _images(source, leave_out=leave_out)
     arn = register_alone(open_source(existing(source)), to)
-    if as_json:
-        print_json({"DatasetArn": arn})
-        return Exit.DONE
-    show(arn)
-    say(f"train on it:  customlabels run --train {arn} --test SRC")
-    return Exit.DONE
+    advice = f"train on it:  customlabels run --train {arn} --test SRC"
+    return tell({"DatasetArn": arn}, arn, advice=advice, as_json=as_json)
 
 
 def write_as(source: str, form: str, to: Path, *, leave_out: bool, as_json: bool) -> Exit:
     """Write the images and labels of a source in another format."""
     images, folder = _images(source, leave_out=leave_out), to.expanduser().absolute()
     export(images, form, folder)
-    if as_json:
-        print_json({"Folder": str(folder), "Format": form, "Images": len(images.items)})
-    else:
-        show(f"{folder}: {len(images.items)} images, {form}")
-    return Exit.DONE
+    count = len(images.items)
+    told = {"Folder": str(folder), "Format": form, "Images": count}
+    return tell(told, f"{folder}: {count} images, {form}", as_json=as_json)
 
 
 def divide(source: str, share: float, seed: int, to: Path, *, leave_out: bool, as_json: bool) -> Exit:
@@ -57,12 +49,9 @@ def divide(source: str, share: float, seed: int, to: Path, *, leave_out: bool, a
     images, folder = _images(source, leave_out=leave_out), to.expanduser().absolute()
     train, test = divided_by_label(images, share, seed)
     write_parts(images.root, {"train": train, "test": test}, folder)
-    if as_json:
-        print_json({"Folder": str(folder), "Images": {"train": len(train), "test": len(test)}})
-        return Exit.DONE
-    show(f"{folder}: {len(train)} training images, {len(test)} test images")
-    say(f"train on it:  customlabels run --train {to}/train.manifest --test {to}/test.manifest")
-    return Exit.DONE
+    told = {"Folder": str(folder), "Images": {"train": len(train), "test": len(test)}}
+    line = f"{folder}: {len(train)} training images, {len(test)} test images"
+    return tell(told, line, advice=TRAIN_ON.format(to), as_json=as_json)
 
 
 def compare(before: str, after: str, *, as_json: bool) -> Exit:
@@ -82,7 +71,7 @@ def compare(before: str, after: str, *, as_json: bool) -> Exit:
 
 def _images(source: str, *, leave_out: bool) -> Images:
     """The images of a source; DataInvalid where some cannot be used and none may be left out."""
-    if source.startswith(("s3://", "arn:")):
+    if is_remote(source):
         raise UsageError(f"{source}: these commands work on files of this machine; copy them here first")
     images = images_of(open_source(existing(source)))
     if images.problems:

@@ -9,12 +9,11 @@ import sys
 from customlabels.cli.endpoint import connect
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.following import execution_result, exit_after, follow
+from customlabels.cli.looking import project_arn
 from customlabels.cli.printing import print_json, say, show
 from customlabels.cli.running import registered
 from customlabels.pipeline import CLEANUP_MACHINE_NAME, cleanup_definition
 from customlabels.settings import Settings
-
-__all__ = ["delete_project"]
 
 POLL_SECONDS = 1
 
@@ -22,9 +21,7 @@ POLL_SECONDS = 1
 def delete_project(project: str, *, yes: bool, as_json: bool) -> Exit:
     """Delete it once its name was typed again; what it is not allowed to delete, the machine says."""
     endpoint = connect(Settings.from_environment())
-    found = endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]
-    if not found:
-        raise UsageError(f"{project}: there is no project of this name")
+    deleted = project_arn(endpoint, project)
     confirmation = project if yes else _typed_again(project)
     machine = registered(endpoint, CLEANUP_MACHINE_NAME, cleanup_definition())
     inputs = {"ProjectName": project, "Confirmation": confirmation, "PollSeconds": POLL_SECONDS}
@@ -40,7 +37,7 @@ def delete_project(project: str, *, yes: bool, as_json: bool) -> Exit:
     if as_json:
         print_json(result)
     elif result["Status"] == "SUCCEEDED":
-        show(f"deleted {found[0]['ProjectArn']}")
+        show(f"deleted {deleted}")
     else:
         show(f"{result['Status']}  {result.get('Error', 'no error name')}: {result.get('Cause', 'no cause')}")
     return exit_after(result)

@@ -6,8 +6,6 @@ import re
 
 from customlabels.cli.exits import UsageError
 
-__all__ = ["seconds_of"]
-
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 

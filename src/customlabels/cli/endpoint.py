@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,39 +22,55 @@ from customlabels.cli.printing import say
 from customlabels.pipeline import STATE_MACHINE_NAME
 from customlabels.settings import AccessKey, Settings
 
-__all__ = ["Endpoint", "connect", "end_server", "log_file", "running_server"]
-
 START_SECONDS = 30.0
 NO_USER_CONFIGURATION = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
 DOWN_SECONDS = 20.0  # for trainings to write a checkpoint and units to drain
 
 
+class Clients(ABC):
+    """boto3's clients of the services of one place, and the pipeline there."""
+
+    @cached_property
+    def rekognition(self) -> Any:
+        """Of Custom Labels."""
+        return self._client("rekognition")
+
+    @cached_property
+    def states(self) -> Any:
+        """Of Step Functions."""
+        return self._client("stepfunctions")
+
+    @cached_property
+    def s3(self) -> Any:
+        """Of the buckets."""
+        return self._client("s3")
+
+    @property
+    @abstractmethod
+    def machine_arn(self) -> str:
+        """The pipeline's state machine."""
+
+    def execution_arn(self, name: str) -> str:
+        """The ARN of a run of the pipeline by its name; an ARN stays as it is."""
+        if name.startswith("arn:"):
+            return name
+        return f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+    @abstractmethod
+    def _client(self, service: str) -> Any: ...
+
+
 @dataclass(frozen=True)
-class Endpoint:
+class Endpoint(Clients):
     """One address for three services."""
 
     url: str
     settings: Settings
 
     @cached_property
-    def rekognition(self) -> Any:
-        """boto3's client of Custom Labels."""
-        return self._client("rekognition")
-
-    @cached_property
-    def states(self) -> Any:
-        """boto3's client of Step Functions."""
-        return self._client("stepfunctions")
-
-    @cached_property
     def customlabels(self) -> Any:
         """The client of our own service: buckets, progress, units."""
         return self._client("customlabels")
-
-    @cached_property
-    def s3(self) -> Any:
-        """boto3's client of the buckets."""
-        return self._client("s3")
 
     @property
     def account(self) -> str:
@@ -64,12 +81,6 @@ class Endpoint:
     def machine_arn(self) -> str:
         """The pipeline's state machine, whether it is there or not."""
         return f"arn:aws:states:{self.settings.region}:{self.account}:stateMachine:{STATE_MACHINE_NAME}"
-
-    def execution_arn(self, name: str) -> str:
-        """The ARN of a run of the pipeline by its name; an ARN stays as it is."""
-        if name.startswith("arn:"):
-            return name
-        return f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
     @cached_property
     def _session(self) -> Any:
@@ -178,8 +189,8 @@ def log_file(settings: Settings) -> Path:
     return settings.home / "server.log"
 
 
-def _log_tail(settings: Settings, lines: int = 5) -> str:
+def _log_tail(settings: Settings) -> str:
     try:
-        return "\n".join(log_file(settings).read_text("utf-8", "replace").splitlines()[-lines:])
+        return "\n".join(log_file(settings).read_text("utf-8", "replace").splitlines()[-5:])
     except FileNotFoundError:
         return "(it wrote no log)"

@@ -10,8 +10,6 @@ import typer
 from customlabels.cli.options import Json, at_an_endpoint
 from customlabels.cli.places import Place
 
-__all__ = ["execution", "verify"]
-
 execution = typer.Typer(
     no_args_is_help=True,
     help="Runs of any state machine, here or at another Step Functions endpoint.",

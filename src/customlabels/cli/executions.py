@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,8 @@ from customlabels.cli.endpoint import connect
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.following import execution_result, exit_after
 from customlabels.cli.places import Place
-from customlabels.cli.printing import print_json, print_table, say, show
+from customlabels.cli.printing import print_json, print_table, say, show, tell
 from customlabels.settings import Settings
-
-__all__ = [
-    "describe_execution",
-    "redrive_execution",
-    "show_history",
-    "start_execution",
-    "stop_execution",
-    "verify_execution",
-]
 
 POLL_SECONDS = 0.4
 SHOWN = 5  # differences; the first is usually the cause of the others
@@ -59,8 +49,7 @@ def start_execution(place: Place, machine: str, text: str, name: str, *, wait: b
     started = states.start_execution(stateMachineArn=_machine_arn(place, machine), input=text, **named)
     arn = started["executionArn"]
     if not wait:
-        print_json({"ExecutionArn": arn}) if as_json else show(arn)
-        return Exit.DONE
+        return tell({"ExecutionArn": arn}, arn, as_json=as_json)
     while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
         time.sleep(POLL_SECONDS)
     return _told(found, as_json=as_json)
@@ -118,18 +107,15 @@ def stop_execution(place: Place, name: str, error: str, cause: str, *, as_json: 
     """End an execution as ABORTED."""
     told = {key: value for key, value in (("error", error), ("cause", cause)) if value}
     answer = place.reach().states.stop_execution(executionArn=_arn(place, name), **told)
-    return _done("stopped", answer["stopDate"], as_json=as_json)
+    when = answer["stopDate"].isoformat()
+    return tell({"Stopped": when}, f"stopped  {when}", as_json=as_json)
 
 
 def redrive_execution(place: Place, name: str, *, as_json: bool) -> Exit:
     """Go on with a failed execution where it failed."""
     answer = place.reach().states.redrive_execution(executionArn=_arn(place, name))
-    return _done("redriven", answer["redriveDate"], as_json=as_json)
-
-
-def _done(what: str, when: datetime, *, as_json: bool) -> Exit:
-    print_json({what.capitalize(): when.isoformat()}) if as_json else show(f"{what}  {when.isoformat()}")
-    return Exit.DONE
+    when = answer["redriveDate"].isoformat()
+    return tell({"Redriven": when}, f"redriven  {when}", as_json=as_json)
 
 
 def verify_execution(place: Place, name: str, file: Path, *, as_json: bool) -> Exit:

@@ -6,17 +6,6 @@ from enum import IntEnum
 
 from customlabels.errors import CustomLabelsError
 
-__all__ = [
-    "AFTER_DECISION",
-    "AFTER_REFUSAL",
-    "AFTER_STATUS",
-    "WITHOUT_CREDENTIALS",
-    "DataInvalid",
-    "Exit",
-    "NoEndpoint",
-    "UsageError",
-]
-
 
 class Exit(IntEnum):
     """What the shell is told."""

@@ -16,8 +16,6 @@ from customlabels.cli.exits import AFTER_DECISION, AFTER_STATUS, Exit
 from customlabels.cli.places import Reached
 from customlabels.cli.printing import say, show
 
-__all__ = ["OPEN", "approval_token", "execution_result", "exit_after", "follow", "show_verdict"]
-
 POLL_SECONDS = 0.4
 # Elsewhere calls are counted and history is slow: from the first to the second, with jitter.
 FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 2.0, 30.0

@@ -14,11 +14,10 @@ from typing import Any
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.following import execution_result
-from customlabels.cli.printing import print_json, print_table, say, show
+from customlabels.cli.looking import versions_of
+from customlabels.cli.printing import print_json, print_table, say, show, tell
 from customlabels.pipeline import current_key
 from customlabels.settings import Settings
-
-__all__ = ["override_run", "roll_back", "show_history"]
 
 POLL_SECONDS, START_SECONDS = 0.3, 300.0
 
@@ -102,34 +101,19 @@ def _into_service(endpoint: Endpoint, arn: str, asked: dict[str, Any], *, as_jso
     _name_current(endpoint, arn, others[0] if others else "")
     for other in others:
         endpoint.rekognition.stop_project_version(ProjectVersionArn=other)
-    if as_json:
-        print_json({"ProjectVersionArn": arn, "Status": status, "Stopped": others})
-    else:
-        show(f"in service  {arn}")
-        for other in others:
-            show(f"stopped     {other}")
-    return Exit.DONE
-
-
-def _described(endpoint: Endpoint, project: str) -> list[dict[str, Any]]:
-    found = endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]
-    if not found:
-        raise UsageError(f"{project}: there is no project of this name")
-    pages = endpoint.rekognition.get_paginator("describe_project_versions").paginate(
-        ProjectArn=found[0]["ProjectArn"]
-    )
-    return [one for page in pages for one in page["ProjectVersionDescriptions"]]
+    lines = f"in service  {arn}", *(f"stopped     {other}" for other in others)
+    return tell({"ProjectVersionArn": arn, "Status": status, "Stopped": others}, *lines, as_json=as_json)
 
 
 def _versions(endpoint: Endpoint, project: str) -> dict[str, str]:
     """The status of each version of a project."""
-    return {one["ProjectVersionArn"]: one["Status"] for one in _described(endpoint, project)}
+    return {one["ProjectVersionArn"]: one["Status"] for one in versions_of(endpoint, project)}
 
 
 def _name_current(endpoint: Endpoint, arn: str, replaces: str) -> None:
     """Name the version in current.json of the bucket and prefix that it was trained into by the pipeline."""
     project, version = arn.split("/")[1:4:2]
-    own = next(one for one in _described(endpoint, project) if one["ProjectVersionArn"] == arn)
+    own = next(one for one in versions_of(endpoint, project) if one["ProjectVersionArn"] == arn)
     place = own["OutputConfig"]
     told = {
         "ProjectName": project,

@@ -9,8 +9,6 @@ import typer
 
 from customlabels.cli.options import Json, text
 
-__all__ = ["history", "rollback"]
-
 Project = Annotated[str, typer.Argument(help="A project's name.")]
 
 

@@ -19,8 +19,6 @@ from customlabels.cli.units import show_units
 from customlabels.pipeline import STATE_MACHINE_NAME, current_key, local_substitutions
 from customlabels.settings import Settings
 
-__all__ = ["detect_images", "reproduce_version", "show_status", "versions_of"]
-
 RUNS_SHOWN = 20
 START_SECONDS = 60.0  # for the units of a version that a server just started brings back
 POLL_SECONDS = 0.2
@@ -135,15 +133,12 @@ def _version_in_service(endpoint: Endpoint, model: str) -> str:
 
     A project's is the one that its `current.json` names; without one, the newest that runs.
     """
-    # arn:...:project/PROJECT/version/VERSION/STAMP
-    parts = model.split("/")[1::2] if model.startswith("arn:") else model.split("/")
-    project, version = parts[0] if parts else model, parts[1] if len(parts) > 1 else ""
     deadline = time.monotonic() + START_SECONDS
     while True:
-        found = versions_of(endpoint, project, version)
+        found = versions_of(endpoint, model)
         running = [str(one["ProjectVersionArn"]) for one in found if one["Status"] == "RUNNING"]
         if running:
-            named = _current(endpoint, project)
+            named = _current(endpoint, _named(model)[0])
             return named if named in running else running[0]
         # A server that this very command has started brings back what was in service, in a moment.
         if time.monotonic() > deadline or not any(one["Status"] == "STARTING" for one in found):
@@ -165,25 +160,37 @@ def _current(endpoint: Endpoint, project: str) -> str | None:
         return None
 
 
-def versions_of(endpoint: Reached, project: str, version: str) -> list[dict[str, Any]]:
-    """A project's versions, newest first; one of them where `version` is given."""
-    found = endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]
-    if not found:
-        raise UsageError(f"{project}: there is no project of this name")
+def _named(target: str) -> tuple[str, str]:
+    """Project and version of PROJECT, PROJECT/VERSION or an ARN; the version may be empty."""
+    if target.startswith("arn:"):  # arn:...:project/PROJECT/version/VERSION/STAMP
+        project, version = [*target.split("/")[1:4:2], "", ""][:2]
+        return project or target, version
+    project, _, version = target.partition("/")
+    return project, version
+
+
+def versions_of(endpoint: Reached, target: str) -> list[dict[str, Any]]:
+    """A project's versions, newest first, by its name; or the one of PROJECT/VERSION or an ARN."""
+    project, version = _named(target)
     chosen = {"VersionNames": [version]} if version else {}
     pages = endpoint.rekognition.get_paginator("describe_project_versions").paginate(
-        ProjectArn=found[0]["ProjectArn"], **chosen
+        ProjectArn=project_arn(endpoint, project), **chosen
     )
     return [one for page in pages for one in page["ProjectVersionDescriptions"]]
 
 
+def project_arn(endpoint: Reached, name: str) -> str:
+    """The ARN of a project. Raises UsageError where there is none."""
+    found = endpoint.rekognition.describe_projects(ProjectNames=[name])["ProjectDescriptions"]
+    if not found:
+        raise UsageError(f"{name}: there is no project of this name")
+    return str(found[0]["ProjectArn"])
+
+
 def reproduce_version(target: str, *, as_json: bool) -> Exit:
     """Train a version again and say whether it came out the same; 0 where it did."""
-    project, _, version = target.partition("/")
-    if target.startswith("arn:"):
-        project, version = target.split("/")[1::2][:2]
     endpoint = connect(Settings.from_environment())
-    found = [one for one in versions_of(endpoint, project, version) if one["Status"] not in NOT_TRAINED]
+    found = [one for one in versions_of(endpoint, target) if one["Status"] not in NOT_TRAINED]
     if not found:
         raise UsageError(f"{target}: there is no trained version of this name")
     asked = {"ProjectVersionArn": str(found[0]["ProjectVersionArn"])}

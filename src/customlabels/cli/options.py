@@ -11,8 +11,6 @@ import typer
 
 from customlabels.cli.places import Place
 
-__all__ = ["Json", "Run", "Target", "amount", "anywhere", "at_an_endpoint", "flag", "share", "text"]
-
 Command = Callable[..., None]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

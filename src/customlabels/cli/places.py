@@ -10,12 +10,10 @@ from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
-from customlabels.cli.endpoint import Endpoint, connect
+from customlabels.cli.endpoint import Clients, Endpoint, connect
 from customlabels.cli.exits import UsageError
 from customlabels.pipeline import STATE_MACHINE_NAME
 from customlabels.settings import Settings
-
-__all__ = ["Elsewhere", "Place", "Reached"]
 
 STACK = "customlabels-pipeline"  # as samconfig.toml names it
 MACHINE_OUTPUT = "RekognitionStateMachineArn"
@@ -48,28 +46,13 @@ class Place:
         return connect(Settings.from_environment()) if self.is_home else Elsewhere(self)
 
 
-class Elsewhere:
-    """Clients like those of `Endpoint`, of AWS or of another server."""
+class Elsewhere(Clients):
+    """Clients of AWS or of another server."""
 
     customlabels = None  # progress, ledger and whatever else AWS does not have
 
     def __init__(self, place: Place) -> None:
         self.place = place
-
-    @cached_property
-    def states(self) -> Any:
-        """boto3's client of Step Functions."""
-        return self._client("stepfunctions")
-
-    @cached_property
-    def rekognition(self) -> Any:
-        """boto3's client of Custom Labels."""
-        return self._client("rekognition")
-
-    @cached_property
-    def s3(self) -> Any:
-        """boto3's client of S3."""
-        return self._client("s3")
 
     @property
     def url(self) -> str:
@@ -90,12 +73,6 @@ class Elsewhere:
                 f"{self.url} has no state machine {STATE_MACHINE_NAME}; name a --state-machine-arn"
             )
         return self._of_stack(self.place.stack_name or STACK)
-
-    def execution_arn(self, name: str) -> str:
-        """The ARN of a run by its name; an ARN stays as it is."""
-        if name.startswith("arn:"):
-            return name
-        return f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
     def _of_stack(self, stack: str) -> str:
         from botocore.exceptions import ClientError

@@ -32,8 +32,6 @@ from customlabels.settings import Settings
 from customlabels.storage import Objects
 from customlabels.training import estimate
 
-__all__ = ["plan_run"]
-
 SAMPLE = 50  # images whose size is looked at
 MODEL_BYTES = 50_000_000  # what stays of a model (20 MB of digits), and the checkpoint while it learns
 LOCAL_HOSTING_SECONDS, AWS_HOSTING_SECONDS = 3.0, 900.0

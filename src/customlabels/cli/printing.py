@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["print_json", "print_table", "say", "show"]
+from customlabels.cli.exits import Exit
 
 
 def say(text: str = "") -> None:
@@ -23,6 +23,18 @@ def show(text: str) -> None:
 def print_json(value: Any) -> None:
     """The result for a script: one JSON document on stdout; times in ISO form."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+
+
+def tell(value: Any, *lines: str, advice: str = "", as_json: bool) -> Exit:
+    """How a command ends that went well: its result as JSON, or in lines with advice what to do next."""
+    if as_json:
+        print_json(value)
+        return Exit.DONE
+    for line in lines:
+        show(line)
+    if advice:
+        say(advice)
+    return Exit.DONE
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

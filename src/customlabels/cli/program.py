@@ -21,8 +21,6 @@ from customlabels.cli.serving_commands import export, promote, shadow, start
 from customlabels.errors import CustomLabelsError, InvalidInput
 from customlabels.settings import Settings
 
-__all__ = ["main"]
-
 app = typer.Typer(
     name="customlabels",
     no_args_is_help=True,

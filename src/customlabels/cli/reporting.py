@@ -21,8 +21,6 @@ from customlabels.cli.printing import say, show
 from customlabels.pipeline import Place as Results
 from customlabels.pipeline import place_of, report_text
 
-__all__ = ["show_report", "written_report"]
-
 
 def show_report(run: str, place: Place, to: Path | None, *, open_it: bool, as_json: bool) -> Exit:
     """Write the report and say where it is; as JSON it goes to stdout, unless a file is named."""
@@ -51,11 +49,8 @@ def written_report(reached: Reached, arn: str) -> str:
     try:
         text, beside = _composed(reached, arn, as_json=False)
         return "" if beside is None else _written(text, beside).as_uri()
-    except (
-        ClientError,
-        BotoCoreError,
-        UsageError,
-    ) as error:  # the run has ended well or ill: a page about it is an extra
+    except (ClientError, BotoCoreError, UsageError) as error:
+        # The run has ended well or ill: a page about it is an extra.
         say(f"no report: {error}")
         return ""
 

@@ -12,8 +12,6 @@ from customlabels.cli.exits import UsageError
 from customlabels.cli.options import Json, Run, amount, anywhere, flag, share, text
 from customlabels.cli.places import Place
 
-__all__ = ["approve", "follow", "plan", "redrive", "refuse", "report", "run", "status", "stop"]
-
 SRC, TIME = "SRC", "TIME"
 TRAINING_IMAGES = "Training images: folders, manifest, COCO, YOLO, VOC, CSV, s3://, ARN."
 BACKBONE = "Pretrained weights: what `backbone fetch` brought, or the folder of an earlier model."

@@ -28,8 +28,6 @@ from customlabels.cli.reporting import written_report
 from customlabels.pipeline import STATE_MACHINE_NAME, RunInput, definition, local_substitutions, poll_seconds
 from customlabels.settings import Settings
 
-__all__ = ["RunRequest", "follow_run", "redrive_run", "registered", "run_pipeline"]
-
 AUTOMATIC_BUDGET_SECONDS = 900.0  # the most that a training without a budget takes
 LOCAL_ROLE = "arn:aws:iam::{account}:role/customlabels-local"  # the API wants one; nobody assumes it here
 

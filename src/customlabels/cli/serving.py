@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from customlabels.cli.data import fetched
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.looking import versions_of
-from customlabels.cli.printing import print_json, say, show
+from customlabels.cli.printing import print_json, show, tell
 from customlabels.settings import Settings
-
-__all__ = ["export_model", "promote_model", "shadow_model", "start_model"]
 
 START_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -38,11 +37,8 @@ def start_model(model: str, units: int, max_units: int, idle_stop: str, *, wake:
         raise UsageError(f"{arn} is in service already; `customlabels stop` it to start it otherwise")
     endpoint.customlabels.put_serving_options(ProjectVersionArn=arn, Wake=wake, **idle)
     _start(endpoint, arn, MinInferenceUnits=units, **({"MaxInferenceUnits": max_units} if max_units else {}))
-    if as_json:
-        print_json({"ProjectVersionArn": arn, "Status": "RUNNING"})
-    else:
-        show(f"in service: {arn}")
-    return Exit.DONE
+    told = {"ProjectVersionArn": arn, "Status": "RUNNING"}
+    return tell(told, f"in service: {arn}", as_json=as_json)
 
 
 def shadow_model(
@@ -75,7 +71,7 @@ def shadow_model(
         show(f"  {pair['Reason']}")
     for one in kept:
         said = [" ".join(label["Name"] for label in one[side]) or "-" for side in ("Newer", "Older")]
-        show(f"  s3://{one['Image']['Bucket']}/{one['Image']['Name']}  {said[0]} | {said[1]}")
+        show(f"  {_address(one['Image'])}  {said[0]} | {said[1]}")
     return Exit.DONE
 
 
@@ -86,14 +82,11 @@ def promote_model(model: str, *, as_json: bool) -> Exit:
     arn = version["ProjectVersionArn"]
     if version["Status"] != "RUNNING":
         _start(endpoint, arn, MinInferenceUnits=1)
-    told = endpoint.customlabels.promote_version(ProjectVersionArn=arn)
-    if as_json:
-        print_json({name: told[name] for name in ("ProjectVersionArn", "OlderVersionArn") if name in told})
-        return Exit.DONE
-    show(f"in service: {arn}")
-    if "OlderVersionArn" in told:
-        say(f"{told['OlderVersionArn']} stays up until the new one has proved itself, or takes over again")
-    return Exit.DONE
+    answer = endpoint.customlabels.promote_version(ProjectVersionArn=arn)
+    told = {name: answer[name] for name in ("ProjectVersionArn", "OlderVersionArn") if name in answer}
+    older = told.get("OlderVersionArn")
+    advice = f"{older} stays up until the new one has proved itself, or takes over again" if older else ""
+    return tell(told, f"in service: {arn}", advice=advice, as_json=as_json)
 
 
 def export_model(model: str, to: Path, *, as_json: bool) -> Exit:
@@ -109,7 +102,8 @@ def export_model(model: str, to: Path, *, as_json: bool) -> Exit:
     unfinished.mkdir(parents=True)
     try:
         for place in files:
-            _fetch(endpoint, place, unfinished / place["Name"].rpartition("/")[2])
+            file = unfinished / place["Name"].rpartition("/")[2]
+            file.write_bytes(fetched(endpoint, _address(place)))
         figures = _compared(endpoint, version, unfinished)
         good = figures["Different"] <= MOST_DIFFERENT * figures["Images"]
         if good:
@@ -165,14 +159,12 @@ def _compared(endpoint: Endpoint, version: dict[str, Any], folder: Path) -> dict
 def _test_images(endpoint: Endpoint, version: dict[str, Any]) -> Iterator[bytes]:
     """Each image that the version was measured on."""
     asset = version["TestingDataResult"]["Output"]["Assets"][0]["GroundTruthManifest"]["S3Object"]
-    manifest = endpoint.s3.get_object(Bucket=asset["Bucket"], Key=asset["Name"])["Body"].read()
-    for line in manifest.splitlines():
-        bucket, _, key = json.loads(line)["source-ref"].removeprefix("s3://").partition("/")
-        yield endpoint.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    for line in fetched(endpoint, _address(asset)).splitlines():
+        yield fetched(endpoint, json.loads(line)["source-ref"])
 
 
-def _fetch(endpoint: Endpoint, place: dict[str, str], file: Path) -> None:
-    file.write_bytes(endpoint.s3.get_object(Bucket=place["Bucket"], Key=place["Name"])["Body"].read())
+def _address(place: dict[str, str]) -> str:
+    return f"s3://{place['Bucket']}/{place['Name']}"
 
 
 @contextmanager
@@ -190,8 +182,7 @@ def _in_service(endpoint: Endpoint, version: dict[str, Any]) -> Iterator[None]:
 
 def _version(endpoint: Endpoint, model: str) -> dict[str, Any]:
     """The description of PROJECT/VERSION or an ARN; of a PROJECT alone the newest version."""
-    parts = model.split("/")[1::2] if model.startswith("arn:") else model.split("/")
-    found = versions_of(endpoint, parts[0] if parts else model, parts[1] if len(parts) > 1 else "")
+    found = versions_of(endpoint, model)
     if not found:
         raise UsageError(f"{model}: there is no such version")
     return found[0]

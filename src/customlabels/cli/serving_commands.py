@@ -9,8 +9,6 @@ import typer
 
 from customlabels.cli.options import Json, Target, amount, flag, text
 
-__all__ = ["export", "promote", "shadow", "start"]
-
 
 def start(
     model: Target,

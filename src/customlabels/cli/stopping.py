@@ -11,22 +11,15 @@ from customlabels.cli.endpoint import Endpoint, end_server, running_server
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.looking import versions_of
 from customlabels.cli.places import Place, Reached
-from customlabels.cli.printing import print_json, say, show
+from customlabels.cli.printing import say, tell
 from customlabels.settings import Settings
-
-__all__ = ["stop_target", "take_down"]
 
 
 def stop_target(target: str, place: Place, *, as_json: bool) -> Exit:
     """Stop a run by its name or ARN, else take a model out of service."""
     endpoint = place.reach()
     stopped = _stop_run(endpoint, target, place.flags) or _stop_versions(endpoint, target)
-    if as_json:
-        print_json({"Stopped": stopped})
-    else:
-        for arn in stopped:
-            show(f"stopped {arn}")
-    return Exit.DONE
+    return tell({"Stopped": stopped}, *(f"stopped {arn}" for arn in stopped), as_json=as_json)
 
 
 def _stop_run(endpoint: Reached, target: str, flags: str) -> list[str]:
@@ -54,7 +47,7 @@ def _leave_nothing(endpoint: Reached, run_input: dict[str, Any], name: str, flag
     if not endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]:
         return []
     cancelled = []
-    for one in versions_of(endpoint, project, version):
+    for one in versions_of(endpoint, f"{project}/{version}"):
         arn, status = one["ProjectVersionArn"], one["Status"]
         # Nobody waits for the training any more, and others wait behind it.
         if status == "TRAINING_IN_PROGRESS" and endpoint.customlabels:
@@ -71,9 +64,8 @@ def _stop_versions(endpoint: Reached, target: str) -> list[str]:
     if target.startswith("arn:"):
         arns = [target]
     else:
-        project, _, version = target.partition("/")
         try:
-            found = versions_of(endpoint, project, version)
+            found = versions_of(endpoint, target)
         except UsageError:
             raise UsageError(f"{target}: there is no run and no project of this name") from None
         arns = [one["ProjectVersionArn"] for one in found if one["Status"] in ("RUNNING", "STARTING")]
@@ -98,13 +90,9 @@ def take_down(*, as_json: bool) -> Exit:
         "Trainings": work.get("OpenJobs", 0),
         "Versions": work.get("RunningVersions", []),
     }
-    if as_json:
-        print_json({"Stopped": server.url, **stopped})
-        return Exit.DONE
-    show(f"ended the server at {server.url}")
+    lines = [f"ended the server at {server.url}"]
     for kind in ("Executions", "Versions"):
-        for arn in stopped[kind]:
-            show(f"  {arn} (goes on at the next start)")
-    if stopped["Trainings"]:
-        show(f"  jobs under way: {stopped['Trainings']} (go on at the next start, trainings at a checkpoint)")
-    return Exit.DONE
+        lines += [f"  {arn} (goes on at the next start)" for arn in stopped[kind]]
+    if jobs := stopped["Trainings"]:
+        lines.append(f"  jobs under way: {jobs} (go on at the next start, trainings at a checkpoint)")
+    return tell({"Stopped": server.url, **stopped}, *lines, as_json=as_json)

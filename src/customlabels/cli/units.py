@@ -7,8 +7,6 @@ from typing import Any
 
 from customlabels.cli.printing import print_table, say
 
-__all__ = ["show_units"]
-
 HEADINGS = ("MODEL IN SERVICE", "UNITS", "REQUESTS", "P50", "P99", "IDLE", "ON AWS*")
 DOLLARS_AN_HOUR = 4.0  # of an inference unit of Custom Labels in us-east-1
 AWS_PRICE = "* as many units of Rekognition Custom Labels: 4.00 USD an hour each, us-east-1, as of 2026-11-26"

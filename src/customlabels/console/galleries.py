@@ -22,12 +22,10 @@ from starlette.responses import RedirectResponse, Response
 from customlabels.console.guarding import form_of
 from customlabels.console.lines import entry_of, new_line, relabelled, shown
 from customlabels.console.pictures import body_of
-from customlabels.console.site import Ask, Site, every
+from customlabels.console.site import Ask, Site, every, pages
 from customlabels.datasets import Entry, split_ref
 from customlabels.errors import ServiceError
 from customlabels.images import ImageError, decode
-
-__all__ = ["add_images", "change_entries", "desk_page", "gallery_page", "save_entry", "suggest"]
 
 PAGE = 60
 FEW = 10  # images of a label below which its figures say little
@@ -90,9 +88,8 @@ async def save_entry(site: Site, request: Request) -> Response:
         try:
             line = relabelled(entry.line, given["labels"], given["boxes"], given.get("size"), _now())
         except (KeyError, TypeError, ValueError) as error:
-            raise ServiceError(
-                "ValidationException", f"labels, boxes and a size are needed: {error!r}"
-            ) from error
+            text = f"labels, boxes and a size are needed: {error!r}"
+            raise ServiceError("ValidationException", text) from error
         await _update(ask, arn, [line])
     return Response(status_code=204)
 
@@ -101,10 +98,8 @@ async def suggest(site: Site, request: Request) -> Response:
     """What a model in service says of an image of the data set."""
     given = await _json(request)
     bucket, key = split_ref(str(given.get("ref", "")))
-    members = {
-        "ProjectVersionArn": given.get("model", ""),
-        "Image": {"S3Object": {"Bucket": bucket, "Name": key}},
-    }
+    place = {"S3Object": {"Bucket": bucket, "Name": key}}
+    members = {"ProjectVersionArn": given.get("model", ""), "Image": place}
     answer = await site.ask(request)("rekognition", "DetectCustomLabels", members)
     return Response(orjson.dumps(answer["CustomLabels"]), media_type="application/json")
 
@@ -163,13 +158,11 @@ def _wanted(arn: str, asked: dict[str, str]) -> dict[str, Any]:
 async def _entries(ask: Ask, arn: str, asked: dict[str, str], everything: bool) -> AsyncIterator[Entry]:
     """The entries of a page; or of all pages of the filter."""
     wanted = _wanted(arn, {name: value for name, value in asked.items() if name != "page" or not everything})
-    while True:
-        page = await ask("rekognition", "ListDatasetEntries", wanted)
+    async for page in pages(ask, "rekognition", "ListDatasetEntries", wanted):
         for line in page["DatasetEntries"]:
             yield entry_of(line)
-        if not (everything and page.get("NextToken")):
+        if not everything:
             return
-        wanted["NextToken"] = page["NextToken"]
 
 
 async def _entry(ask: Ask, arn: str, ref: str) -> Entry:

@@ -10,10 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from customlabels.console.site import Ask, every
+from customlabels.console.site import Ask, every, pages
 from customlabels.console.visits import Visit, details_of
-
-__all__ = ["history", "news", "token_of", "with_data"]
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 
@@ -28,24 +26,20 @@ async def news(ask: Ask, arn: str, after: int) -> list[dict[str, Any]]:
     """The events after one, oldest first."""
     wanted = {"executionArn": arn, "maxResults": 100, "includeExecutionData": False, "reverseOrder": True}
     found: list[dict[str, Any]] = []
-    while True:
-        page = await ask("stepfunctions", "GetExecutionHistory", wanted)
+    async for page in pages(ask, "stepfunctions", "GetExecutionHistory", wanted):
         found += [event for event in page["events"] if event["id"] > after]
-        if not page.get("nextToken") or page["events"][-1]["id"] <= after:
-            return found[::-1]
-        wanted["nextToken"] = page["nextToken"]
+        if any(event["id"] <= after for event in page["events"]):
+            break
+    return found[::-1]
 
 
 async def with_data(ask: Ask, arn: str, ids: Sequence[int]) -> list[dict[str, Any]]:
     """These events with what they hold; a history can only be read from one of its ends."""
-    wanted: dict[str, Any] = {"executionArn": arn, "maxResults": 500}
-    found: list[dict[str, Any]] = []
-    while len(found) < len(ids):
-        page = await ask("stepfunctions", "GetExecutionHistory", wanted)
+    wanted, found = {"executionArn": arn, "maxResults": 500}, list[dict[str, Any]]()
+    async for page in pages(ask, "stepfunctions", "GetExecutionHistory", wanted):
         found += [event for event in page["events"] if event["id"] in ids]
-        if not page.get("nextToken"):
+        if len(found) >= len(ids):
             break
-        wanted["nextToken"] = page["nextToken"]
     return found
 
 

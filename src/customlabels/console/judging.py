@@ -15,8 +15,6 @@ import orjson
 
 from customlabels.evaluation import overlap
 
-__all__ = ["Cells", "Item", "Judged", "confusions", "curve"]
-
 TRAINING, EVALUATION = "rekognition-custom-labels-training-", "rekognition-custom-labels-evaluation"
 DETAILS = "rekognition-custom-labels-evaluation-details"
 SAME_PLACE = 0.5  # intersection over union
@@ -81,10 +79,8 @@ class Judged:
             self.frames[image] = (size["width"], size["height"])
             names = metadata["class-map"]
             for each, told in zip(value["annotations"], metadata["objects"], strict=True):
-                label, box = (
-                    names[str(each["class_id"])],
-                    tuple(each[side] for side in ("left", "top", "width", "height")),
-                )
+                label = names[str(each["class_id"])]
+                box = tuple(each[side] for side in ("left", "top", "width", "height"))
                 if name.startswith(TRAINING):
                     truth.append((label, box))
                 else:

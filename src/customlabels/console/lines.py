@@ -12,8 +12,6 @@ from typing import Any
 from customlabels.datasets import Entry, read_line
 from customlabels.errors import ServiceError
 
-__all__ = ["entry_of", "new_line", "relabelled", "shown"]
-
 WHOLE, BOXES = "groundtruth/image-classification", "groundtruth/object-detection"
 JOB = "labeling-job/customlabels-console"
 

@@ -19,8 +19,6 @@ from customlabels.console.site import Ask, Site, every, named
 from customlabels.drawing import Axis, Cell, Line, bare, line_chart, matrix_chart
 from customlabels.errors import ServiceError
 
-__all__ = ["compare_page", "detect", "model_page", "scores", "try_page"]
-
 MATRIX_LABELS, CURVES, CELL_IMAGES = 30, 6, 120
 LARGEST_DOCUMENT = 256 * 2**20  # bytes of a testing output that a page reads
 
@@ -32,9 +30,7 @@ async def model_page(site: Site, request: Request) -> Response:
     others = [each for each in await _versions(ask, arn) if each["ProjectVersionArn"] != arn]
     values: dict[str, Any] = {"arn": arn, "version": version, "others": others, "evaluation": None}
     if "EvaluationResult" in version:
-        values["evaluation"] = evaluation = await ask(
-            "customlabels", "DescribeEvaluation", {"ProjectVersionArn": arn}
-        )
+        evaluation = await ask("customlabels", "DescribeEvaluation", {"ProjectVersionArn": arn})
         thresholds = {each["Label"]: each["Threshold"] for each in evaluation["Labels"]}
         judged = await _judged(ask, version)
         chosen = asked.get("label", "")
@@ -43,6 +39,7 @@ async def model_page(site: Site, request: Request) -> Response:
         cells, noun = confusions(judged, thresholds), "boxes" if judged.finds_boxes else "images"
         cell = (asked.get("truth", ""), asked.get("found", ""))
         values |= {
+            "evaluation": evaluation,
             "chosen": chosen,
             "boxes": judged.finds_boxes,
             "curves": Markup(_curves(judged, thresholds, chosen)),  # noqa: S704 - our own drawing
@@ -116,10 +113,8 @@ async def _versions(ask: Ask, arn: str) -> list[dict[str, Any]]:
     """Every version of a version's project, the newest first."""
     found = await ask("rekognition", "DescribeProjects", {"ProjectNames": [_project(arn) or "-"]})
     for project in found["ProjectDescriptions"]:
-        wanted = {"ProjectArn": project["ProjectArn"]}
-        return await every(
-            ask, "rekognition", "DescribeProjectVersions", "ProjectVersionDescriptions", **wanted
-        )
+        call = "rekognition", "DescribeProjectVersions", "ProjectVersionDescriptions"
+        return await every(ask, *call, ProjectArn=project["ProjectArn"])
     return []
 
 
@@ -150,14 +145,8 @@ async def _judged(ask: Ask, version: Mapping[str, Any]) -> Judged:
 def _curves(judged: Judged, thresholds: Mapping[str, float], chosen: str) -> str:
     """Precision over recall of the chosen label, and of those that err most."""
     shown = [chosen, *(label for label in reversed(list(thresholds)) if label != chosen)][:CURVES]
-    return bare(
-        line_chart(
-            "Precision over recall",
-            list(_lines(judged, thresholds, shown)),
-            Axis("recall", 0, 1),
-            Axis("precision", 0, 1),
-        )
-    )
+    axes, lines = (Axis("recall", 0, 1), Axis("precision", 0, 1)), list(_lines(judged, thresholds, shown))
+    return bare(line_chart("Precision over recall", lines, *axes))
 
 
 def _lines(judged: Judged, thresholds: Mapping[str, float], shown: list[str]) -> Iterator[Line]:
@@ -173,9 +162,8 @@ def _lines(judged: Judged, thresholds: Mapping[str, float], shown: list[str]) ->
 
 def _said(cells: Cells, noun: str, truth: str, found: str) -> str:
     """A cell of the matrix in words."""
-    return (
-        f"{len(cells.get((truth, found), []))} {noun} of {truth or 'nothing'}, found as {found or 'nothing'}"
-    )
+    count = len(cells.get((truth, found), []))
+    return f"{count} {noun} of {truth or 'nothing'}, found as {found or 'nothing'}"
 
 
 def _matrix(cells: Cells, labels: list[str], noun: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -31,8 +30,6 @@ from customlabels.console.starting import change_model, projects_page, start_pag
 from customlabels.drawing import SHEET
 from customlabels.errors import ServiceError
 from customlabels.wire import Application, Caller, Key
-
-__all__ = ["console_app"]
 
 STATIC = Path(__file__).parent / "static"
 STATUSES = {
@@ -65,13 +62,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 
-def console_app(
-    ask_as: AskAs,
-    keys: Mapping[str, Key],
-    local: Caller,
-    closing: asyncio.Event,
-    clock: Callable[[], float] = time.time,
-) -> Application:
+def console_app(ask_as: AskAs, keys: Mapping[str, Key], local: Caller, closing: asyncio.Event) -> Application:
     """The ASGI application of the pages; everything that it shows and does goes through `ask_as`.
 
     keys: who may log in; without any, whoever is on this machine is `local`
@@ -106,4 +97,4 @@ def console_app(
         Route("/images/{bucket}/{key:path}", image),
     ]
     refusals = {ServiceError: refused, HTTPException: refused}
-    return Guard(Starlette(routes=[*pages, *files], exception_handlers=refusals), keys, local, clock)
+    return Guard(Starlette(routes=[*pages, *files], exception_handlers=refusals), keys, local)

@@ -16,8 +16,6 @@ from starlette.responses import PlainTextResponse, Response
 from customlabels.errors import ServiceError
 from customlabels.images import ImageError, ImageLimits, check_header, thumbnail
 
-__all__ = ["Thumbnails", "body_of", "image_bytes"]
-
 LARGEST = 15 * 2**20  # bytes of an image
 SIZES = (240, 480)  # pixels of the longer side
 KEPT_BYTES = 64 * 2**20  # about 10,000 of the smaller ones

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from base64 import b64encode
@@ -23,8 +24,6 @@ from customlabels.console.visits import Journal, details_of, kind_of
 from customlabels.drawing import STATUSES, Axis, Line, bare, line_chart, workflow_svg
 from customlabels.errors import ServiceError
 from customlabels.pipeline import STATE_MACHINE_NAME
-
-__all__ = ["change_run", "report_page", "run_page", "run_stream"]
 
 EVENTS_SHOWN = 500
 LOOK_SECONDS = 0.5
@@ -89,9 +88,8 @@ async def change_run(site: Site, request: Request) -> Response:
     what, reason = form.get("do"), form.get("reason") or "in the console"
     if what == "stop":
         run = await ask("stepfunctions", "DescribeExecution", {"executionArn": arn})
-        await ask(
-            "stepfunctions", "StopExecution", {"executionArn": arn, "error": "Stopped", "cause": reason}
-        )
+        asked = {"executionArn": arn, "error": "Stopped", "cause": reason}
+        await ask("stepfunctions", "StopExecution", asked)
         await _cancel_training(ask, arn, run)
     elif what == "redrive":
         await ask("stepfunctions", "RedriveExecution", {"executionArn": arn})
@@ -101,9 +99,8 @@ async def change_run(site: Site, request: Request) -> Response:
         refusal = {"taskToken": form.get("token", ""), "error": REFUSED, "cause": reason}
         await ask("stepfunctions", "SendTaskFailure", refusal)
     else:
-        raise ServiceError(
-            "ValidationException", f"a run can be stopped, redriven, approved or refused, not {what}"
-        )
+        text = f"a run can be stopped, redriven, approved or refused, not {what}"
+        raise ServiceError("ValidationException", text)
     return RedirectResponse(f"/runs/{quote(arn, safe=':/')}", 303)
 
 
@@ -134,17 +131,11 @@ async def _stream(site: Site, request: Request, arn: str, after: int) -> AsyncIt
         if run["status"] != "RUNNING":
             yield f"event: end\nid: {journal.last_event}\ndata: {run['status']}\n\n"
             return
-        await _pause(site.closing, LOOK_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(site.closing.wait(), LOOK_SECONDS)
         quiet += LOOK_SECONDS
         fresh = await news(ask, arn, journal.last_event)
         journal.take(fresh)
-
-
-async def _pause(closing: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(closing.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 async def _parts(site: Site, request: Request, run: dict[str, Any], journal: Journal) -> dict[str, Markup]:
@@ -171,9 +162,8 @@ async def _state_part(site: Site, ask: Ask, arn: str, journal: Journal, name: st
         for event in await with_data(ask, arn, visit.events):
             details = details_of(event)
             told |= {key: details[key] for key in ("input", "parameters", "output") if key in details}
-    return site.part(
-        "run_state.html", name=name, visit=visit, told=told, visits=len(journal.rows().get(name, []))
-    )
+    visits = len(journal.rows().get(name, []))
+    return site.part("run_state.html", name=name, visit=visit, told=told, visits=visits)
 
 
 async def _progress(site: Site, ask: Ask, arn: str, journal: Journal) -> Markup:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,8 +23,6 @@ from starlette.responses import HTMLResponse, Response
 
 from customlabels.console.pictures import Thumbnails
 from customlabels.wire import Caller
-
-__all__ = ["Ask", "AskAs", "Site", "duration", "every", "moment", "named", "pretty"]
 
 # One API call as somebody: service, operation, members -> the answer; raises ServiceError.
 AskAs = Callable[[Caller, str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
@@ -83,16 +81,22 @@ class Site:
         return Markup(self.templates.get_template(template).render(**values))  # noqa: S704 - autoescape
 
 
-async def every(ask: Ask, service: str, operation: str, member: str, **members: Any) -> list[Any]:
-    """All items of a list, page by page."""
+async def pages(
+    ask: Ask, service: str, operation: str, members: Mapping[str, Any]
+) -> AsyncIterator[dict[str, Any]]:
+    """The answers to a call for a list, page after page."""
     token = "nextToken" if service == "stepfunctions" else "NextToken"
-    found: list[Any] = []
     while True:
-        answer = await ask(service, operation, members)
-        found += answer[member]
-        if not answer.get(token):
-            return found
-        members[token] = answer[token]
+        page = await ask(service, operation, members)
+        yield page
+        if not page.get(token):
+            return
+        members = {**members, token: page[token]}
+
+
+async def every(ask: Ask, service: str, operation: str, member: str, **members: Any) -> list[Any]:
+    """All items of a list."""
+    return [item async for page in pages(ask, service, operation, members) for item in page[member]]
 
 
 def moment(seconds: float) -> str:

@@ -12,8 +12,6 @@ from customlabels.console.guarding import form_of
 from customlabels.console.site import Ask, Site, every
 from customlabels.console.verdicts import verdicts_of
 
-__all__ = ["change_model", "projects_page", "start_page"]
-
 RUNS_SHOWN, MODELS_SHOWN = 25, 25
 PASSING = ("TRAINING_IN_PROGRESS", "STARTING", "STOPPING", "COPYING_IN_PROGRESS", "DELETING")
 

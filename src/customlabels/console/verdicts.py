@@ -11,8 +11,6 @@ from customlabels.console.site import Ask
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.pipeline import RunResult
 
-__all__ = ["Verdict", "evaluation_of", "verdict_of", "verdicts_of"]
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -29,10 +27,12 @@ async def verdict_of(ask: Ask, run: Mapping[str, Any]) -> Verdict | None:
         result = RunResult.from_output(run.get("output", ""))
     except InvalidInput:
         return None
-    evaluation = await evaluation_of(ask, result.project_version_arn)
-    if evaluation is None:
+    asked = {"ProjectVersionArn": result.project_version_arn}
+    try:
+        honest = (await ask("customlabels", "DescribeEvaluation", asked))["Honest"]
+    except ServiceError:  # it has none, or is gone
         return Verdict(result)
-    return Verdict(result, evaluation["Honest"]["F1Low"], evaluation["Honest"]["F1High"])
+    return Verdict(result, honest["F1Low"], honest["F1High"])
 
 
 async def verdicts_of(ask: Ask, runs: Sequence[Mapping[str, Any]]) -> list[Verdict | None]:
@@ -45,11 +45,3 @@ async def verdicts_of(ask: Ask, runs: Sequence[Mapping[str, Any]]) -> list[Verdi
         return await verdict_of(ask, told)
 
     return await asyncio.gather(*map(one, runs))
-
-
-async def evaluation_of(ask: Ask, version: str) -> dict[str, Any] | None:
-    """The figures of a version; None for one that has none, or is gone."""
-    try:
-        return await ask("customlabels", "DescribeEvaluation", {"ProjectVersionArn": version})
-    except ServiceError:
-        return None

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Journal", "Visit", "details_of", "kind_of"]
-
 Event = Mapping[str, Any]
 FAILURES = ("Failed", "TimedOut")  # endings of the types of events that a Retry or a Catch may answer
 BAD_ENDS = ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted")
@@ -57,11 +55,8 @@ class Journal:
     @property
     def statuses(self) -> dict[str, str]:
         """How each state fared, by name; of several visits one that is open, else the last."""
-        found: dict[str, str] = {}
-        open_ones = {visit.name: visit.status for visit in self.visits if visit.ended is None}
-        for visit in self.visits:
-            found[visit.name] = visit.status
-        return found | open_ones
+        last = {visit.name: visit.status for visit in self.visits}
+        return last | {visit.name: visit.status for visit in self.visits if visit.ended is None}
 
     def last_visit(self, name: str) -> Visit | None:
         """The last stay in the state of this name."""

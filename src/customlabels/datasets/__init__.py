@@ -8,6 +8,7 @@ from customlabels.datasets.distributing import chosen_for_test, labels_by_positi
 from customlabels.datasets.dividing import Difference, compared, divided_by_label
 from customlabels.datasets.exporting import FORMATS, Images, export, images_of, write_parts
 from customlabels.datasets.findings import RULES, Findings, Problem
+from customlabels.datasets.items import Item, item_lines
 from customlabels.datasets.listing import (
     Filters,
     LabelCount,
@@ -22,7 +23,6 @@ from customlabels.datasets.manifests import (
     Entry,
     ManifestFileError,
     ManifestLimits,
-    dropped_error,
     file_lines,
     listed_line,
     read_line,
@@ -45,6 +45,7 @@ __all__ = [
     "Filters",
     "Findings",
     "Images",
+    "Item",
     "LabelCount",
     "LineError",
     "ManifestFileError",
@@ -59,12 +60,12 @@ __all__ = [
     "compared",
     "divided",
     "divided_by_label",
-    "dropped_error",
     "dropped_of",
     "every_line",
     "export",
     "file_lines",
     "images_of",
+    "item_lines",
     "labels_by_position",
     "labels_of",
     "line_error",

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["IMAGE_LEVEL", "Box", "LineError", "line_error", "read_attributes"]
-
 IMAGE_LEVEL = "groundtruth/image-classification"
 BOXES = "groundtruth/object-detection"
 

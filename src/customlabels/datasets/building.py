@@ -14,8 +14,6 @@ from pathlib import Path
 
 from customlabels.errors import InvalidInput
 
-__all__ = ["new_folder"]
-
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:

@@ -14,21 +14,11 @@ from typing import NamedTuple, Protocol
 
 from customlabels.datasets.copies import DECODED_SIDE, Copies
 from customlabels.datasets.findings import Findings, Problem, Severity, SplitSummary
-from customlabels.datasets.manifests import (
-    Dropped,
-    Entry,
-    ManifestFileError,
-    ManifestLimits,
-    read_manifest,
-    split_ref,
-    told_errors,
-)
+from customlabels.datasets.manifests import Dropped, Entry, ManifestFileError, split_ref, told_errors
 from customlabels.datasets.sources import Source, bucket_name, open_source
 from customlabels.errors import InvalidInput
 from customlabels.images import ImageError, ImageLimits, decode, upright_size
 from customlabels.storage import Objects, ObjectTooLarge, StorageError
-
-__all__ = ["check"]
 
 FEW_IMAGES = 10  # images of a label for training; below it a model hardly learns the label
 LEAST_OVERLAP = 0.5  # of the training labels, the share that the test data must have
@@ -120,9 +110,8 @@ def _read(split: _Split, others: Images | None, copies: Copies, seen: dict[str, 
     own = bucket_name(split.source.root)
     own_objects = Objects({own: split.source.root}.get)
     unseen: Counter[str] = Counter()
-    raw = (line.encode(errors="surrogateescape") for line in split.source.lines(own))
     try:
-        for line in read_manifest(raw, ManifestLimits()):
+        for line in split.source.entries(own):
             split.lines += 1
             if isinstance(line, Dropped):
                 advice = "give each image one line with s3://BUCKET/KEY or a path below the manifest"
@@ -180,14 +169,12 @@ def _look_at(split: _Split, entry: Entry, objects: Images, copies: Copies, seen:
 def _note_copy(seen: dict[str, _Seen], place: str, first: str, how: str) -> None:
     """Say that two places have one image: a duplicate within a source, a leak between two."""
     here, there = seen[place], seen[first]
-    rule = (
-        f"{'near-' if how.startswith('looks') else ''}{'duplicate' if here.split is there.split else 'leak'}"
-    )
-    if here.split is there.split:
-        message, advice = f"{how} {first}", "remove one of them"
-    else:
-        message = f"{how} {first} of {there.split.name}"
+    rule, message, advice = "duplicate", f"{how} {first}", "remove one of them"
+    if here.split is not there.split:
+        rule, message = "leak", f"{message} of {there.split.name}"
         advice = "test with images that training does not see"
+    if how.startswith("looks"):
+        rule = f"near-{rule}"
     here.split.problems.append(Problem("warning", here.file, here.line, rule, message, advice))
 
 

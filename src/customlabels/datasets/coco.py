@@ -14,10 +14,8 @@ from typing import Any
 import orjson
 
 from customlabels.datasets.attributes import Box
-from customlabels.datasets.items import Item, Place, Reading, frame_of, key_below
+from customlabels.datasets.items import Item, Place, Reading, frame_of, fullest, key_below
 from customlabels.errors import InvalidInput
-
-__all__ = ["coco_document", "is_coco", "read_coco"]
 
 LARGEST = 1 << 29  # bytes
 LOOKED_AT = 20  # images by which their folder is told
@@ -98,13 +96,12 @@ def _images_folder(path: Path, names: Sequence[str]) -> Path:
     above = path.parent.parent
     likely = [path.parent, path.parent / "images", above / "images", above / part, above / "images" / part]
     likely += [path.parent / part, above]
-    first = [key for name in names[:LOOKED_AT] if (key := key_below(str(name)))]
-    return max(likely, key=lambda folder: sum((folder / key).is_file() for key in first)).resolve()
+    return fullest(likely, map(str, names[:LOOKED_AT]))
 
 
 def coco_document(items: Sequence[Item]) -> str:
     """The JSON file for some items; images are addressed by their keys."""
-    used = {label for item in items for label in (*item.labels, *(box.label for box in item.boxes))}
+    used = {label for item in items for label in item.all_labels}
     numbers = {label: number for number, label in enumerate(sorted(used), start=1)}
     images, annotations = [], list[dict[str, Any]]()
     for image_id, item in enumerate(items, start=1):

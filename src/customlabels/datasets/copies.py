@@ -14,8 +14,6 @@ from PIL import Image
 
 from customlabels.images import ImageError, alike, decode, fingerprint
 
-__all__ = ["Copies", "near_duplicates"]
-
 DECODED_SIDE = 64  # pixels that are enough for a fingerprint
 
 

@@ -17,8 +17,6 @@ from customlabels.datasets.manifests import ManifestFileError
 from customlabels.storage import Records
 from customlabels.storage.schema import entries, entry_labels
 
-__all__ = ["chosen_for_test", "labels_by_position"]
-
 TEST_SHARE = 0.2
 UNLABELED = ""  # no label has this name
 LOOKED_AT = 50  # entries that are compared for one move

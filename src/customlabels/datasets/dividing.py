@@ -14,8 +14,6 @@ from customlabels.datasets.distributing import chosen_for_test
 from customlabels.datasets.exporting import Images
 from customlabels.datasets.items import Item
 
-__all__ = ["Difference", "compared", "divided_by_label"]
-
 
 def divided_by_label(images: Images, share: float, seed: int) -> tuple[list[Item], list[Item]]:
     """Training and test items: the share of each label as nearly as copies allow, the same for the same seed.
@@ -38,20 +36,13 @@ def divided_by_label(images: Images, share: float, seed: int) -> tuple[list[Item
     for key, item in items.items():
         groups.setdefault(find(key), []).append(item)
     labels = {
-        number: (key, tuple({label: None for item in group for label in _labels(item)}))
+        number: (key, tuple({label: None for item in group for label in item.all_labels}))
         for number, (key, group) in enumerate(sorted(groups.items()))
     }
     chosen = chosen_for_test(labels, seed, share)
     tested = {item.key for number in chosen for item in groups[labels[number][0]]}
-    sides = (
-        [item for item in images.items if item.key not in tested],
-        [items[key] for key in items if key in tested],
-    )
-    return sides
-
-
-def _labels(item: Item) -> tuple[str, ...]:
-    return (*item.labels, *(box.label for box in item.boxes))
+    train = [item for item in images.items if item.key not in tested]
+    return train, [item for key, item in items.items() if key in tested]
 
 
 @dataclass(frozen=True)

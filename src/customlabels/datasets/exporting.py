@@ -15,14 +15,12 @@ from customlabels.datasets.building import new_folder
 from customlabels.datasets.coco import coco_document
 from customlabels.datasets.findings import Problem
 from customlabels.datasets.items import Item, item_lines
-from customlabels.datasets.manifests import Dropped, ManifestLimits, read_manifest, split_ref, told_errors
+from customlabels.datasets.manifests import Dropped, split_ref, told_errors
 from customlabels.datasets.sources import Source, bucket_name
 from customlabels.datasets.tables import csv_document
 from customlabels.datasets.voc import voc_files
 from customlabels.datasets.yolo import yolo_files
 from customlabels.errors import InvalidInput
-
-__all__ = ["FORMATS", "Images", "export", "images_of", "write_parts"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,7 @@ def images_of(source: Source) -> Images:
         place = source.place(position)
         problems.append(Problem("unusable", *place, rule, message, "correct it or remove it"))
 
-    raw = (line.encode(errors="surrogateescape") for line in source.lines(bucket))
-    for entry in read_manifest(raw, ManifestLimits()):
+    for entry in source.entries(bucket):
         if isinstance(entry, Dropped):
             refuse(entry.position, entry.code, entry.reason)
             continue
@@ -63,14 +60,14 @@ def images_of(source: Source) -> Images:
     return Images(source.root, tuple(items), tuple(problems))
 
 
-def _manifest(items: Sequence[Item]) -> dict[str, str]:
-    below = [replace(item, key=f"images/{item.key}") for item in items]
-    return {"dataset.manifest": "".join(f"{line}\n" for line in item_lines(below, ""))}
+def _manifest(items: Sequence[Item], folder: str) -> str:
+    """The text of a manifest that lies beside the folder of its images."""
+    return "".join(f"{line}\n" for line in item_lines(items, f"{folder}/"))
 
 
 # The folder that the images go into, and the other files by their paths.
 FORMATS: Mapping[str, tuple[str, Callable[[Sequence[Item]], dict[str, str]]]] = {
-    "manifest": ("images", _manifest),
+    "manifest": ("images", lambda items: {"dataset.manifest": _manifest(items, "images")}),
     "coco": ("images", lambda items: {"annotations/instances.json": coco_document(items)}),
     "yolo": ("images", yolo_files),
     "voc": ("JPEGImages", voc_files),
@@ -108,9 +105,7 @@ def write_parts(root: Path, parts: Mapping[str, Sequence[Item]], folder: Path) -
         for part, items in parts.items():
             for item in items:
                 _copy(root / item.key, beside / part / item.key)
-            below = [replace(item, key=f"{part}/{item.key}") for item in items]
-            text = "".join(f"{line}\n" for line in item_lines(below, ""))
-            (beside / f"{part}.manifest").write_text(text, encoding="utf-8")
+            (beside / f"{part}.manifest").write_text(_manifest(items, part), encoding="utf-8")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["RULES", "Findings", "Problem", "Severity", "SplitSummary"]
-
 Severity = Literal["error", "unusable", "warning"]
 
 # Our own rules; ERROR_... are the service's. The table in docs/data.md is this one.

@@ -10,8 +10,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["grams_of", "may_contain"]
-
 LENGTHS = (3, 4)  # bytes of a piece
 LETTERS = 32  # bytes at the front of a map: which bytes the text has at all
 MOST_BITS = 16  # log2 of the further bits: a thousand random addresses set four tenths of them

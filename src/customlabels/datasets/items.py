@@ -7,7 +7,7 @@ tells the data and nothing else: no time, no machine, so it is the same at each 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,6 @@ import orjson
 from customlabels.datasets.attributes import BOXES, IMAGE_LEVEL, Box
 from customlabels.datasets.findings import Problem
 from customlabels.images import ImageError, ImageLimits, upright_size
-
-__all__ = ["IMAGE_SUFFIXES", "Item", "Place", "Reading", "frame_of", "item_lines", "key_below"]
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 ROUNDING = 1.0  # pixels by which a box may leave its image through rounding; it is cut off
@@ -43,6 +41,11 @@ class Item:
     boxes: tuple[Box, ...] = ()
     frame: tuple[float, float] | None = None
 
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """Those of the image and those of its boxes."""
+        return (*self.labels, *(box.label for box in self.boxes))
+
 
 @dataclass
 class Reading:
@@ -63,6 +66,12 @@ def key_below(text: str) -> str | None:
     return None if key in (".", "..") or key.startswith(("/", "../")) or key[1:2] == ":" else key
 
 
+def fullest(folders: Iterable[Path], names: Iterable[str]) -> Path:
+    """The folder that has most of the images; the first of equals."""
+    keys = [key for name in names if (key := key_below(name))]
+    return max(folders, key=lambda folder: sum((folder / key).is_file() for key in keys)).resolve()
+
+
 def frame_of(image: Path) -> tuple[int, int] | None:
     """The sides of an image as it is seen, None where there is none; what is wrong with it `check` says."""
     try:
@@ -72,8 +81,8 @@ def frame_of(image: Path) -> tuple[int, int] | None:
 
 
 def item_lines(items: Sequence[Item], prefix: str) -> Iterator[str]:
-    """The lines of a manifest, images addressed by prefix and key; the prefix is s3://bucket/ or nothing."""
-    labels = {label for item in items for label in (*item.labels, *(box.label for box in item.boxes))}
+    """The lines of a manifest, images addressed by prefix and key; the prefix is s3://bucket/ or folder/."""
+    labels = {label for item in items for label in item.all_labels}
     numbers = {label: number for number, label in enumerate(sorted(labels))}
     for item in items:
         line: dict[str, Any] = {"source-ref": f"{prefix}{item.key}"}
@@ -94,15 +103,9 @@ def _metadata(kind: str) -> dict[str, str]:
 def _boxes(item: Item, numbers: dict[str, int]) -> dict[str, Any]:
     width, height = item.frame or (0, 0)
     boxes = [_inside(box, width, height) for box in item.boxes]
+    sides = ("left", "top", "width", "height")
     annotations = [
-        {
-            "class_id": numbers[box.label],
-            "left": box.left,
-            "top": box.top,
-            "width": box.width,
-            "height": box.height,
-        }
-        for box in boxes
+        {"class_id": numbers[box.label], **{side: getattr(box, side) for side in sides}} for box in boxes
     ]
     value = {"image_size": [{"width": width, "height": height, "depth": 3}], "annotations": annotations}
     used = {str(numbers[box.label]): box.label for box in boxes}

@@ -19,8 +19,6 @@ from customlabels.datasets.revisions import BATCH, FIGURES, Stats
 from customlabels.storage import Reading, Records
 from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, ref_grams, revisions
 
-__all__ = ["Filters", "LabelCount", "dropped_of", "every_line", "labels_of", "rows_of", "stats_of"]
-
 BLOCKS_AT_ONCE = 16
 MOST_KEPT = 8  # revisions
 # The blocks of the revisions that were searched last, which never change: at most 2 MB each.

@@ -15,25 +15,8 @@ from typing import Any
 
 import orjson
 
-from customlabels.datasets.attributes import Box, LineError, line_error, read_attributes
+from customlabels.datasets.attributes import Box, LineError, read_attributes
 from customlabels.errors import InvalidInput
-
-__all__ = [
-    "Dropped",
-    "Entry",
-    "ManifestFileError",
-    "ManifestLimits",
-    "dropped_error",
-    "file_lines",
-    "json_object",
-    "listed_line",
-    "one_bucket",
-    "read_line",
-    "read_manifest",
-    "split_ref",
-    "told_errors",
-    "validated_line",
-]
 
 LONGEST_LINE = 100_000  # characters
 SOURCE_REF = re.compile(r"[sS]3://([0-9A-Za-z.\-_]{3,255})/([^\0]{1,1024})", re.DOTALL)
@@ -314,11 +297,6 @@ def _one_line(text: str) -> str:
         for character in "\x85\u2028\u2029":
             text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def dropped_error(dropped: Dropped) -> LineError:
-    """The line error by which training reports a line that a dataset would have dropped."""
-    return line_error(dropped.code, ())
 
 
 def _attach(value: dict[str, Any], errors: Iterable[LineError], key: str) -> None:

@@ -15,25 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Table,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import ColumnElement, Table, delete, exists, func, insert, literal, select, tuple_, update
 
 from customlabels.datasets.grams import grams_of
 from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, split_ref
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, ref_grams, revisions
-
-__all__ = ["BATCH", "FIGURES", "MOST_NOTED", "Stats", "changed", "divided", "note_dropped", "ready", "stage"]
 
 BATCH = 1000  # rows in one transaction: some ten milliseconds of the one writer
 MOST_NOTED = 10_000  # lines left out that can be listed; they are all counted
@@ -268,11 +255,6 @@ def _completed(records: Records, revision_id: str) -> Stats:
         with records.write() as tx:
             tx.execute(insert(ref_blocks), block | {"refs": refs})
             tx.execute(insert(ref_grams), block | {"grams": grams})
-    return _counted(records, revision_id)
-
-
-def _counted(records: Records, revision_id: str) -> Stats:
-    """The figures of a staged revision, from its rows."""
     of_entries, of_labels = entries.c.revision_id == revision_id, entry_labels.c.revision_id == revision_id
     figures = select(
         func.count().label("total_entries"),

@@ -21,13 +21,11 @@ import orjson
 from customlabels.datasets.coco import read_coco
 from customlabels.datasets.findings import Problem
 from customlabels.datasets.items import IMAGE_SUFFIXES, Item, Place, Reading, item_lines
-from customlabels.datasets.manifests import json_object
+from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, json_object, read_manifest
 from customlabels.datasets.tables import is_table, read_csv
 from customlabels.datasets.voc import read_voc
 from customlabels.datasets.yolo import read_yolo, yolo_parts
 from customlabels.errors import InvalidInput
-
-__all__ = ["Source", "bucket_name", "open_source", "read_folder"]
 
 LOOKED_FOR = (
     "looked for: a folder of images for each label; a Ground Truth manifest (*.manifest); COCO (*.json, or "
@@ -57,6 +55,11 @@ class Source:
     def place(self, position: int) -> Place:
         """File and line of the line at a position, from 1."""
         return (str(self.path), position) if self.places is None else self.places[position - 1]
+
+    def entries(self, bucket: str) -> Iterator[Entry | Dropped]:
+        """The lines, read; raises ManifestFileError as soon as a rule of the whole manifest is broken."""
+        raw = (line.encode(errors="surrogateescape") for line in self.lines(bucket))
+        return read_manifest(raw, ManifestLimits())
 
 
 def open_source(path: Path) -> Source:

@@ -14,10 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from customlabels.datasets.attributes import Box
-from customlabels.datasets.items import IMAGE_SUFFIXES, Item, Reading, frame_of, key_below
+from customlabels.datasets.items import IMAGE_SUFFIXES, Item, Reading, frame_of, fullest, key_below
 from customlabels.errors import InvalidInput
-
-__all__ = ["csv_document", "is_table", "read_csv"]
 
 # What a column may be called, spaces, dashes, underscores and case left aside.
 COLUMNS = {
@@ -35,6 +33,7 @@ CORNERS = ("left", "top", "right", "bottom")
 SIDES = ("left", "top", "width", "height")
 HEADING = ("image", "label", *SIDES)
 SEPARATORS = re.compile(r"[;|]")
+LOOKED_AT = 20  # rows by which the images' folder is told
 
 
 def read_csv(path: Path) -> Reading:
@@ -69,16 +68,12 @@ def _read(path: Path, file: io.TextIOBase) -> Reading:
     columns = _columns(first[1], path)
     reading, items = Reading(path.parent.resolve()), dict[str, Item]()
     listed = ([first] if "heading" not in columns else []) + list(rows)
-    reading.root = _images_folder(path, [row[columns["image"]] for _, row in listed[:20] if row])
+    named = [row[columns["image"]] for _, row in listed[:LOOKED_AT] if row]
+    reading.root = fullest((path.parent, path.parent / "images"), named)
     kind = next((kind for kind in (CORNERS, SIDES) if set(kind) <= set(columns)), None)
     for line, row in listed:
-        _add(
-            reading,
-            items,
-            (str(path), line),
-            {name: row[at].strip() for name, at in columns.items() if -1 < at < len(row)},
-            kind,
-        )
+        cells = {name: row[at].strip() for name, at in columns.items() if -1 < at < len(row)}
+        _add(reading, items, (str(path), line), cells, kind)
     with_boxes = any(item.boxes for item in items.values())
     reading.items = [item if with_boxes else replace(item, frame=None) for item in items.values()]
     return reading
@@ -136,13 +131,6 @@ def _add(
     elif item.frame:
         sides = (across - left, down - top) if kind == CORNERS else (across, down)
         items[key] = replace(item, boxes=(*item.boxes, Box(labels[0], left, top, *sides)))
-
-
-def _images_folder(path: Path, names: Sequence[str]) -> Path:
-    """Beside the table, or in its folder `images`."""
-    keys = [key for name in names if (key := key_below(name))]
-    folders = path.parent, path.parent / "images"
-    return max(folders, key=lambda folder: sum((folder / key).is_file() for key in keys)).resolve()
 
 
 def csv_document(items: Sequence[Item]) -> str:

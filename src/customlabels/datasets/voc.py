@@ -14,8 +14,6 @@ from xml.sax.saxutils import escape
 from customlabels.datasets.attributes import Box
 from customlabels.datasets.items import IMAGE_SUFFIXES, Item, Reading, frame_of, key_below
 
-__all__ = ["read_voc", "voc_files"]
-
 LARGEST = 1 << 22  # bytes of a file
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 IMAGE_FOLDERS = ("JPEGImages", "images", ".")

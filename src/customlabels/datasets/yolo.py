@@ -16,8 +16,6 @@ from customlabels.datasets.attributes import Box
 from customlabels.datasets.items import IMAGE_SUFFIXES, Item, Reading, frame_of
 from customlabels.errors import InvalidInput
 
-__all__ = ["read_yolo", "yolo_files", "yolo_parts"]
-
 PARTS = ("train", "val", "valid", "test")
 LARGEST = 1 << 24  # bytes of a text file
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape, quoteattr
 
-__all__ = ["Axis", "Figure", "Line", "fitted", "interval_chart", "line_chart", "plain", "quoted", "svg"]
-
 WIDTH, HEIGHT = 360.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 40.0  # around the area of a line chart
 LEGEND_ROW, FIGURE_ROW, NAMES, VALUES = 18.0, 22.0, 104.0, 44.0
@@ -45,12 +43,11 @@ font:11px/1 system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;max-wi
 
 @dataclass(frozen=True)
 class Axis:
-    """What is measured, and from where to where; `form` writes a tick."""
+    """What is measured, and from where to where."""
 
     title: str
     low: float
     high: float
-    form: str = "{:g}"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
@@ -85,8 +82,8 @@ class Figure:
     below: bool = False
 
 
-def line_chart(title: str, lines: Sequence[Line], x: Axis, y: Axis, bound: float | None = None) -> str:
-    """Lines over two axes with a legend below. bound: a level of y that is drawn across"""
+def line_chart(title: str, lines: Sequence[Line], x: Axis, y: Axis) -> str:
+    """Lines over two axes with a legend below."""
     width, area = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def at(point: tuple[float, float]) -> tuple[float, float]:
@@ -94,8 +91,6 @@ def line_chart(title: str, lines: Sequence[Line], x: Axis, y: Axis, bound: float
         return LEFT + width * min(max(across, 0), 1), TOP + area * (1 - min(max(up, 0), 1))
 
     drawn = [*_grid(x, y, at)]
-    if bound is not None:
-        drawn.append(_straight("bound", *at((x.low, bound)), *at((x.high, bound))))
     for number, line in enumerate(lines):
         tone = f"t{number % TONES}"
         points = " ".join("{:.1f},{:.1f}".format(*at(point)) for point in line.points)
@@ -125,7 +120,7 @@ def interval_chart(title: str, figures: Sequence[Figure], axis: Axis, bound: flo
     for tick in axis.ticks():
         drawn += [
             _straight("grid", at(tick), 0, at(tick), bottom),
-            _text(at(tick), bottom + 13, axis.form.format(tick), "", "middle"),
+            _text(at(tick), bottom + 13, f"{tick:g}", "", "middle"),
         ]
     if bound is not None:
         drawn.append(_straight("bound", at(bound), 0, at(bound), bottom))
@@ -184,11 +179,11 @@ def _grid(x: Axis, y: Axis, at: Callable[[tuple[float, float]], tuple[float, flo
     for tick in x.ticks():
         foot = at((tick, y.low))
         yield _straight("grid", *foot, *at((tick, y.high)))
-        yield _text(foot[0], foot[1] + 14, x.form.format(tick), "", "middle")
+        yield _text(foot[0], foot[1] + 14, f"{tick:g}", "", "middle")
     for tick in y.ticks():
         foot = at((x.low, tick))
         yield _straight("grid", *foot, *at((x.high, tick)))
-        yield _text(foot[0] - 6, foot[1] + 4, y.form.format(tick), "", "end")
+        yield _text(foot[0] - 6, foot[1] + 4, f"{tick:g}", "", "end")
     yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 30, x.title, "", "middle")
     middle = (TOP + HEIGHT - BOTTOM) / 2
     turned = f'transform="translate(10 {middle:.1f}) rotate(-90)"'

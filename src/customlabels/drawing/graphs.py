@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["END", "START", "Edge", "Graph", "Node", "read_graph"]
-
 START, END = "\0start", "\0end"  # the dots; no state can have these names by accident
 LONGEST_LABEL = 22  # characters; a label says which way, the definition says all
 

@@ -16,8 +16,6 @@ from itertools import pairwise
 from customlabels.drawing.graphs import Edge
 from customlabels.drawing.places import Layout, Place, Segment, set_places
 
-__all__ = ["layered"]
-
 ORDER_SWEEPS = 24
 Size = tuple[float, float]  # width, height
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from customlabels.drawing.charts import fitted, plain, quoted, svg
 
-__all__ = ["Cell", "matrix_chart"]
-
 NAMES = 92.0  # pixels for the names of rows, and of columns above
 SIDES = ((8, 40.0), (16, 30.0), (30, 20.0))  # of a cell, by how many labels there are at most
 SMALLEST, LEGIBLE = 14.0, 20.0
@@ -60,19 +58,13 @@ def matrix_chart(
 
 def _cell(cell: Cell, kind: str, x: float, y: float, side: float) -> str:
     share = min(max(cell.share, 0.0), 1.0)
-    tone = (
-        f' class="cell {kind}" fill-opacity="{0.12 + 0.88 * share:.2f}"'
-        if share > 0
-        else ' class="cell none"'
-    )
-    square = f'<rect{tone} x="{x:.1f}" y="{y:.1f}" width="{side:.0f}" height="{side:.0f}" rx="3"/>'
+    tone = f'class="cell {kind}" fill-opacity="{0.12 + 0.88 * share:.2f}"' if share else 'class="cell none"'
+    square = f'<rect {tone} x="{x:.1f}" y="{y:.1f}" width="{side:.0f}" height="{side:.0f}" rx="3"/>'
     number = ""
     if side >= LEGIBLE and cell.text:
         over = " over" if share > DARK else ""
-        middle = x + side / 2, y + side / 2 + 4
-        number = (
-            f'<text class="number{over}" x="{middle[0]:.1f}" y="{middle[1]:.1f}">{plain(cell.text)}</text>'
-        )
+        place = f'x="{x + side / 2:.1f}" y="{y + side / 2 + 4:.1f}"'
+        number = f'<text class="number{over}" {place}>{plain(cell.text)}</text>'
     inside = f"<title>{plain(cell.said)}</title>{square}{number}"
     if not cell.href:
         return f"<g>{inside}</g>"

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from math import inf
 
-__all__ = ["Layout", "Place", "Segment", "set_places", "settled"]
-
 SIDE_GAP, LAYER_GAP = 24.0, 17.0
 SWEEPS, STRAIGHTENINGS = 60, 6
 

@@ -6,8 +6,6 @@ import re
 
 from customlabels.drawing import charts, matrices, workflows
 
-__all__ = ["SHEET", "bare"]
-
 SHEET = "\n".join((workflows.STYLE, workflows.LIVE_STYLE, charts.STYLE, matrices.STYLE.strip())) + "\n"
 
 

@@ -13,8 +13,6 @@ from customlabels.drawing.layers import layered
 from customlabels.drawing.places import Layout, Place, settled
 from customlabels.errors import InvalidInput
 
-__all__ = ["LIVE_STYLE", "STATUSES", "STYLE", "workflow_svg"]
-
 # How an execution fared in a state, and the mark that says so without a colour.
 STATUSES = {"RUNNING": "▶", "SUCCEEDED": "✓", "FAILED": "✗", "RETRYING": "↻", "CAUGHT": "!"}
 

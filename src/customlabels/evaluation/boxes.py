@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from customlabels.evaluation.counting import Candidates, Counts, Floats, Truth, average_precision
 
-__all__ = ["LEAST_OVERLAP", "BoxPredictions", "Boxes", "matches", "overlaps"]
-
 LEAST_OVERLAP = 0.5  # intersection over union
 
 

@@ -17,8 +17,6 @@ from customlabels.evaluation.intervals import Interval, difference_interval, red
 from customlabels.evaluation.recorded import Recorded
 from customlabels.evaluation.wear import widened
 
-__all__ = ["Comparison", "compared", "mcnemar"]
-
 LEAST_SHARED = 0.5  # of the first model's test images
 
 

@@ -10,23 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "UNTESTED_THRESHOLD",
-    "Candidates",
-    "Counts",
-    "Curve",
-    "Floats",
-    "Truth",
-    "average_precision",
-    "best_cut",
-    "best_thresholds",
-    "candidates_of",
-    "confusion_matrix",
-    "count",
-    "curve",
-    "steady_thresholds",
-]
-
 Floats = NDArray[np.floating[Any]]
 Truth = NDArray[np.bool_]
 

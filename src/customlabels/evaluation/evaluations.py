@@ -4,12 +4,13 @@ Layer: evaluation. Two protocols, never mixed up: thresholds chosen on out-of-fo
 training data leave the test images unseen; thresholds tuned on the test images flatter, as the service's do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
+from customlabels.evaluation.boxes import BoxPredictions
 from customlabels.evaluation.counting import (
     Candidates,
     Counts,
@@ -22,52 +23,10 @@ from customlabels.evaluation.counting import (
 )
 from customlabels.evaluation.intervals import Interval, Redrawn, redraw, share_interval
 
-__all__ = [
-    "OUT_OF_FOLD",
-    "RESAMPLES",
-    "TEST_TUNED",
-    "Evaluation",
-    "LabelFigures",
-    "Predictions",
-    "Scored",
-    "evaluate",
-    "evaluate_test_tuned",
-]
-
 OUT_OF_FOLD = "out-of-fold thresholds"
 TEST_TUNED = "test-tuned thresholds"
 PROTOCOLS = (OUT_OF_FOLD, TEST_TUNED)
 RESAMPLES = 2000
-
-
-class Scored(Protocol):
-    """What a model said of images whose truth is known, of whichever kind it is."""
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """Names."""
-
-    @property
-    def split(self) -> str:
-        """Which images these are, such as "test"."""
-
-    @property
-    def one_by_one(self) -> bool:
-        """Whether what is counted comes one to an image, as labels do and boxes do not."""
-
-    @property
-    def carried(self) -> Truth:
-        """Which labels each image carries: (images, labels)."""
-
-    @property
-    def candidates(self) -> Sequence[Candidates]:
-        """All that could be called each label."""
-
-    def counted(self, thresholds: Floats) -> Counts:
-        """The counts of every image: each array (images, labels)."""
-
-    def further(self, thresholds: Floats) -> Mapping[str, Any]:
-        """Figures that only this kind has: members of `Evaluation`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +70,9 @@ class Predictions:
         """What was taken for what."""
         shares = confusion_matrix(self.scores, self.truth, thresholds)
         return {"confusion": tuple(tuple(float(share) for share in row) for row in shares)}
+
+
+Scored = Predictions | BoxPredictions  # what a model said of images whose truth is known
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,6 @@ from customlabels.evaluation.evaluations import Evaluation
 from customlabels.evaluation.lacking import lacking_images
 from customlabels.evaluation.wear import WORN, widened
 
-__all__ = [
-    "DEPLOYED",
-    "REJECTED",
-    "RULES",
-    "UNDECIDED",
-    "Evidence",
-    "Judgement",
-    "Outcome",
-    "Rule",
-    "judge",
-    "rules_of",
-]
-
 DEPLOYED, REJECTED, UNDECIDED = "DEPLOYED", "REJECTED", "UNDECIDED"
 Said = Literal["PASSES", "FAILS", "UNSURE"]
 NAMED = 5  # labels or images in a sentence

@@ -14,17 +14,6 @@ from numpy.typing import NDArray
 
 from customlabels.evaluation.counting import Counts, Floats, Truth
 
-__all__ = [
-    "LEVEL",
-    "Interval",
-    "Redrawn",
-    "difference_interval",
-    "quantiles",
-    "redraw",
-    "share_interval",
-    "tail",
-]
-
 LEVEL = 0.95
 # Of an error, and of a hit, that the next image may bring: between 1, with which no interval is ever short
 # and most are too wide, and 0, with which a faultless result has none. benchmarks/intervals.py measures it.

@@ -7,8 +7,6 @@ from math import ceil, sqrt
 
 from customlabels.evaluation.evaluations import Evaluation
 
-__all__ = ["lacking_images"]
-
 HALVINGS = 60
 
 

@@ -25,8 +25,6 @@ from customlabels.evaluation.evaluations import (
     evaluate,
 )
 
-__all__ = ["Recorded", "read_recorded"]
-
 TRUE, FOUND = "rekognition-custom-labels-training", "rekognition-custom-labels-evaluation"
 DETAILS = f"{FOUND}-details"
 

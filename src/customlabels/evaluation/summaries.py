@@ -13,8 +13,6 @@ from customlabels.evaluation.boxes import Boxes, BoxPredictions
 from customlabels.evaluation.counting import Floats
 from customlabels.evaluation.evaluations import Evaluation, LabelFigures, Predictions
 
-__all__ = ["box_line", "prediction_line", "summary"]
-
 TRAINING_JOB = "rekognition-custom-labels-training-job"
 EVALUATION_JOB = "rekognition-custom-labels-evaluation-job"
 

@@ -15,8 +15,6 @@ from customlabels.evaluation.boxes import LEAST_OVERLAP, BoxPredictions, overlap
 from customlabels.evaluation.counting import Floats
 from customlabels.evaluation.evaluations import Predictions
 
-__all__ = ["NOTHING", "Suspect", "suspects"]
-
 NOTHING = -1  # no label
 SURE = 0.75  # of several labels each has a score of its own; a weak model's are all near a half
 UNSEEN_OVERLAP = 0.1  # of a true box with all that was found: less is "nothing was seen there"

@@ -7,8 +7,6 @@ from statistics import NormalDist
 
 from customlabels.evaluation.intervals import LEVEL
 
-__all__ = ["WORN", "widened"]
-
 WORN = 10  # decisions from which on people are warned
 
 

@@ -15,8 +15,6 @@ from PIL.PngImagePlugin import PngImageFile
 
 from customlabels.images.refusals import ImageTooLarge, InvalidImage, InvalidImageFormat
 
-__all__ = ["UNREADABLE", "Header", "ImageLimits", "check_header", "open_checked"]
-
 MEBIBYTE = 1024 * 1024
 
 # What Pillow raises for bytes that break their format; a warning counts where warnings are errors.

@@ -18,8 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Alike", "alike", "fingerprint", "leaks"]
-
 SIDE = 32  # pixels of the gray picture
 COLOURS = 4  # cells a side of the coarse colours
 COARSE, FINE, SHARP = 8, 16, 24  # pixels a side for the three sieves
@@ -218,9 +216,8 @@ def _fitted(
     gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]
 ) -> tuple[Floats, NDArray[np.intp]]:
     """(pairs,) likeness and (pairs, 4) frames moved to their best fit; hopeless pairs as far as they came."""
-    stretches = np.zeros(
-        (31, 31, FINE, SIDE), dtype=np.float32
-    )  # by left or top, and by 100 - right or bottom
+    # By left or top, and by 100 - right or bottom.
+    stretches = np.zeros((31, 31, FINE, SIDE), dtype=np.float32)
     for low in range(31):
         for cut in range(31 - low):
             stretches[low, cut] = _averages(low / 100, 1 - cut / 100, FINE)

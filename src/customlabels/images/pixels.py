@@ -13,8 +13,6 @@ from PIL.ImageFile import ImageFile
 from customlabels.images.headers import UNREADABLE, ImageLimits, open_checked
 from customlabels.images.refusals import InvalidImageFormat
 
-__all__ = ["decode", "thumbnail", "upright_size"]
-
 # EXIF orientation -> what brings the image upright; 1 is upright.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -15,10 +15,7 @@ from customlabels.images.headers import ImageLimits
 from customlabels.images.pixels import decode
 from customlabels.images.refusals import InvalidPreprocessing
 
-__all__ = ["Preprocessing", "prepared"]
-
 LARGEST_SIZE = 2048
-ALWAYS = {"fit": "stretch", "resample": "bilinear"}  # what the cards of earlier models say as well
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,11 @@ class Preprocessing:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Preprocessing":
         """From `to_json`; a setting that is unknown here is refused, for it would change pixels."""
-        told = {name: setting for name, setting in value.items() if ALWAYS.get(name) != setting}
-        if unknown := set(told) - {"size", "height"}:
+        if unknown := set(value) - {"size", "height"}:
             raise InvalidPreprocessing(f"unknown preprocessing settings: {', '.join(sorted(unknown))}")
-        if "size" not in told:
+        if "size" not in value:
             raise InvalidPreprocessing("preprocessing needs a size")
-        return cls(**told)
+        return cls(**value)
 
 
 def prepared(

@@ -1,15 +1,6 @@
-"""Why an image, or a way of preparing images, is refused.
-
-ImageError
-    InvalidImageFormat      not a PNG or JPEG, or one that cannot be decoded
-    ImageTooLarge           over a limit: bytes, pixels, a side
-    InvalidImage            a good file whose sides or proportions cannot be used
-    InvalidPreprocessing    settings that describe no preparation
-"""
+"""Why an image, or a way of preparing images, is refused."""
 
 from customlabels.errors import CustomLabelsError
-
-__all__ = ["ImageError", "ImageTooLarge", "InvalidImage", "InvalidImageFormat", "InvalidPreprocessing"]
 
 
 class ImageError(CustomLabelsError):
@@ -25,7 +16,7 @@ class ImageTooLarge(ImageError):
 
 
 class InvalidImage(ImageError):
-    """A side that is too short, or proportions that are too extreme."""
+    """A good file with a side that is too short, or proportions that are too extreme."""
 
 
 class InvalidPreprocessing(ImageError):

@@ -21,18 +21,6 @@ from typing import Any
 from customlabels.errors import CustomLabelsError
 from customlabels.images import ImageError, Preprocessing
 
-__all__ = [
-    "BOXES",
-    "FORMAT_VERSION",
-    "KINDS",
-    "MULTI_LABEL",
-    "SINGLE_LABEL",
-    "ArtefactError",
-    "ModelCard",
-    "read_card",
-    "write_card",
-]
-
 FORMAT_VERSION = 1
 SINGLE_LABEL, MULTI_LABEL, BOXES = KINDS = ("single-label", "multi-label", "boxes")
 CARD, GRAPH, WEIGHTS = "model.json", "model.onnx", "weights.safetensors"

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Run", "openvino_run"]
-
 LARGEST_DIFFERENCE = 1e-3  # of a score or a corner: what a training allows its graph
 DRAWN = 8  # images
 ENGINE = "CUSTOMLABELS_ENGINE"  # `onnxruntime` keeps OpenVINO out

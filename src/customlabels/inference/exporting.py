@@ -14,8 +14,6 @@ import numpy as np
 from customlabels.inference.cards import BOXES, CARD, GRAPH, ArtefactError, ModelCard, read_card
 from customlabels.inference.suppression import LEAST_SCORE, MOST_BOXES, SAME_THING
 
-__all__ = ["exported_files"]
-
 SERVER = Path(__file__).with_name("taken_away.py")
 
 
@@ -96,9 +94,8 @@ CONSTANTS: dict[str, Any] = {
     "same": np.array([SAME_THING], dtype=np.float32),
     "least": np.array([LEAST_SCORE], dtype=np.float32),
 }
-Step = tuple[
-    str, str, str, dict[str, Any]
-]  # operator, inputs, outputs, options; {0}, {1}: the model's outputs
+# Operator, inputs, outputs, options; {0}, {1}: the model's outputs.
+Step = tuple[str, str, str, dict[str, Any]]
 LABELS_AFTER: tuple[Step, ...] = (
     ("Squeeze", "{0}_said first", "unbound", {}),
     ("Clip", "unbound zero one", "scores", {}),

@@ -13,8 +13,6 @@ from customlabels.evaluation import Boxes
 from customlabels.inference.cards import BOXES
 from customlabels.inference.predictor import Predictor
 
-__all__ = ["Found", "detect", "found_boxes", "found_labels"]
-
 
 @dataclass(frozen=True)
 class Found:

@@ -16,8 +16,6 @@ from customlabels.inference.cards import BOXES, GRAPH, ArtefactError, ModelCard,
 from customlabels.inference.engines import Run, openvino_run
 from customlabels.inference.suppression import kept_boxes
 
-__all__ = ["Predictor"]
-
 BATCH = 32  # bounds memory; on CPUs larger batches are no faster
 
 

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from customlabels.evaluation import Boxes, overlaps
 
-__all__ = ["kept_boxes"]
-
 LEAST_SCORE = 0.001  # below, nothing is worth an answer
 MOST_CANDIDATES = 500  # boxes that are compared with each other
 MOST_BOXES = 200  # of an image; annotators may draw 50

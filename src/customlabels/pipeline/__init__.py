@@ -7,7 +7,8 @@ it too.
 """
 
 from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
-from customlabels.pipeline.reports import Place, place_of, report_text
+from customlabels.pipeline.report_places import Place, place_of
+from customlabels.pipeline.reports import report_text
 from customlabels.pipeline.runs import (
     Decision,
     RunInput,

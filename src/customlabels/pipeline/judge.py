@@ -16,17 +16,16 @@ from typing import Any, Protocol
 from customlabels.errors import InvalidInput
 from customlabels.evaluation import (
     Comparison,
-    Evaluation,
     Evidence,
     Judgement,
+    LabelFigures,
+    Outcome,
     Recorded,
     compared,
     judge,
     read_recorded,
     rules_of,
 )
-
-__all__ = ["S3", "Bucket", "handler", "judged"]
 
 SEED = 0
 SUMMARY = "EvaluationResultSummary"
@@ -194,39 +193,33 @@ def _told(
     return {
         "Decision": judgement.decision,
         "Reasons": list(judgement.reasons),
-        "Rules": [
-            {_wire_name(name): value for name, value in asdict(outcome).items()}
-            for outcome in judgement.outcomes
-        ],
+        "Rules": list(map(_wire, judgement.outcomes)),
         "Warnings": list(judgement.warnings),
         "MoreTestImages": dict(judgement.more_images),
         "ProjectVersionArn": event["Version"]["ProjectVersionArn"],
         "ExecutionArn": event["ExecutionArn"],
         "Protocol": recorded.protocol,
-        "TestSet": {
-            "Digest": recorded.digest,
-            "Images": evaluation.images,
-            "Decisions": evidence.decisions,
-        },
+        "TestSet": {"Digest": recorded.digest, "Images": evaluation.images, "Decisions": evidence.decisions},
         "F1Score": evaluation.f1,
         "F1ScoreInterval": {"Low": evaluation.f1_interval.low, "High": evaluation.f1_interval.high},
         "F1LowerBound": evidence.f1_low,
-        "Labels": [_label(evaluation, at) for at in range(len(evaluation.by_label))],
-        "Comparison": None
-        if comparison is None
-        else {_wire_name(name): value for name, value in asdict(comparison).items() if name != "interval"}
-        | {"Low": comparison.interval.low, "High": comparison.interval.high},
+        "Labels": list(map(_label, evaluation.by_label)),
+        "Comparison": None if comparison is None else _compared(comparison),
         "ComparedWith": event.get("Current", {}).get("ProjectVersionArn"),
     }
 
 
-def _label(evaluation: Evaluation, at: int) -> dict[str, Any]:
-    told = asdict(evaluation.by_label[at])
-    return {
-        _wire_name(name): [value["low"], value["high"]] if isinstance(value, dict) else value
-        for name, value in told.items()
-    }
+def _label(figures: LabelFigures) -> dict[str, Any]:
+    told = _wire(figures)
+    return told | {name: [each["low"], each["high"]] for name, each in told.items() if isinstance(each, dict)}
 
 
-def _wire_name(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))
+def _compared(comparison: Comparison) -> dict[str, Any]:
+    told = _wire(comparison)
+    interval = told.pop("Interval")
+    return told | {"Low": interval["low"], "High": interval["high"]}
+
+
+def _wire(figures: LabelFigures | Comparison | Outcome) -> dict[str, Any]:
+    told = asdict(figures)
+    return {"".join(map(str.capitalize, name.split("_"))): value for name, value in told.items()}

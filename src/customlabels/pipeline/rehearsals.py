@@ -13,8 +13,6 @@ from typing import Any
 
 from customlabels.errors import InvalidInput
 
-__all__ = ["Rehearsal", "iam_actions", "rehearse"]
-
 ARN = "arn:aws:rekognition:us-east-1:123456789012:project/rehearsal"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:{}:rehearsal"
 SOURCES = {
@@ -64,7 +62,7 @@ class _Service:
     calls: Counter[str] = field(default_factory=Counter)
 
     def answer(self, resource: str, now: float) -> dict[str, Any]:
-        service, operation = resource.removesuffix(".waitForTaskToken").split(":")[-2:]
+        service, operation = _called(resource)
         self.calls[f"{service}:{operation[:1].upper()}{operation[1:]}"] += 1
         self.began.setdefault(operation, now)
         if operation == "describeProjectVersions":
@@ -121,6 +119,11 @@ def rehearse(
             now, happening = max(now, asl.next_wakeup(state) or now), asl.TimerDue()
 
 
+def _called(resource: str) -> list[str]:
+    """Service and operation of a Task state."""
+    return resource.removesuffix(".waitForTaskToken").split(":")[-2:]
+
+
 def _counted(events: Sequence[Any], now: float, calls: Mapping[str, int]) -> Rehearsal:
     entered = [event.details["name"] for event in events if event.type.endswith("StateEntered")]
     polls, inside = 0, False
@@ -138,7 +141,7 @@ def iam_actions(definition: Mapping[str, Any]) -> list[str]:
         if "ItemProcessor" in state:
             used |= set(iam_actions(state["ItemProcessor"]))
         if state["Type"] == "Task":
-            service, operation = state["Resource"].removesuffix(".waitForTaskToken").split(":")[-2:]
+            service, operation = _called(state["Resource"])
             action = "InvokeFunction" if service == "lambda" else f"{operation[:1].upper()}{operation[1:]}"
             used.add(f"{service}:{action}")
     return sorted(used)

@@ -23,8 +23,6 @@ from customlabels.evaluation import (
 from customlabels.pipeline.report_evidence import Evidence
 from customlabels.pipeline.report_mistakes import Mistake, repairs
 
-__all__ = ["doubtful", "suspected", "ways_to_pass"]
-
 SUSPECTS, NEEDS = 24, 12
 EARLY_IMAGES = 4.0  # times as many: more than this are not asked for
 WEAK = 0.5  # mean F1 on held-out images: who knows less should not doubt others

@@ -17,13 +17,10 @@ from customlabels.evaluation import Recorded, read_recorded
 from customlabels.pipeline.report_places import Place
 from customlabels.storage import StorageError
 
-__all__ = ["Evidence", "Reader", "gathered"]
-
 MOST_BYTES = 32 * 2**20  # of a document
 MOST_SCORED = 5_000_000  # scores of the test images that are read: images x labels
 MOST_LINES = 250_000
-EVALUATION = "rekognition-custom-labels-evaluation"
-TRAINING = "rekognition-custom-labels-training"
+KEPT = ("rekognition-custom-labels-evaluation", "rekognition-custom-labels-training")  # of a line
 LOCAL_ONLY = (
     "training curves, the seed, the environment and the digests of the model",
     "what was said of training images that were not learned from, and so probable label errors",
@@ -112,9 +109,6 @@ def _read_tested(found: Evidence, reader: Reader) -> None:
         found.notes.append(f"The predictions for the test images cannot be read: {error}")
     if read["cut"]:
         found.notes.append(f"Curves, confusions and pictures are of the first {most} test images.")
-
-
-KEPT = (EVALUATION, TRAINING)
 
 
 def _count_training(found: Evidence, reader: Reader) -> None:

@@ -16,8 +16,6 @@ from customlabels.pipeline.report_advice import doubtful, ways_to_pass
 from customlabels.pipeline.report_evidence import Evidence
 from customlabels.pipeline.report_mistakes import Mistake, confusions, mistakes
 
-__all__ = ["facts"]
-
 WORST, PAIRS, PAIR_IMAGES, CURVE_POINTS, MOST_BOXES = 12, 150, 12, 60, 50
 VERSION = 1
 

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from customlabels.evaluation import NOTHING, Boxes, BoxPredictions, Counts, Recorded, matches, overlaps
 
-__all__ = ["Confusions", "Mistake", "confusions", "mistakes", "repairs"]
-
 SAME_PLACE = 0.5  # overlap from which on a box of another label is around the same thing
 Corners = tuple[float, ...]
 Floats = NDArray[np.floating[Any]]
@@ -70,15 +68,12 @@ def _of_boxes(tested: Recorded) -> Iterator[Mistake]:
         near = overlaps(found.corners[wrong], truth.corners[unseen])
         for row, at in enumerate(wrong.tolist()):
             instead = _nearest(near[row], truth.labels[unseen])
-            yield Mistake(image, *_box(found, at), instead, _corners(found, at))
+            label, score = int(found.labels[at]), float(found.scores[at])
+            yield Mistake(image, label, False, score, instead, _corners(found, at))
         for column, at in enumerate(unseen.tolist()):
             score = float(found.scores[matched == at].max(initial=0.0))
             instead = _nearest(near[:, column], found.labels[wrong])
             yield Mistake(image, int(truth.labels[at]), True, score, instead, _corners(truth, at))
-
-
-def _box(boxes: Boxes, at: int) -> tuple[int, bool, float]:
-    return int(boxes.labels[at]), False, float(boxes.scores[at])
 
 
 def _corners(boxes: Boxes, at: int) -> Corners:

@@ -18,8 +18,6 @@ from customlabels.evaluation import RULES
 from customlabels.pipeline.report_evidence import Reader
 from customlabels.pipeline.report_pictures import Album
 
-__all__ = ["MOST_BYTES", "page"]
-
 MOST_BYTES = 1_500_000
 PICTURE_BYTES = 1_000_000
 MATRIX_LABELS, CURVE_LABELS, CHART_LABELS = 24, 5, 30
@@ -55,13 +53,8 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {
-        "share": share,
-        "interval": interval,
-        "name": _file_name,
-        "number": _number,
-        "said": _said,
-    }
+    filters = {"share": share, "interval": interval, "name": _file_name, "number": _number, "said": _said}
+    templates.filters |= filters
     return templates.get_template("report.html")
 
 
@@ -187,12 +180,8 @@ def _courses(facts: Mapping[str, Any], figure: str) -> list[Line]:
 
 
 def _learning(facts: Mapping[str, Any]) -> str:
-    lines = _courses(facts, "f1")
-    return (
-        line_chart("F1 while learning", lines, _steps(lines), Axis("F1 (held-out images)", 0, 1))
-        if lines
-        else ""
-    )
+    lines, axis = _courses(facts, "f1"), Axis("F1 (held-out images)", 0, 1)
+    return line_chart("F1 while learning", lines, _steps(lines), axis) if lines else ""
 
 
 def _loss(facts: Mapping[str, Any]) -> str:

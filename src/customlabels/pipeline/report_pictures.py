@@ -12,8 +12,6 @@ from customlabels.errors import CustomLabelsError
 from customlabels.images import ImageLimits, check_header, thumbnail
 from customlabels.pipeline.report_evidence import Reader
 
-__all__ = ["Album", "Picture"]
-
 LIMITS = ImageLimits()
 SMALL = ImageLimits(min_side=1, max_aspect=LIMITS.max_aspect * 2)  # of what was made small here
 MOST, LONGEST = 84, 200  # pictures; pixels of the longer side

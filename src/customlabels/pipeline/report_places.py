@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from customlabels.errors import InvalidInput
-
-__all__ = ["Ask", "Place", "place_of"]
 
 # One API call: service, operation, members -> the answer.
 Ask = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
@@ -45,7 +43,7 @@ def place_of(ask: Ask, arn: str) -> Place:
         parts = arn.split("/")
         if len(parts) != 5 or ":rekognition:" not in arn or parts[2] != "version":
             raise InvalidInput(f"{arn!r} is the ARN of neither an execution nor a version of a project")
-        return _of_version(ask, parts[1], parts[3], Place("", "", parts[1], parts[3], arn))
+        return _of_version(ask, Place("", "", parts[1], parts[3], arn))
     run = ask("stepfunctions", "DescribeExecution", {"executionArn": arn})
     if run["status"] == "RUNNING":
         raise InvalidInput(f"the run {run['name']} is RUNNING; its report is made when it has ended")
@@ -59,7 +57,7 @@ def place_of(ask: Ask, arn: str) -> Place:
             f"the run {run['name']} ended before it had a place for results. {cause}"
         ) from error
     known = Place(bucket, prefix, project, version, execution_arn=arn, status=run["status"])
-    return _of_version(ask, project, version, known)
+    return _of_version(ask, known)
 
 
 def _config(ask: Ask, arn: str) -> Mapping[str, Any] | None:
@@ -75,15 +73,15 @@ def _config(ask: Ask, arn: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _of_version(ask: Ask, project: str, version: str, known: Place) -> Place:
+def _of_version(ask: Ask, known: Place) -> Place:
     """The place with what the version's description says; as it is where there is no such version."""
-    projects = ask("rekognition", "DescribeProjects", {"ProjectNames": [project]})["ProjectDescriptions"]
-    wanted = {"VersionNames": [version]} | ({"ProjectArn": projects[0]["ProjectArn"]} if projects else {})
-    found = (
-        ask("rekognition", "DescribeProjectVersions", wanted)["ProjectVersionDescriptions"]
-        if projects
-        else []
-    )
+    projects = ask("rekognition", "DescribeProjects", {"ProjectNames": [known.project]})[
+        "ProjectDescriptions"
+    ]
+    found: Sequence[Mapping[str, Any]] = []
+    if projects:
+        wanted = {"VersionNames": [known.version], "ProjectArn": projects[0]["ProjectArn"]}
+        found = ask("rekognition", "DescribeProjectVersions", wanted)["ProjectVersionDescriptions"]
     if not found:
         if not known.bucket:
             raise InvalidInput(f"there is no {known.version_arn}: it was deleted, or never made")
@@ -96,14 +94,11 @@ def _of_version(ask: Ask, project: str, version: str, known: Place) -> Place:
         "TestingGroundTruth": _asset(told, "TestingDataResult"),
         "TrainingGroundTruth": _asset(told, "TrainingDataResult"),
     }
-    return Place(
+    return replace(
+        known,
         bucket=output.get("S3Bucket", known.bucket),
         prefix=output.get("S3KeyPrefix", known.prefix).rstrip("/"),
-        project=project,
-        version=version,
         version_arn=told["ProjectVersionArn"],
-        execution_arn=known.execution_arn,
-        status=known.status,
         named={
             kind: (place["S3Object"]["Bucket"], place["S3Object"]["Name"])
             for kind, place in documents.items()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from customlabels.pipeline.report_places import Place, place_of
+from customlabels.pipeline.report_places import Place
 
 if TYPE_CHECKING:
     from customlabels.pipeline.report_evidence import Reader
-
-__all__ = ["Place", "place_of", "report_text"]
 
 
 def report_text(place: Place, reader: Reader, *, as_json: bool = False) -> str:

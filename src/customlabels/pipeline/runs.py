@@ -10,8 +10,6 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from customlabels.errors import InvalidInput
 
-__all__ = ["Decision", "RunInput", "RunResult", "Waits", "current_key", "decision_key", "poll_seconds"]
-
 Decision: TypeAlias = Literal["DEPLOYED", "REJECTED", "UNDECIDED"]
 
 NAME = re.compile(r"[a-zA-Z0-9_.\-]{1,255}")
@@ -67,12 +65,8 @@ def poll_seconds(budget_seconds: float) -> Waits:
 
     Raises InvalidInput for a budget that is not above 0 or longer than the workflow waits for any training.
     """
-    _demand(
-        0 < budget_seconds <= LONGEST_TRAINING_SECONDS,
-        "training budget",
-        budget_seconds,
-        f"must be above 0 and at most {LONGEST_TRAINING_SECONDS} seconds",
-    )
+    told = f"must be above 0 and at most {LONGEST_TRAINING_SECONDS} seconds"
+    _demand(0 < budget_seconds <= LONGEST_TRAINING_SECONDS, "training budget", budget_seconds, told)
     turn = min(300, math.ceil(budget_seconds / 500))
     return Waits(
         dataset_poll_seconds=1,
@@ -128,17 +122,12 @@ class RunInput:
             number = getattr(self, member)
             _demand(number is None or 0 <= number <= highest, member, number, f"must be from 0 to {highest}")
         patience = self.max_approval_seconds
-        _demand(
-            patience is None or patience >= 1, "max_approval_seconds", patience, "must be at least 1 second"
-        )
+        told = "must be at least 1 second"
+        _demand(patience is None or patience >= 1, "max_approval_seconds", patience, told)
         least, most = self.min_inference_units, self.max_inference_units
         _demand(least is None or least >= 1, "min_inference_units", least, "must be at least 1")
-        _demand(
-            most is None or most >= (least or 1),
-            "max_inference_units",
-            most,
-            "must not be below min_inference_units",
-        )
+        told = "must not be below min_inference_units"
+        _demand(most is None or most >= (least or 1), "max_inference_units", most, told)
 
     def to_json(self) -> dict[str, Any]:
         """The flat JSON object that StartExecution takes, without the members that are None."""
@@ -173,12 +162,8 @@ class RunResult:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInput(f"not the output of the pipeline ({error!r}): {output[:200]}") from error
-        _demand(
-            result.decision in get_args(Decision),
-            "Decision",
-            result.decision,
-            f"is none of {get_args(Decision)}",
-        )
+        known = get_args(Decision)
+        _demand(result.decision in known, "Decision", result.decision, f"is none of {known}")
         return result
 
 

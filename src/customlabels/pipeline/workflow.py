@@ -8,19 +8,6 @@ from typing import Any
 
 from customlabels.errors import CustomLabelsError
 
-__all__ = [
-    "APPROVAL_STATE",
-    "CLEANUP_MACHINE_NAME",
-    "JUDGE_FUNCTION",
-    "LOCAL_TOPIC",
-    "STATE_MACHINE_NAME",
-    "WorkflowMissing",
-    "cleanup_definition",
-    "definition",
-    "definition_text",
-    "local_substitutions",
-]
-
 STATE_MACHINE_NAME = "customlabels-pipeline"
 CLEANUP_MACHINE_NAME = "customlabels-cleanup"
 JUDGE_FUNCTION = "customlabels-judge"  # under which a local server knows the judge

@@ -16,8 +16,6 @@ from typing import Any, BinaryIO
 
 from customlabels.serving.refusals import StartFailed, StartKilled
 
-__all__ = ["Unit", "UnitDied"]
-
 START_SECONDS = 120.0  # a large model on a busy machine; beyond it something hangs
 ANSWER_SECONDS = 60.0  # a unit needs milliseconds; one that hangs is replaced
 END_SECONDS = 5.0

@@ -16,8 +16,6 @@ from customlabels.images import ImageError
 from customlabels.inference import Found
 from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded
 
-__all__ = ["PROMOTE", "ROLL_BACK", "Counts", "Pair", "Rules", "Shadow", "differ", "verdict"]
-
 PROMOTE, ROLL_BACK = "PROMOTE", "ROLL_BACK"
 SAME_PLACE = 0.5  # intersection over union from which two boxes of a label are one finding
 ENOUGH_FAILURES = 3  # fewer may be chance, however few were asked

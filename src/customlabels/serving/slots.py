@@ -12,8 +12,6 @@ from customlabels.inference import Found
 from customlabels.serving.processes import Unit
 from customlabels.serving.refusals import DetectionFailed
 
-__all__ = ["Request", "Slot", "UnitStatus", "VersionStatus", "settle"]
-
 REFUSALS: dict[str, type[ImageError]] = {
     refusal.__name__: refusal for refusal in (ImageTooLarge, InvalidImage, InvalidImageFormat)
 }

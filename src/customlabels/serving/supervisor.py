@@ -12,10 +12,9 @@ from typing import Any
 from customlabels.inference import Found
 from customlabels.serving.refusals import NotServing, StartFailed
 from customlabels.serving.shadows import Shadow
+from customlabels.serving.slots import VersionStatus
 from customlabels.serving.traffic import Terms
-from customlabels.serving.versions import RUNNING, Version, VersionStatus
-
-__all__ = ["Supervisor"]
+from customlabels.serving.versions import RUNNING, Version
 
 GRACE_SECONDS = 5.0  # for clients that still know a version by an address which has just changed
 QUIET_SECONDS = 1.0  # without a request: everybody has moved

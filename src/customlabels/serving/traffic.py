@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["BUCKETS", "Terms", "Traffic", "wanted_units"]
-
 LATENCIES = 500  # last requests that p50 and p99 are taken from
 BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0)  # seconds, upper ends
 CROWDED, CROWDED_SECONDS = 2.0, 10.0  # in flight a unit: above it for so long, a unit is added

@@ -25,10 +25,8 @@ from customlabels.serving.refusals import (
     StartFailed,
     StartKilled,
 )
-from customlabels.serving.slots import Request, Slot, UnitStatus, VersionStatus, settle
+from customlabels.serving.slots import Request, Slot, VersionStatus, settle
 from customlabels.serving.traffic import Terms, Traffic, wanted_units
-
-__all__ = ["RUNNING", "STARTING", "STOPPING", "UnitStatus", "Version", "VersionStatus"]
 
 log = logging.getLogger(__name__)
 
@@ -261,9 +259,8 @@ class Version:
     async def _next(self, unit: Unit) -> Request | None:
         """The next request, or None when the unit is gone."""
         if not (self._queue.empty() or unit.gone.done()):
-            return (
-                self._queue.get_nowait()
-            )  # at once: each turn of the loop would leave the unit without work
+            # At once: each turn of the loop would leave the unit without work.
+            return self._queue.get_nowait()
         taking = asyncio.create_task(self._queue.get())
         try:
             await asyncio.wait({taking, unit.gone}, return_when=asyncio.FIRST_COMPLETED)

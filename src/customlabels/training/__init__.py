@@ -6,7 +6,7 @@ Layer: above inference and datasets. torch is imported by the training process a
 from customlabels.training.estimating import Estimate, estimate
 from customlabels.training.hub import fetch, fetched, holds_weights
 from customlabels.training.launcher import train
-from customlabels.training.samples import SAMPLES, SampleError, write_sample
+from customlabels.training.samples import SAMPLES, write_sample
 from customlabels.training.spec import (
     InvalidTrainingSpec,
     Progress,
@@ -21,7 +21,6 @@ __all__ = [
     "Estimate",
     "InvalidTrainingSpec",
     "Progress",
-    "SampleError",
     "TrainingCancelled",
     "TrainingFailed",
     "TrainingOutcome",

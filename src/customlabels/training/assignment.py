@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["TrueBoxes", "box_loss"]
-
 ANSWERING = 10  # places for a true box, at most
 SCORE_POWER, FIT_POWER = 0.5, 6.0  # of a place's worth for a box
 WRONG_WEIGHT, WRONG_POWER = 0.75, 2.0  # of places that should say nothing: the surer, the worse
@@ -65,9 +63,8 @@ def _assigned(scores: Tensor, corners: Tensor, truth: TrueBoxes) -> tuple[Tensor
     best = ranked.topk(min(ANSWERING, places), dim=2)
     chosen = torch.zeros_like(worth).scatter(2, best.indices, (best.values > 0).float())
     chosen = chosen * truth.present[:, :, None]
-    owner = (fit * chosen + chosen).argmax(
-        dim=1
-    )  # (n, places) the best fitting of the boxes that want a place
+    # (n, places) the best fitting of the boxes that want a place
+    owner = (fit * chosen + chosen).argmax(dim=1)
     answered = chosen.sum(dim=1) > 0
     own = functional.one_hot(owner, most).transpose(1, 2) * chosen
     worth, fit = worth * own, fit * own

@@ -13,8 +13,6 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-__all__ = ["Augmentation", "mixed", "random_frames", "random_views"]
-
 GREY = 124.0  # what hidden and missing parts are filled with
 # Of views with boxes: logarithms of size and proportions, a share of the colours, and of a box's area.
 ZOOM, STRETCH, BOX_COLOUR, LEAST_LEFT = 0.35, 0.1, 0.3, 0.3

@@ -26,8 +26,6 @@ from customlabels.training.material import Part
 from customlabels.training.network import normalised
 from customlabels.training.plan import Plan
 
-__all__ = ["BoxesInImages"]
-
 SCORED_AT_ONCE = 16  # images; bounds memory
 ARRAYS = ("labels", "corners", "scores")  # of boxes
 NOTHING = Boxes(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.float32))

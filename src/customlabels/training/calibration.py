@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "probabilities", "surprise", "temperature_for", "weight_for"]
-
 # Without a bound, images that are all right would ask for scores of only 0 and 1.
 COLDEST, HOTTEST = 0.3, 5.0  # of a net's logits
 LARGEST_WEIGHT = 40.0  # of what the handcrafted features say, which is between 0 and 1

@@ -20,8 +20,6 @@ from torch.optim import Optimizer
 
 from customlabels.storage import write_whole
 
-__all__ = ["Learner", "read_checkpoint", "read_tensors", "write_checkpoint", "write_tensors"]
-
 
 @dataclass(eq=False)
 class Learner:

@@ -16,8 +16,6 @@ from PIL import Image
 from customlabels.images import fingerprint, leaks
 from customlabels.training.pictures import Pictures
 
-__all__ = ["CopiesFound", "copies_in"]
-
 SHOWN = 5  # addresses in a note
 MOST_PAIRS, MOST_TESTED = 50_000_000, 10_000  # that near copies are looked for among: some minutes
 

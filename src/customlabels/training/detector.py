@@ -13,8 +13,6 @@ from torch.nn import functional
 
 from customlabels.training.network import Stage, convolution, normalised
 
-__all__ = ["Detector", "ServedDetector", "centres"]
-
 WIDTHS = (24, 48, 96, 192, 192)  # channels after the stem and after each stage
 MAP = WIDTHS[2]  # channels of the map that the answers are read from
 STRIDE = 8  # pixels from one place of that map to the next

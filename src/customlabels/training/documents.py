@@ -13,8 +13,6 @@ from typing import Any, Literal
 from customlabels.storage import Objects, StorageError
 from customlabels.training.spec import TrainingFailed, TrainingSpec
 
-__all__ = ["Documents"]
-
 Kind = Literal[
     "EvaluationResultSummary",
     "Evidence",

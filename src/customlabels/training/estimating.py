@@ -12,8 +12,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Estimate", "estimate"]
-
 MOST_SECONDS = 120.0  # for the timing itself
 
 

@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Handcrafted", "fitted"]
-
 SIDE, CELL, DIRECTIONS = 64, 8, 9  # pixels, pixels, of edges without their sign
 LARGEST_SHARE = 0.3  # of one direction in its neighbourhood
 COLOURS = ((0.0, 1.0, 8), (-0.4, 0.4, 8), (-0.4, 0.4, 8), (0.0, 0.6, 6))  # from, to, bins of each measure

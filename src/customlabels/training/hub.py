@@ -20,8 +20,6 @@ from customlabels.errors import InvalidInput
 from customlabels.inference import WEIGHTS as OWN_WEIGHTS
 from customlabels.training.plan import Size
 
-__all__ = ["HubBackbone", "InvalidBackbone", "fetch", "fetched", "folder_of", "holds_weights", "is_own_model"]
-
 CONFIG, PROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "*.safetensors"
 USUAL_SIDE = 224  # pixels, where a folder does not say
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

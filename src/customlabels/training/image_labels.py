@@ -26,8 +26,6 @@ from customlabels.training.material import Part
 from customlabels.training.network import Classifier, Served, normalised
 from customlabels.training.plan import Plan
 
-__all__ = ["ImageLabels", "logits_of"]
-
 BENDING = 1e-4  # rate of learning of what was pretrained; not measured with real weights
 LABEL_SMOOTHING, MIXUP = 0.1, 0.2  # of single labels; two images mixed would carry the labels of both
 LEAST_AREA, LEAST_AREA_OF_SEVERAL = 0.35, 0.6  # of a view: one of several things is soon cut off

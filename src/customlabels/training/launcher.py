@@ -32,8 +32,6 @@ from customlabels.training.spec import (
     TrainingSpec,
 )
 
-__all__ = ["train"]
-
 LOG = "training.log"
 LOG_TAIL = 4000  # bytes; enough for the last line of a traceback
 TERMINATION_SECONDS = 5.0
@@ -111,9 +109,7 @@ def _child(spec: TrainingSpec) -> Iterator[subprocess.Popen[bytes]]:
     ):
         assert child.stdin is not None
         try:
-            with contextlib.suppress(
-                BrokenPipeError
-            ):  # of a child that died at its start: its end is seen below
+            with contextlib.suppress(BrokenPipeError):  # it died at its start: its end is seen below
                 child.stdin.write(spec.to_json().encode() + b"\n")
             yield child
         finally:

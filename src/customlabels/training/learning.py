@@ -25,8 +25,6 @@ from customlabels.training.checkpoints import Learner
 from customlabels.training.material import Part
 from customlabels.training.plan import Course, Plan
 
-__all__ = ["FROM_SCRATCH", "Lesson", "Said", "Weights", "learn", "new_learner", "take_step"]
-
 WEIGHT_DECAY, WARM_UP = 0.05, 0.1
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
 LOSS_MEMORY = 0.95  # of the loss that is told

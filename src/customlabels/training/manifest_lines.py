@@ -20,7 +20,6 @@ from customlabels.datasets import (
     Dropped,
     Entry,
     LineError,
-    dropped_error,
     line_error,
     read_line,
     split_ref,
@@ -29,22 +28,6 @@ from customlabels.datasets import (
 from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
 from customlabels.training.plan import held_out_part, rarest_labels
 from customlabels.training.spec import TrainingFailed
-
-__all__ = [
-    "Problem",
-    "brand_problem",
-    "carried_by",
-    "is_background",
-    "is_invalid",
-    "is_valid",
-    "judged",
-    "kind_of",
-    "of_kind",
-    "read_lines",
-    "split_off",
-    "validated",
-    "with_bad_images",
-]
 
 INVALID_SHARE = 0.2
 OVERLAP_SHARE = 0.5
@@ -140,7 +123,7 @@ def read_lines(manifest: Path) -> list[Entry]:
         if isinstance(read, Entry) and read.source_ref in seen:
             read = Dropped(position, "ERROR_REPEATED_SOURCE_REF")
         if isinstance(read, Dropped):
-            read = Entry(position, "", text, errors=(dropped_error(read),))
+            read = Entry(position, "", text, errors=(line_error(read.code, ()),))
         seen.add(read.source_ref)
         lines.append(read)
     return lines

@@ -38,8 +38,6 @@ from customlabels.training.pictures import Pictures, PictureSource
 from customlabels.training.plan import Size, size_for
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
 
-__all__ = ["Material", "Part", "gathered"]
-
 Tell = Callable[[Progress], None]
 
 
@@ -56,11 +54,6 @@ class Part:
     boxes: Sequence[Boxes]
     rows: NDArray[np.int64]
     pixels: NDArray[np.uint8]
-
-    @property
-    def references(self) -> list[str]:
-        """Addresses of the images."""
-        return [entry.source_ref for entry in self.entries]
 
     def images(self, places: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
         """(places, height, width, 3) uint8, in memory. places: of the images, 0 to n - 1"""

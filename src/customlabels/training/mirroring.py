@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST", "share_at_home", "swap_is_harmless"]
-
 SIDE = 16  # pixels; enough to see a shape, too coarse for texture
 MOST = 2000  # images worth looking at; the work grows with the square
 # Measured, sideways and upside down: clothes 0.38, 0.18 (series of one scene lower it); cards on tables 0.39,

@@ -11,8 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Classifier", "Served", "Stage", "convolution", "normalised"]
-
 # The usual channel statistics of photographs; they only centre the input, the net learns the rest.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

@@ -23,8 +23,6 @@ from customlabels.images import ImageLimits, Preprocessing, prepared, upright_si
 from customlabels.storage import ObjectAccessError, Objects, sync
 from customlabels.training.workfolder import read_json, write_json
 
-__all__ = ["PictureSource", "Pictures"]
-
 LIMITS = ImageLimits()
 SAMPLE = 64  # images whose size is looked at before the others are read
 AT_ONCE = 256  # images on their way, so that a large set does not queue up in memory
@@ -75,7 +73,7 @@ class PictureSource:
             notes = self._read(array, references, sides, tell)
             write_json(notes_file, notes)
         problems = {int(row): why for row, why in notes["problems"].items()}
-        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digests"], notes.get("denied", False))
+        return Pictures(np.load(array, mmap_mode="r"), problems, notes["digests"], notes["denied"])
 
     def sides(self, references: Sequence[str]) -> list[tuple[int, int]]:
         """Width and height, in pixels, of some of the images, upright; unreadable ones are left out.

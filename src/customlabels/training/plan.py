@@ -17,20 +17,6 @@ from numpy.typing import NDArray
 
 from customlabels.inference import BOXES, SINGLE_LABEL
 
-__all__ = [
-    "MODEL",
-    "RESERVED_SECONDS",
-    "Course",
-    "Plan",
-    "Size",
-    "batch_for",
-    "courses",
-    "held_out_part",
-    "planned_steps",
-    "rarest_labels",
-    "size_for",
-]
-
 AUTOMATIC_SECONDS = 15 * 60.0  # the most that a training takes without a budget of its own
 RESERVED_SECONDS = 4.0  # of a budget: exporting, comparing, testing, writing (measured 2 to 4)
 RESERVED_SHARE = 0.1  # of a budget: measuring, and a machine that slows down

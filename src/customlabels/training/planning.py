@@ -21,8 +21,6 @@ from customlabels.training.plan import Plan, Size, batch_for, planned_steps
 from customlabels.training.spec import TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
-__all__ = ["Ready", "harmless_swaps", "planned", "timed", "trial"]
-
 STEPS = 1000  # of the course that the trial steps pretend to be in
 Swaps = tuple[bool, bool]  # of left and right, of top and bottom
 TIMED = 2  # steps, of which the middle counts; one more goes before, while the libraries choose their ways

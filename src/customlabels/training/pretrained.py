@@ -24,16 +24,6 @@ from customlabels.training.network import MEAN, STD, normalised
 from customlabels.training.spec import TrainingFailed
 from customlabels.training.workfolder import read_json, write_json
 
-__all__ = [
-    "FrozenAnswer",
-    "Pretrained",
-    "extracted",
-    "features_net",
-    "ridge_head",
-    "said_when_left_out",
-    "start_of",
-]
-
 STRENGTHS = tuple(float(strength) for strength in np.geomspace(1e-2, 1e4, 7))  # of the ridge, that are tried
 CONFIDENCE = 8.0  # of a start to learn from: its scores lie between 0 and 1, and logits should not
 AT_ONCE = 128  # images in one part: what a kill costs
@@ -56,9 +46,8 @@ class Features(nn.Module):
         said = self.backbone(pixel_values=pixels, return_dict=True).last_hidden_state
         if said.ndim == 4:  # maps of a convolutional net
             return torch.as_tensor(said.mean(dim=(2, 3)))
-        return torch.cat(
-            [said[:, 0], said[:, 1:].mean(dim=1)], dim=1
-        )  # the token of the whole, and the parts
+        # The token of the whole, and the parts.
+        return torch.cat([said[:, 0], said[:, 1:].mean(dim=1)], dim=1)
 
 
 class Pretrained(nn.Module):

@@ -18,8 +18,6 @@ from customlabels.evaluation import Boxes, BoxPredictions, Predictions
 from customlabels.inference import ModelCard
 from customlabels.training.material import Material
 
-__all__ = ["training_record"]
-
 MOST_SCORES = 200_000  # numbers; about 1.4 MB
 MOST_BOXES = 10_000  # found boxes; about 1 MB
 LEAST_SCORE = 0.05  # of a found box that is kept

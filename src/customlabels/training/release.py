@@ -47,8 +47,6 @@ from customlabels.training.record import training_record
 from customlabels.training.spec import TrainingFailed, TrainingOutcome
 from customlabels.training.workfolder import WorkFolder, write_json
 
-__all__ = ["HeldOut", "release"]
-
 LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy", "pillow", "safetensors")
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-3  # of a score or a corner, between torch and the graph; measured: about 1e-6

@@ -6,20 +6,17 @@ Layer: training. `digits` are the 1,797 scans that scikit-learn ships, imported 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from customlabels.datasets import new_folder
+from customlabels.datasets import Box, Item, item_lines, new_folder
 from customlabels.errors import InvalidInput
 from customlabels.training.plan import held_out_part
-
-__all__ = ["SAMPLES", "SampleError", "write_sample"]
 
 SIZE = 64  # pixels a side of a digit: the service takes no smaller image
 TEST_SHARE = 0.25  # of each digit
@@ -28,14 +25,10 @@ SCENE_SIZE = (192, 144)  # pixels
 FINER = 4  # times the scene's size while drawing, so that edges are smooth
 SMALLEST, LARGEST, MOST_SHAPES = 22, 56, 5  # sides in pixels; shapes of a scene
 TRIES = 20  # to find room for a shape
-CREATED = "2026-01-01T00:00:00.000000"  # fixed: the same call writes the same bytes
+SAMPLE = "a sample", None  # the place of what was said about an image
 
-Drawn = tuple[str, Image.Image, dict[str, Any]]  # key below its set's folder, picture, label attributes
-Box = tuple[str, int, int, int]  # label, left, top, side
-
-
-class SampleError(InvalidInput):
-    """The sample cannot be written; the text says why and what to do."""
+Drawn = tuple[Item, Image.Image]
+Square = tuple[str, int, int, int]  # label, left, top, side
 
 
 def write_sample(name: str, folder: Path, bucket: str, *, seed: int = 0) -> Mapping[str, int]:
@@ -44,21 +37,22 @@ def write_sample(name: str, folder: Path, bucket: str, *, seed: int = 0) -> Mapp
     name: one of SAMPLES     bucket: the name in the manifests' s3:// references; register `folder` under it
     seed: of split and scenes
     Returns the number of images by set ("train", "test"). `folder` must not exist, or be empty: it appears
-    whole or not at all. Raises SampleError, or InvalidInput for the folder.
+    whole or not at all. Raises InvalidInput.
     """
     if name not in SAMPLES:
-        raise SampleError(f"{name!r} is no sample; there are: {', '.join(SAMPLES)}")
+        raise InvalidInput(f"{name!r} is no sample; there are: {', '.join(SAMPLES)}")
     counts = dict.fromkeys(SCENES, 0)
     with new_folder(folder) as beside:
         for part in counts:
-            lines = []
-            for key, picture, attributes in SAMPLES[name](part, seed):
-                place = beside / part / key
+            items = []
+            for item, picture in SAMPLES[name](part, seed):
+                place = beside / part / item.key
                 place.parent.mkdir(parents=True, exist_ok=True)
                 picture.save(place)
-                lines.append(json.dumps({"source-ref": f"s3://{bucket}/{part}/{key}", **attributes}) + "\n")
-            (beside / f"{part}.manifest").write_text("".join(lines), encoding="utf-8")
-            counts[part] = len(lines)
+                items.append(item)
+            text = "".join(f"{line}\n" for line in item_lines(items, f"s3://{bucket}/{part}/"))
+            (beside / f"{part}.manifest").write_text(text, encoding="utf-8")
+            counts[part] = len(items)
     return counts
 
 
@@ -67,45 +61,27 @@ def _digits(part: str, seed: int) -> Iterator[Drawn]:
     try:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
-        raise SampleError("the digits come with scikit-learn: pip install 'customlabels[train]'") from error
+        raise InvalidInput("the digits come with scikit-learn: pip install 'customlabels[train]'") from error
     found = load_digits()
     test = held_out_part(found.target, TEST_SHARE, seed)
     for at in test if part == "test" else np.setdiff1d(np.arange(len(found.target)), test):
-        digit = int(found.target[at])
+        digit = str(found.target[at])
         pixels = (255 - found.images[at] * (255 / 16)).round().astype(np.uint8)  # ink from 0 to 16
         picture = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-        yield f"{digit}/{at:04d}.png", picture, _image_label("digit", digit, str(digit))
+        yield Item(f"{digit}/{at:04d}.png", SAMPLE, (digit,)), picture
 
 
 def _labels(part: str, seed: int) -> Iterator[Drawn]:
     """Scenes, each with the labels of what it shows."""
-    for key, picture, boxes in _scenes(part, seed):
-        attributes: dict[str, Any] = {}
-        for label in sorted({label for label, *_ in boxes}):
-            attributes |= _image_label(f"has-{label}", 1, label)
-        yield key, picture, attributes
+    for item, picture in _boxes(part, seed):
+        yield replace(item, labels=tuple(sorted(set(item.all_labels))), boxes=(), frame=None), picture
 
 
 def _boxes(part: str, seed: int) -> Iterator[Drawn]:
     """Scenes, each with a box around every shape."""
-    labels = list(SHAPES)
-    for key, picture, boxes in _scenes(part, seed):
-        annotations = [
-            {"class_id": labels.index(label), "left": left, "top": top, "width": side, "height": side}
-            for label, left, top, side in boxes
-        ]
-        width, height = SCENE_SIZE
-        metadata = {
-            "objects": [{"confidence": 1} for _ in boxes],
-            "class-map": {str(number): label for number, label in enumerate(labels)},
-            "type": "groundtruth/object-detection",
-            "human-annotated": "yes",
-            "creation-date": CREATED,
-            "job-name": "labeling-job/shapes",
-        }
-        frame = [{"width": width, "height": height, "depth": 3}]
-        value = {"image_size": frame, "annotations": annotations}
-        yield key, picture, {"shapes": value, "shapes-metadata": metadata}
+    for key, picture, squares in _scenes(part, seed):
+        boxes = tuple(Box(label, left, top, side, side) for label, left, top, side in squares)
+        yield Item(key, SAMPLE, boxes=boxes, frame=SCENE_SIZE), picture
 
 
 SAMPLES: Mapping[str, Callable[[str, int], Iterator[Drawn]]] = {
@@ -113,18 +89,6 @@ SAMPLES: Mapping[str, Callable[[str, int], Iterator[Drawn]]] = {
     "labels": _labels,
     "boxes": _boxes,
 }
-
-
-def _image_label(attribute: str, value: int, label: str) -> dict[str, Any]:
-    metadata = {
-        "class-name": label,
-        "confidence": 1,
-        "type": "groundtruth/image-classification",
-        "job-name": f"labeling-job/{attribute}",
-        "human-annotated": "yes",
-        "creation-date": CREATED,
-    }
-    return {attribute: value, f"{attribute}-metadata": metadata}
 
 
 def _regular(corners: int, depth: float = 1.0) -> list[tuple[float, float]]:
@@ -146,14 +110,14 @@ SHAPES: Mapping[str, list[tuple[float, float]]] = {
 }
 
 
-def _scenes(part: str, seed: int) -> Iterator[tuple[str, Image.Image, list[Box]]]:
+def _scenes(part: str, seed: int) -> Iterator[tuple[str, Image.Image, list[Square]]]:
     """Shapes of any colour and size on a ground of another colour, with noise over all; and their boxes."""
     random = np.random.default_rng([seed, list(SCENES).index(part)])
     width, height = SCENE_SIZE
     for number in range(SCENES[part]):
         ground = random.integers(40, 216, 3)
         canvas = Image.new("RGB", (width * FINER, height * FINER), tuple(ground.tolist()))
-        pencil, boxes = ImageDraw.Draw(canvas), list[Box]()
+        pencil, boxes = ImageDraw.Draw(canvas), list[Square]()
         for _ in range(random.integers(1, MOST_SHAPES + 1)):
             label, side = str(random.choice(list(SHAPES))), int(random.integers(SMALLEST, LARGEST + 1))
             place = _free_place(random, side, boxes)
@@ -171,7 +135,7 @@ def _scenes(part: str, seed: int) -> Iterator[tuple[str, Image.Image, list[Box]]
         yield f"{number:03d}.png", Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), boxes
 
 
-def _free_place(random: np.random.Generator, side: int, boxes: list[Box]) -> tuple[int, int] | None:
+def _free_place(random: np.random.Generator, side: int, boxes: list[Square]) -> tuple[int, int] | None:
     """Left and top of a shape that touches no other one; None where none was found."""
     width, height = SCENE_SIZE
     for _ in range(TRIES):

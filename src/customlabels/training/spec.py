@@ -16,16 +16,6 @@ from typing import Any
 from customlabels.errors import CustomLabelsError, InvalidInput
 from customlabels.storage import ObjectAccessError, S3Endpoint
 
-__all__ = [
-    "STAGES",
-    "InvalidTrainingSpec",
-    "Progress",
-    "TrainingCancelled",
-    "TrainingFailed",
-    "TrainingOutcome",
-    "TrainingSpec",
-]
-
 SHORTEST_BUDGET = 1.0  # seconds
 STAGES = ("waiting", "reading", "planning", "validating", "learning", "exporting")  # as they follow
 
@@ -200,7 +190,6 @@ class TrainingOutcome:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TrainingOutcome:
         """From `to_json`."""
-        kept = {each.name: value[each.name] for each in fields(cls)}  # earlier ones told more
         low, high = value["f1_interval"]
         folder, labels = Path(value["artefact_folder"]), tuple(value["labels"])
-        return cls(**{**kept, "artefact_folder": folder, "labels": labels, "f1_interval": (low, high)})
+        return cls(**{**value, "artefact_folder": folder, "labels": labels, "f1_interval": (low, high)})

@@ -56,8 +56,6 @@ from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json
 
-__all__ = ["run"]
-
 Start = Callable[[Course], Mapping[str, Tensor]]  # weights that take the place of random ones
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
@@ -210,9 +208,8 @@ def _start(lesson: Lesson, folder: Path | None) -> Start:
         {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
         for weights in (found, lesson.net().state_dict())
     )
-    if {name: tensor.shape for name, tensor in kept.items()} != {
-        name: tensor.shape for name, tensor in own.items()
-    }:
+    shapes = ({name: tensor.shape for name, tensor in weights.items()} for weights in (kept, own))
+    if next(shapes) != next(shapes):
         raise TrainingFailed(
             "TRAINING_SETUP", f"the weights in {folder} are not those of a net of ours for this kind of data"
         )
@@ -224,9 +221,8 @@ class _Standing:
 
     def __init__(self, plan: Plan, parts: int, tell: Callable[[Progress], None]) -> None:
         self._plan, self._parts, self._tell = plan, parts, tell
-        self._began: tuple[float, int, float] | None = (
-            None  # time, steps and work (in courses) that were done
-        )
+        # Time, and steps and work (in courses) that were done then.
+        self._began: tuple[float, int, float] | None = None
         self.last = Progress("learning")
 
     def tell(self, learner: Learner, course: Course) -> None:

@@ -19,8 +19,6 @@ from typing import Any
 from customlabels.storage import write_whole
 from customlabels.training.spec import TrainingSpec
 
-__all__ = ["WorkFolder", "read_json", "write_json"]
-
 STATE = "state"  # below the work folder, where others keep files too
 
 
