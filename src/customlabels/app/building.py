@@ -68,8 +68,6 @@ from customlabels.workflows import (
     run_task,
 )
 
-__all__ = ["App", "build"]
-
 Value = TypeVar("Value")
 
 MANY = 10_000  # projects, and versions of one: rows cost little here, unlike hosted ones

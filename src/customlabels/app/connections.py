@@ -10,8 +10,6 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["GuardedHttp"]
-
 LARGEST_HEAD = 64 * 1024  # bytes of first line and headers; a signed address with metadata has 15,000
 HEAD_SECONDS = 30.0  # from its first byte, or from the beginning of the connection
 

@@ -17,8 +17,6 @@ from customlabels.operations import Function, FunctionContext
 from customlabels.pipeline import JUDGE_FUNCTION
 from customlabels.storage import ObjectNotFound, Objects
 
-__all__ = ["functions_of", "judge_function"]
-
 
 class OwnObjects:
     """The objects that one account may use, for the judge."""

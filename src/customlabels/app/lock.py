@@ -17,8 +17,6 @@ from pathlib import Path
 
 from customlabels.errors import CustomLabelsError
 
-__all__ = ["UNKNOWN_PID", "AlreadyServed", "HomeLock", "Served", "served"]
-
 LOCK_NAME = "server.lock"
 UNKNOWN_PID = 0  # of a server that is writing into the lock file at this moment
 PEEK_SECONDS = 0.5  # a client that looks at the lock holds it for a moment; a server waits that long

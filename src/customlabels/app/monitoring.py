@@ -17,8 +17,6 @@ from typing import Any
 from customlabels.serving import BUCKETS, VersionStatus
 from customlabels.wire import Application
 
-__all__ = ["JsonLines", "Monitoring"]
-
 TEXT, OPEN_METRICS = "text/plain; charset=utf-8", "application/openmetrics-text; version=1.0.0; charset=utf-8"
 requests = logging.getLogger("customlabels.requests")
 

@@ -29,8 +29,6 @@ from customlabels.errors import CustomLabelsError
 from customlabels.settings import DEFAULT_PORT, Settings
 from customlabels.wire import Application
 
-__all__ = ["PortTaken", "serve_home"]
-
 BACKLOG = 2048  # requests that wait while the server starts
 IDLE_LOOK_SECONDS = 1.0
 FIRST_REQUEST_SECONDS = 60.0

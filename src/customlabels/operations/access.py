@@ -15,8 +15,6 @@ from customlabels.operations.dispatch import Call
 from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import invalid_s3_object
 
-__all__ = ["account_may_use", "bucket_folder", "may_use", "owner_of", "readable", "require_operator"]
-
 
 def bucket_folder(parts: Parts, account: str, name: str) -> Path:
     """Where a bucket that `account` creates lies."""

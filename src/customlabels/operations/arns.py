@@ -20,17 +20,6 @@ from dataclasses import dataclass
 
 from customlabels.wire import Caller
 
-__all__ = [
-    "Arn",
-    "Stamps",
-    "artefact_name",
-    "dataset_arn",
-    "execution_arn",
-    "project_arn",
-    "states_arn",
-    "version_arn",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Arn:

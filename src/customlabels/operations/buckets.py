@@ -15,8 +15,6 @@ from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, invalid_parameter, not_found
 from customlabels.storage import Reading, Records, StorageError, Transaction, schema
 
-__all__ = ["BUCKETS_CHANGED", "buckets_of", "folder_of", "sweep_buckets"]
-
 BUCKETS_CHANGED = "buckets"  # notified by each transaction that adds or forgets one
 
 log = logging.getLogger(__name__)

@@ -29,17 +29,6 @@ from customlabels.pipeline import current_key
 from customlabels.serving import PROMOTE, Counts, Pair, Rules, Shadow
 from customlabels.storage import Transaction, schema
 
-__all__ = [
-    "OPEN",
-    "current_place",
-    "end_pair",
-    "go_live",
-    "output_place",
-    "resume_shadows",
-    "watch",
-    "write_current",
-]
-
 log = logging.getLogger(__name__)
 
 KEPT = 100  # differences of one pair; older ones go, with their images

@@ -29,8 +29,6 @@ from customlabels.operations.versions import require_free_name, require_output_b
 from customlabels.storage import ObjectNotFound, StorageError, Transaction, schema, sync
 from customlabels.workflows import Finish, Job, JobControl
 
-__all__ = ["Copying"]
-
 COPYABLE = ("TRAINING_COMPLETED", "STOPPED", "RUNNING", "COPYING_COMPLETED")
 versions = schema.versions
 

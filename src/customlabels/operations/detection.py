@@ -15,8 +15,6 @@ from customlabels.operations.rows import require_own, version_row
 from customlabels.serving import DetectionFailed, NotServing, Overloaded
 from customlabels.storage import ObjectTooLarge, StorageError
 
-__all__ = ["described"]
-
 
 @operation("rekognition", "DetectCustomLabels")
 async def detect_custom_labels(call: Call) -> Response:

@@ -27,8 +27,6 @@ from customlabels.operations.parts import Parts
 from customlabels.storage import Reading, Transaction, schema
 from customlabels.wire import Invocation
 
-__all__ = ["Call", "Dispatcher", "Handler", "Response", "operation", "table", "writing"]
-
 Response = dict[str, Any]
 Handler = Callable[["Call"], Response | Awaitable[Response]]
 Effect = Callable[[Transaction], Response | None]  # None: nothing to say

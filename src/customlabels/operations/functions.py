@@ -15,8 +15,6 @@ from typing import Any
 from customlabels.operations.integrations import metadata
 from customlabels.workflows import TaskFailure
 
-__all__ = ["Function", "FunctionContext", "called", "invoked", "name_of"]
-
 FUNCTION = re.compile(
     r"(?:arn:[a-z0-9-]+:lambda:[a-z0-9-]*:\d*:function:)?([A-Za-z0-9_-]+)(?::[A-Za-z0-9$_-]+)?"
 )

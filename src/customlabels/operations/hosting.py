@@ -23,8 +23,6 @@ from customlabels.serving import Terms
 from customlabels.storage import Reading, Records, Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl, Jobs
 
-__all__ = ["Hosting", "HostingError", "ask_units", "model_folder", "note_failures", "revive", "stop_idle"]
-
 BEFORE = {"start": "STARTING", "stop": "STOPPING"}
 AFTER = {"start": "RUNNING", "stop": "STOPPED"}
 versions = schema.versions

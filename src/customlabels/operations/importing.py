@@ -36,8 +36,6 @@ from customlabels.operations.sweeping import sweep_revision
 from customlabels.storage import ObjectAccessError, StorageError, Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl
 
-__all__ = ["Distributing", "Importing", "unreadable"]
-
 log = logging.getLogger(__name__)
 
 CREATED = "The dataset was successfully created from the manifest file."

@@ -20,8 +20,6 @@ from customlabels.operations.sdk_shapes import as_text
 from customlabels.operations.service_calls import UNREACHED, Answered, Refused
 from customlabels.workflows import TaskFailure, TaskRequest
 
-__all__ = ["INTEGRATIONS", "Integration"]
-
 JSON = "application/x-amz-json-1.0"
 
 

@@ -19,8 +19,6 @@ from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.pages import REKOGNITION, one_page
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["ENDED", "SERVING", "note"]
-
 SERVING, ENDED = "SERVING", "ENDED"
 FIRST = "0" * 64  # the digest before the first entry
 HASHED = ("number", "at", "project_arn", "version_arn", "action", "run", "reason", "evidence", "previous")

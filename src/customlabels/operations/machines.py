@@ -16,8 +16,6 @@ from customlabels.operations.states_arns import own_arn
 from customlabels.operations.states_tags import delete_with_tags, given_tags, tag_when_new
 from customlabels.workflows import StateMachine, machine_missing, problems_of, variable_references
 
-__all__ = ["check_key", "check_role", "own_machine", "shown_definition"]
-
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 # Stored and shown; there is nothing here that logs or traces.
 KEPT = ("loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")

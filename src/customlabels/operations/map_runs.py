@@ -14,8 +14,6 @@ from customlabels.operations.refusals import invalid_request
 from customlabels.operations.states_arns import own_arn, own_execution
 from customlabels.workflows import Listed, MapRun
 
-__all__ = ["children_of_map_run"]
-
 # What the service counts, by the status of a child's execution here.
 COUNTED = {
     "PENDING": "pending",

@@ -15,8 +15,6 @@ from customlabels.errors import ServiceError
 from customlabels.operations.remote import client_name
 from customlabels.wire import ModelNotFound, Services
 
-__all__ = ["problem_of_result"]
-
 RESOURCE = re.compile(
     r"arn:[a-z0-9-]+:states:::(?P<sdk>aws-sdk:)?(?P<service>[a-z0-9-]+):(?P<action>[A-Za-z0-9]+)(?P<pattern>.*)"
 )

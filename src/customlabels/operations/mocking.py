@@ -13,8 +13,6 @@ from customlabels.operations.dispatch import Call
 from customlabels.operations.refusals import invalid_request
 from customlabels.workflows import MOCKS, check_case, read_mocks
 
-__all__ = ["mock_details"]
-
 
 def mock_details(call: Call, machine_arn: str, case: str) -> dict[str, Any]:
     """What an execution keeps of its test case; ServiceError ValidationException where there is none."""

@@ -23,8 +23,6 @@ from customlabels.operations.s3_terms import (
 )
 from customlabels.storage import Allowed, Draft, ObjectInfo, Opened
 
-__all__ = ["COPIED", "SAID", "copied", "taken"]
-
 BATCH = 1 << 20  # bytes that are written at once, and held at most
 SMALL = 1 << 18  # bytes of an object that is answered as a whole; more is read as it is sent
 MOST_DELETED = 1000

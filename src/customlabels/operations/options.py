@@ -18,8 +18,6 @@ from customlabels.operations.rows import version_row
 from customlabels.operations.tagging import drop_tags, put_tags, tags_of
 from customlabels.storage import Transaction, schema
 
-__all__ = ["take_options"]
-
 OPTIONS = {"BudgetSeconds": float, "Seed": int, "BackboneFolder": str}
 
 

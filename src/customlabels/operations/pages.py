@@ -23,17 +23,6 @@ from customlabels.operations.dispatch import Call, Response
 from customlabels.operations.rows import project_row
 from customlabels.storage import Reading, Records, schema
 
-__all__ = [
-    "REKOGNITION",
-    "STATES",
-    "PageWords",
-    "newest",
-    "newest_of_project",
-    "one_page",
-    "page_start",
-    "page_token",
-]
-
 NOT_PART_OF_THE_REQUEST = {
     *("NextToken", "nextToken", "ContinuationToken"),
     *("MaxResults", "maxResults", "MaxKeys", "MaxBuckets"),

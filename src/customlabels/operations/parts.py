@@ -26,8 +26,6 @@ from customlabels.workflows import (
     Versions,
 )
 
-__all__ = ["Limits", "Parts"]
-
 Value = TypeVar("Value")
 
 

@@ -14,8 +14,6 @@ from typing import Any
 
 from customlabels.errors import ServiceError
 
-__all__ = ["check_policy", "is_allowed", "is_denied"]
-
 ACTION = "rekognition:copyprojectversion"
 NEEDED = ("Effect", "Principal", "Action", "Resource")
 KNOWN = {*NEEDED, "Sid", "Condition"}

@@ -16,8 +16,6 @@ from customlabels.operations.refusals import exists, not_found, over_quota
 from customlabels.operations.rows import project_row
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["documents_of", "drop_policies"]
-
 LARGEST_PAGE = 5
 policies = schema.policies
 wrong_revision = partial(ServiceError, "InvalidPolicyRevisionIdException")

@@ -16,8 +16,6 @@ from customlabels.operations.rows import project_row
 from customlabels.operations.tagging import drop_tags, put_tags
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["described_dataset"]
-
 FEATURE = "CUSTOM_LABELS"
 projects, datasets, versions = schema.projects, schema.datasets, schema.versions
 

@@ -4,18 +4,6 @@ from functools import partial
 
 from customlabels.errors import ServiceError
 
-__all__ = [
-    "exists",
-    "in_use",
-    "invalid_parameter",
-    "invalid_request",
-    "invalid_s3_object",
-    "not_found",
-    "not_ready",
-    "over_limit",
-    "over_quota",
-]
-
 # Members that do not go together, or a state in which the request makes no sense; the same of Step Functions.
 invalid_parameter = partial(ServiceError, "InvalidParameterException")
 invalid_request = partial(ServiceError, "ValidationException")

@@ -19,8 +19,6 @@ from botocore.utils import EVENT_ALIASES
 
 from customlabels.errors import InvalidInput
 
-__all__ = ["Remote", "client_name"]
-
 # One attempt: how often a call is made is the state's own Retry.
 CONFIG = Config(
     connect_timeout=10,

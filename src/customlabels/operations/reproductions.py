@@ -24,8 +24,6 @@ from customlabels.storage import Transaction
 from customlabels.training import Progress, TrainingCancelled
 from customlabels.workflows import Finish, Job, JobControl
 
-__all__ = ["Reproducing"]
-
 OPEN = ("QUEUED", "RUNNING")
 OUTPUT = "reproduction"  # the bucket, in the job's folder, that takes the second training's documents
 

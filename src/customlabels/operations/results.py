@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["described_results", "document_key"]
-
 
 def document_key(output: Mapping[str, str], kind: str, project: str, version: str) -> str:
     """`<prefix>/<Kind>-<project>-<version>.json`; no slash without a prefix. output: an OutputConfig"""

@@ -15,8 +15,6 @@ from customlabels.operations.dispatch import Call
 from customlabels.operations.refusals import not_found
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["dataset_row", "locked", "project_row", "require_own", "version_row"]
-
 
 def require_own(call: Call, arn: str) -> None:
     """ResourceNotFoundException where `arn` is no ARN, or belongs to another account than the caller's."""

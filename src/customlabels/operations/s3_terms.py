@@ -18,23 +18,6 @@ from customlabels.operations.access import may_use
 from customlabels.operations.dispatch import Call
 from customlabels.storage import BucketNotFound, ObjectInfo, ObjectNotFound, StorageError, UploadNotFound
 
-__all__ = [
-    "HEADERS",
-    "byte_range",
-    "etag_of",
-    "given_attributes",
-    "in_s3_codes",
-    "object_members",
-    "object_place",
-    "own_bucket",
-    "require_bucket",
-    "require_conditions",
-    "require_offered",
-    "source_place",
-    "spelled",
-    "written_where",
-]
-
 # Members that are kept with an object and given back, by the header that carries them.
 HEADERS = {
     "CacheControl": "cache-control",

@@ -13,8 +13,6 @@ from botocore.model import Shape
 
 from customlabels.workflows import TaskFailure
 
-__all__ = ["as_model", "as_sdk", "as_text"]
-
 
 def as_text(value: Any) -> str:
     """A JSON value as the compact text that stands for it where only a text can be."""

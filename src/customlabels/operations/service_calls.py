@@ -23,8 +23,6 @@ from customlabels.pipeline import LOCAL_TOPIC
 from customlabels.wire import Caller, Invocation, Service, Services, validate
 from customlabels.workflows import TaskFailure, TaskRequest
 
-__all__ = ["Answered", "Refused", "ServiceCalls"]
-
 log = logging.getLogger(__name__)
 
 OURS = ("rekognition", "s3", "stepfunctions", "customlabels")

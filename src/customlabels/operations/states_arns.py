@@ -9,8 +9,6 @@ from customlabels.errors import ServiceError
 from customlabels.operations.arns import Arn
 from customlabels.operations.dispatch import Call
 
-__all__ = ["arn_of_kind", "own_arn", "own_execution"]
-
 
 def arn_of_kind(text: str, *kinds: str) -> Arn:
     """The parts of an ARN of one of these kinds (`execution`); ServiceError InvalidArn for other texts."""

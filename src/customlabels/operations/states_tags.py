@@ -13,8 +13,6 @@ from customlabels.operations.states_arns import arn_of_kind
 from customlabels.operations.tagging import change_tags, drop_tags, put_tags, tags_of
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["delete_with_tags", "given_tags", "tag_when_new"]
-
 MOST_TAGS = 50  # of one resource
 TABLES = {"stateMachine": schema.state_machines, "activity": schema.activities}
 

@@ -1,7 +1,5 @@
 """The statuses of versions and datasets: their texts, and which of them allow what."""
 
-__all__ = ["BUSY", "MESSAGES", "PASSING", "STARTABLE", "USABLE"]
-
 # Clients read StatusMessage in every status without asking whether it is there.
 MESSAGES = {
     "TRAINING_IN_PROGRESS": "The model is being trained.",

@@ -16,8 +16,6 @@ from customlabels.operations.parts import Parts
 from customlabels.storage import Transaction, schema
 from customlabels.workflows import Finish, Job, JobControl, Jobs
 
-__all__ = ["Sweep", "sweep_folders", "sweep_revision"]
-
 ENTRIES_AT_ONCE = 5_000  # of one transaction: other writers wait meanwhile
 revisions, entries, entry_labels = schema.revisions, schema.entries, schema.entry_labels
 

@@ -12,8 +12,6 @@ from customlabels.operations.refusals import not_found
 from customlabels.operations.rows import require_own
 from customlabels.storage import Reading, Transaction, schema
 
-__all__ = ["change_tags", "drop_tags", "put_tags", "tags_of"]
-
 TAGGED = (schema.projects, schema.datasets, schema.versions)
 MOST_TAGS = 200  # of one resource
 tags = schema.tags

@@ -29,8 +29,6 @@ from customlabels.workflows import (
     sdk_error_name,
 )
 
-__all__ = ["ServiceTasks"]
-
 SERVICE = re.compile(
     r"arn:[a-z0-9-]+:states:::(?P<sdk>aws-sdk:)?(?P<service>[a-z0-9]+):(?P<action>[A-Za-z0-9]+)"
     r"(?P<pattern>\.sync|\.sync:2|\.waitForTaskToken)?"

@@ -12,15 +12,6 @@ from customlabels.asl import TESTED_STATE, InvalidDefinition, Machine, State, pa
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.refusals import invalid_request
 
-__all__ = [
-    "check_kind",
-    "check_mock",
-    "context_of",
-    "located_state",
-    "reader_of",
-    "variables_of",
-]
-
 MOCKED = ("Task", "Map", "Parallel")
 PATTERNS = (".sync", ".sync:2", ".waitForTaskToken")
 UNMOCKED_ONLY = (

@@ -36,8 +36,6 @@ from customlabels.storage import StorageError, Transaction, schema, sync, write_
 from customlabels.training import Progress, TrainingCancelled, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.workflows import Finish, Job, JobControl
 
-__all__ = ["Training", "reporter"]
-
 SERVICE_ISSUE = "Amazon Rekognition experienced a service issue."
 MOST_POINTS = 120  # of a curve
 REPORT_SECONDS = 0.5  # at least between two rows of progress: each is a commit

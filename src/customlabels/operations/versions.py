@@ -21,8 +21,6 @@ from customlabels.operations.sweeping import sweep_folders, sweep_revision
 from customlabels.operations.tagging import drop_tags, put_tags
 from customlabels.storage import StorageError, Transaction, schema
 
-__all__ = ["require_free_name", "require_output_bucket"]
-
 KEPT_AS_GIVEN = ("OutputConfig", "KmsKeyId", "VersionDescription")
 versions, datasets = schema.versions, schema.datasets
 

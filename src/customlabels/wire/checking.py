@@ -20,8 +20,6 @@ from customlabels.errors import ServiceError
 from customlabels.wire.patterns import compiled, enum_order
 from customlabels.wire.serialising import OutputError, serialise
 
-__all__ = ["check_output", "validate"]
-
 MOST_SHOWN = 100  # problems that one refusal spells out; a body of a million bad entries makes no longer text
 LONGEST_SHOWN = 4096  # characters of a value; AWS repeats a bad token of 3,097 in full
 NOT_NULL = "Member must not be null"

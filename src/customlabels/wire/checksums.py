@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
-__all__ = ["ALGORITHMS", "Checksum"]
-
 
 class Checksum(Protocol):
     """What hashlib's objects can."""

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from customlabels.errors import ServiceError
 from customlabels.wire.signatures import ALGORITHM, MISMATCH, hmac_of
 
-__all__ = ["Chunks", "Seal"]
-
 EMPTY_DIGEST = hashlib.sha256().hexdigest()
 MOST_HEAD = 4096  # bytes of a chunk's first line, and of all trailers together
 CHUNK_HEAD = re.compile(rb"([0-9a-fA-F]{1,12})(?:;chunk-signature=([0-9a-f]{64}))?")

@@ -11,8 +11,6 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-__all__ = ["FOREIGN_HOST", "has_own_host"]
-
 FOREIGN_HOST = "this server answers to localhost and to addresses of this machine only"
 
 

@@ -20,8 +20,6 @@ from customlabels.wire.serialising import parse_body, serialise, serialise_error
 from customlabels.wire.services import PROTOCOL_STATUS, Service, Services
 from customlabels.wire.signatures import Caller, Signatures, SignedRequest
 
-__all__ = ["Application", "Dispatch", "Invocation", "Limits", "WireApp", "not_found"]
-
 logger = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]

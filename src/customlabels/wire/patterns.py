@@ -9,8 +9,6 @@ import unicodedata
 from functools import cache
 from itertools import groupby
 
-__all__ = ["compiled", "enum_order"]
-
 ANY_BUT_LINE_ENDS = "[^\\n\\r\\x85\\u2028\\u2029]"
 PLANES_IN_USE = 0x40000  # letters, digits and blanks all lie below; scanning the rest takes 0.2 s
 TOKEN = re.compile(r"\\p\{(?P<name>\w+)\}|\\.|\[\^?|[\].]", re.DOTALL)

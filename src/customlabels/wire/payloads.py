@@ -20,8 +20,6 @@ from customlabels.errors import ServiceError
 from customlabels.wire.checksums import ALGORITHMS
 from customlabels.wire.chunks import Chunks, Seal
 
-__all__ = ["Payload", "Promise", "promise_of"]
-
 SLOWEST = 16 * 1024  # bytes a second; who is slower for long is cut off
 HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 CHECKSUM = "x-amz-checksum-"

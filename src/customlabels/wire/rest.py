@@ -18,8 +18,6 @@ from botocore.model import OperationModel, ServiceModel, Shape
 from customlabels.errors import ServiceError
 from customlabels.wire.xml import NAMESPACE, XML_HEAD, element, escaped, read_xml
 
-__all__ = ["Address", "Routes", "answer_of", "members_of", "query_of"]
-
 COPY_SOURCE = "x-amz-copy-source"
 CARRIED = ("x-amz-", "content-")  # headers that a signed address may carry as parameters
 LEVELS = {"/": 0, "/{Bucket}": 1, "/{Bucket}/{Key+}": 2}

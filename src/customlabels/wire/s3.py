@@ -35,8 +35,6 @@ from customlabels.wire.s3_signatures import S3Request, S3Signatures, Verified
 from customlabels.wire.services import Service
 from customlabels.wire.xml import XML_HEAD, escaped
 
-__all__ = ["S3App", "is_s3"]
-
 logger = logging.getLogger(__name__)
 
 LARGEST_PUT = 5 * 2**30  # bytes of an object, or a part, in one request; S3's own

@@ -32,8 +32,6 @@ from customlabels.wire.signatures import (
     signing_key,
 )
 
-__all__ = ["S3Request", "S3Signatures", "Verified"]
-
 LONGEST_PRESIGNED = 7 * 24 * 3600  # seconds
 UNSIGNED = "UNSIGNED-PAYLOAD"
 # Parameters that belong to the resource in the older signing process.

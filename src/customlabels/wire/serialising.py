@@ -18,9 +18,6 @@ from botocore.model import OperationModel, Shape
 
 from customlabels.errors import CustomLabelsError, ServiceError
 
-__all__ = ["OutputError", "parse_body", "serialise", "serialise_error"]
-
-
 LARGE = 64 * 1024  # bytes of a body, from which on a blob in it is worth its own way
 BLOBS = {"DetectCustomLabels": ("Image", "Bytes"), "UpdateDatasetEntries": ("Changes", "GroundTruth")}
 MARK = secrets.token_hex()

@@ -16,8 +16,6 @@ from botocore.model import OperationModel, OperationNotFoundError, ServiceModel
 
 from customlabels.errors import CustomLabelsError, ServiceError
 
-__all__ = ["PROTOCOL_STATUS", "ModelNotFound", "Service", "Services", "load_services"]
-
 SERVED = ("rekognition", "stepfunctions", "customlabels")
 
 # Errors of the protocol itself, in no service's model; everything else unknown is the caller's fault: 400.

@@ -17,19 +17,6 @@ from urllib.parse import quote
 
 from customlabels.errors import ServiceError
 
-__all__ = [
-    "Caller",
-    "Claim",
-    "Key",
-    "Signatures",
-    "SignedRequest",
-    "claim_of",
-    "hmac_of",
-    "is_signed",
-    "signed_at",
-    "signing_key",
-]
-
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW_SECONDS = 15 * 60
 REGION = re.compile(r"[a-z\d-]{1,40}")

@@ -16,8 +16,6 @@ from botocore.model import Shape
 
 from customlabels.errors import ServiceError
 
-__all__ = ["NAMESPACE", "XML_HEAD", "element", "escaped", "read_xml"]
-
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 SPECIAL = re.compile('[&<>"\\x00-\\x08\\x0b-\\x1f\\x7f\\ud800-\\udfff\\ufffe\\uffff]')
