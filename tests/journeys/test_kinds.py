@@ -121,7 +121,7 @@ def test_boxes_that_are_suggested_are_dashed_and_each_is_taken_or_refused(sample
 @pytest.mark.parametrize("sampled", ["boxes"], indirect=True)
 def test_the_matrix_of_boxes_has_every_true_box_and_opens_its_images(sampled: Sampled) -> None:
     arn, truth = sampled.run.json["ProjectVersionArn"], (sampled.folder / "test.manifest").read_text()
-    boxes = sum(len(json.loads(line)["shapes"]["annotations"]) for line in truth.splitlines())
+    boxes = sum(len(json.loads(line)["bounding-box"]["annotations"]) for line in truth.splitlines())
     with browser_at(sampled.home.server.url) as browser:
         browser.open(f"/models/{arn}")
 
