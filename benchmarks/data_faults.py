@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from customlabels.datasets import near_duplicates
-from customlabels.images import decode, fingerprint, leaks
+from customlabels.images import ImageLimits, decode, fingerprint, leaks
 from customlabels.pipeline.report_advice import suspected
 from customlabels.training import TrainingSpec, train, write_sample
 
@@ -132,8 +132,10 @@ def _pairs(images: dict[str, bytes]) -> set[frozenset[str]]:
 
 def _leaks(train: dict[str, bytes], test: dict[str, bytes]) -> set[frozenset[str]]:
     """As ForbidLeakage tells, apart from equal bytes."""
+    cut = ImageLimits(min_side=1)  # of small images a crop is less than a training takes
     prints = [
-        np.stack([fingerprint(decode(data, at_least=64)) for data in part.values()]) for part in (train, test)
+        np.stack([fingerprint(decode(data, cut, at_least=64)) for data in part.values()])
+        for part in (train, test)
     ]
     names = list(train), list(test)
     return {frozenset((names[0][pair.first], names[1][pair.second])) for pair in leaks(*prints)}
