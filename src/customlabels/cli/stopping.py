@@ -44,10 +44,12 @@ def _leave_nothing(endpoint: Reached, run_input: dict[str, Any], name: str, flag
     if not project:
         say("what the run has begun in the stack's project (a training, a version that serves) goes on")
         return []
-    if not endpoint.rekognition.describe_projects(ProjectNames=[project])["ProjectDescriptions"]:
+    try:
+        begun = versions_of(endpoint, f"{project}/{version}")
+    except UsageError:  # it has not come to make its project
         return []
     cancelled = []
-    for one in versions_of(endpoint, f"{project}/{version}"):
+    for one in begun:
         arn, status = one["ProjectVersionArn"], one["Status"]
         # Nobody waits for the training any more, and others wait behind it.
         if status == "TRAINING_IN_PROGRESS" and endpoint.customlabels:

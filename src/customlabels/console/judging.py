@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from customlabels.evaluation import overlap
+from customlabels.evaluation import LEAST_OVERLAP, overlaps
 
 TRAINING, EVALUATION = "rekognition-custom-labels-training-", "rekognition-custom-labels-evaluation"
 DETAILS = "rekognition-custom-labels-evaluation-details"
-SAME_PLACE = 0.5  # intersection over union
 Box = tuple[float, float, float, float]  # left, top, width, height in pixels
 
 
@@ -134,14 +135,23 @@ def _confused_boxes(judged: Judged, thresholds: Mapping[str, float]) -> Cells:
         elif item.present or is_found:
             (missed if item.present else wrong)[item.image].append(item)
     for image, items in wrong.items():
-        for item in items:
-            under = max(missed[image], key=lambda other: overlap(item.box, other.box), default=None)
-            if under is None or overlap(item.box, under.box) < SAME_PLACE:
-                cells["", item.label].append(image)
-            else:
-                missed[image].remove(under)
-                cells[under.label, item.label].append(image)
+        left = missed[image]
+        near = overlaps(_corners(items), _corners(left))
+        for row, item in enumerate(items):
+            truth = ""
+            if near[row].max(initial=0.0) >= LEAST_OVERLAP:
+                under = int(near[row].argmax())
+                truth = left.pop(under).label
+                near = np.delete(near, under, axis=1)
+            cells[truth, item.label].append(image)
     for image, items in missed.items():
         for item in items:
             cells[item.label, ""].append(image)
     return cells
+
+
+def _corners(items: Sequence[Item]) -> NDArray[np.float64]:
+    """(items, 4); of an item without a box, which lies on nothing, zeros."""
+    boxes = np.array([item.box or (0, 0, 0, 0) for item in items], dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes

@@ -5,7 +5,7 @@ Throughout: scores are (images, labels) float, 0..1; truth is (images, labels) b
 A label, or a box, counts as found where its score is at least its threshold.
 """
 
-from customlabels.evaluation.boxes import Boxes, BoxPredictions, matches, overlap, overlaps
+from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlap, overlaps
 from customlabels.evaluation.comparing import Comparison, compared
 from customlabels.evaluation.counting import (
     Candidates,
@@ -46,6 +46,7 @@ from customlabels.evaluation.suspects import NOTHING, Suspect, suspects
 
 __all__ = [
     "DEPLOYED",
+    "LEAST_OVERLAP",
     "NOTHING",
     "OUT_OF_FOLD",
     "REJECTED",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from customlabels.evaluation.counting import Candidates, Counts, Floats, Truth, average_precision
 
-LEAST_OVERLAP = 0.5  # intersection over union
+LEAST_OVERLAP = 0.5  # intersection over union from which two boxes are around one thing
 
 
 @dataclass(frozen=True, eq=False)

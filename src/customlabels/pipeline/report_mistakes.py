@@ -13,9 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from customlabels.evaluation import NOTHING, Boxes, BoxPredictions, Counts, Recorded, matches, overlaps
+from customlabels.evaluation import (
+    LEAST_OVERLAP,
+    NOTHING,
+    Boxes,
+    BoxPredictions,
+    Counts,
+    Recorded,
+    matches,
+    overlaps,
+)
 
-SAME_PLACE = 0.5  # overlap from which on a box of another label is around the same thing
 Corners = tuple[float, ...]
 Floats = NDArray[np.floating[Any]]
 
@@ -81,7 +89,7 @@ def _corners(boxes: Boxes, at: int) -> Corners:
 
 
 def _nearest(near: Floats, labels: NDArray[np.int64]) -> int:
-    return int(labels[near.argmax()]) if near.max(initial=0.0) >= SAME_PLACE else NOTHING
+    return int(labels[near.argmax()]) if near.max(initial=0.0) >= LEAST_OVERLAP else NOTHING
 
 
 @dataclass(frozen=True)

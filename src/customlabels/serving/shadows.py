@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from customlabels.evaluation import overlap
+from customlabels.evaluation import LEAST_OVERLAP, overlap
 from customlabels.images import ImageError
 from customlabels.inference import Found
 from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded
 
 PROMOTE, ROLL_BACK = "PROMOTE", "ROLL_BACK"
-SAME_PLACE = 0.5  # intersection over union from which two boxes of a label are one finding
 ENOUGH_FAILURES = 3  # fewer may be chance, however few were asked
 AT_ONCE = 4  # silent questions; more are left out, for the live answers need the processor
 
@@ -97,7 +96,7 @@ def differ(ours: list[Found], theirs: list[Found]) -> bool:
         same = [
             other
             for other in left
-            if other.name == found.name and overlap(found.box, other.box) >= SAME_PLACE
+            if other.name == found.name and overlap(found.box, other.box) >= LEAST_OVERLAP
         ]
         if not same:
             return True

@@ -17,9 +17,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from customlabels.storage import Reading, Transaction
 from customlabels.storage.schema import executions, tasks
@@ -149,35 +149,31 @@ _END_AWAITING = update(tasks).where(_AWAITING).values(status="ANSWERED")
 
 def of_status(reading: Reading, status: str, limit: int) -> list[TaskRow]:
     """Up to `limit` tasks of this status, oldest first."""
-    return [
-        TaskRow(**row._asdict()) for row in reading.execute(_OF_STATUS, {"status": status, "most": limit})
-    ]
+    return list(map(_task, reading.execute(_OF_STATUS, {"status": status, "most": limit})))
 
 
 def offered(reading: Reading, activity_arn: str) -> TaskRow | None:
     """The oldest task that waits for a worker of the activity."""
     of_activity = and_(tasks.c.resource == activity_arn, tasks.c.status == "OFFERED")
     row = reading.execute(select(tasks).where(of_activity).order_by(tasks.c.created_at).limit(1)).first()
-    return None if row is None else TaskRow(**row._asdict())
+    return None if row is None else _task(row)
 
 
 def overdue(reading: Reading, now: float) -> list[TaskRow]:
     """Tasks under way whose timeout or heartbeat has passed at `now`, before an answer came."""
-    due = (TaskRow(**row._asdict()) for row in reading.execute(_OVERDUE, {"now": now}))
+    due = map(_task, reading.execute(_OVERDUE, {"now": now}))
     return [task for task in due if task.status in ("STARTED", "WAITING") and task.answer is None]
 
 
 def orphaned(reading: Reading, now: float, own: Iterable[str], limit: int) -> list[TaskRow]:
     """Started tasks whose lease is out at `now` (of lease_time), without those that run in this process."""
     left = and_(_STARTED, tasks.c.lease_until <= now, tasks.c.token.not_in(list(own)))
-    return [TaskRow(**row._asdict()) for row in reading.execute(select(tasks).where(left).limit(limit))]
+    return list(map(_task, reading.execute(select(tasks).where(left).limit(limit))))
 
 
 def by_token(reading: Reading, tokens: Iterable[str]) -> dict[str, TaskRow]:
     """The tasks of these tokens."""
-    return {
-        row.token: TaskRow(**row._asdict()) for row in reading.execute(_BY_TOKEN, {"tokens": list(tokens)})
-    }
+    return {row.token: _task(row) for row in reading.execute(_BY_TOKEN, {"tokens": list(tokens)})}
 
 
 def next_due(reading: Reading) -> float | None:
@@ -288,3 +284,7 @@ def end_leases(tx: Transaction, now: float) -> None:
     # Who works elsewhere could not be heard meanwhile; its time as a whole has passed all the same.
     heard = {"heartbeat_due": again["heartbeat_due"]}
     tx.execute(update(tasks).where(tasks.c.status == "WAITING").values(heard))
+
+
+def _task(row: Row[Any]) -> TaskRow:
+    return TaskRow(**row._asdict())
