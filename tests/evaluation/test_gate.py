@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
@@ -362,15 +362,15 @@ def test_thresholds_tuned_on_the_test_images_pass_a_model_that_is_not_good_enoug
     assert passed[1] / 2000 == pytest.approx(0.40, abs=0.03)
 
 
-@settings(max_examples=20)
-@given(st.integers(0, 10_000))
-def test_the_lower_bound_passes_such_a_model_hardly_ever(seed: int) -> None:
-    dice = np.random.default_rng(seed)
+def test_the_lower_bound_passes_such_a_model_hardly_ever() -> None:
+    dice, passed, trials = np.random.default_rng(0), 0, 200
     true = np.repeat([0, 1], 20)
-    said = np.where(dice.random(40) < 0.8, true, 1 - true)
-    predictions = Predictions("ab", np.eye(2)[said], np.eye(2, dtype=bool)[true])
-    evaluation = evaluate(predictions, np.full(2, 0.5), OUT_OF_FOLD, seed=0, resamples=300)
+    for _ in range(trials):
+        said = np.where(dice.random(40) < 0.8, true, 1 - true)
+        predictions = Predictions("ab", np.eye(2)[said], np.eye(2, dtype=bool)[true])
+        evaluation = evaluate(predictions, np.full(2, 0.5), OUT_OF_FOLD, seed=0, resamples=300)
+        judgement = judge(rules_of({"F1LowerBound": 0.85}), Evidence(evaluation.f1, evaluation))
+        passed += judgement.decision == DEPLOYED
 
-    judgement = judge(rules_of({"F1LowerBound": 0.85}), Evidence(evaluation.f1, evaluation))
-
-    assert judgement.decision != DEPLOYED
+    # The bound is below the truth in 97.5 % of all cases; 0.85 is above the truth, so fewer pass than 2.5 %.
+    assert passed <= 0.025 * trials
