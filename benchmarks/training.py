@@ -1,6 +1,6 @@
 """How good models are for the time they are given: a table of figures beside their goals.
 
-    python benchmarks/training.py --data DIR [--seeds 3] [--clock wall] [--only clothing ...]
+    python benchmarks/training.py --data DIR [--seeds 3] [--clock wall] [--from-scratch] [--only clothing ...]
 
 Trains as `customlabels run` does, below the API: both manifests, a budget, a seed. A result is one line in
 the results file, kept under a digest of the code that decides it, so that a run that was interrupted goes on
@@ -83,21 +83,24 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="*", default=[], metavar="NAME", help="such as cells, cells:5, curves"
     )
+    parser.add_argument(
+        "--from-scratch", action="store_true", help="from random weights, beside the usual ones"
+    )
     parser.add_argument("--one", nargs=3, metavar=("CASE", "SEED", "FOLDER"), help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.one:
         number, seed, folder = wanted.one
-        print(json.dumps(measured(CASES[int(number)], int(seed), wanted.data, wanted.clock, Path(folder))))
+        print(json.dumps(measured(CASES[int(number)], int(seed), wanted, Path(folder))))
         return
     for seed in range(wanted.seeds):  # each case once, then again: an interrupted run has something of all
         for number, case in enumerate(CASES):
-            known = {(one["case"], one["seed"]) for one in results(wanted.results, wanted.clock)}
+            known = {(one["case"], one["seed"]) for one in results(wanted)}
             names = {case.name, f"{case.name}:{case.minutes:g}"} if case.each is None else {"curves"}
             chosen = not wanted.only or names & set(wanted.only)
             there = case.name == "digits" or (wanted.data / case.manifests[0]).is_file()
             if chosen and there and (_key(case), seed) not in known:
                 _measure_apart(number, seed, wanted)
-    _print_table(results(wanted.results, wanted.clock))
+    _print_table(results(wanted))
 
 
 def _key(case: Case) -> str:
@@ -109,18 +112,20 @@ def digest() -> str:
     """Of the code, and of the libraries, that decide a result."""
     told = hashlib.sha256()
     for room in ROOMS:
-        for file in sorted((ROOT / "src/customlabels" / room).glob("*.py")):
+        files = (ROOT / "src/customlabels" / room).rglob("*")
+        for file in sorted(file for file in files if file.suffix in (".py", ".safetensors")):
             told.update(f"{room}/{file.name}\0".encode() + file.read_bytes())
     told.update(" ".join(version(name) for name in ("torch", "numpy", "onnxruntime", "pillow")).encode())
     return told.hexdigest()[:16]
 
 
-def results(file: Path, clock: str) -> list[dict[str, Any]]:
-    """What is known of this code by this clock."""
-    if not file.exists():
+def results(wanted: argparse.Namespace) -> list[dict[str, Any]]:
+    """What is known of this code by this clock, from such weights."""
+    if not wanted.results.exists():
         return []
-    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    return [one for one in lines if one["code"] == digest() and one["clock"] == clock]
+    asked = {"code": digest(), "clock": wanted.clock, "from_scratch": wanted.from_scratch}
+    lines = map(json.loads, wanted.results.read_text(encoding="utf-8").splitlines())
+    return [one for one in lines if asked.items() <= one.items()]
 
 
 def _measure_apart(number: int, seed: int, wanted: argparse.Namespace) -> None:
@@ -128,7 +133,7 @@ def _measure_apart(number: int, seed: int, wanted: argparse.Namespace) -> None:
     code = digest()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--data", str(wanted.data), "--clock", wanted.clock]
-        command += ["--one", str(number), str(seed), folder]
+        command += ["--from-scratch"] * wanted.from_scratch + ["--one", str(number), str(seed), folder]
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if wanted.clock == "cpu" else {}
         done = subprocess.run(command, env={**os.environ, **threads}, stdout=subprocess.PIPE, check=False)
     name = _key(CASES[number])
@@ -136,17 +141,17 @@ def _measure_apart(number: int, seed: int, wanted: argparse.Namespace) -> None:
         print(f"{name}, seed {seed}: failed with status {done.returncode}", file=sys.stderr)
         return
     figures = json.loads(done.stdout.splitlines()[-1])
-    line = {"case": name, "seed": seed, "clock": wanted.clock, "code": code, **figures}
+    line = {"case": name, "seed": seed, "clock": wanted.clock, "code": code}
+    line |= {"from_scratch": wanted.from_scratch, **figures}
     with wanted.results.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     print(f"{name}, seed {seed}: {figures}", file=sys.stderr)
 
 
-def measured(case: Case, seed: int, data: Path, clock: str, folder: Path) -> dict[str, Any]:
+def measured(case: Case, seed: int, wanted: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Train once in this process; returns its figures."""
-    if (
-        clock == "cpu"
-    ):  # before anything looks at a clock: budget, pace and times are the processor's from here on
+    data, clock = wanted.data, wanted.clock
+    if clock == "cpu":  # before anything looks at a clock: all times are the processor's from here on
         time.monotonic = time.perf_counter = time.process_time
     budget = case.minutes * (CPU_SECONDS_A_MINUTE if clock == "cpu" else 60)
     began = time.monotonic()
@@ -178,6 +183,7 @@ def measured(case: Case, seed: int, data: Path, clock: str, folder: Path) -> dic
         version_arn="arn:benchmark",
         budget_seconds=budget,
         seed=seed,
+        from_scratch=wanted.from_scratch,
         threads=1 if clock == "cpu" else None,
     )
     reading, rates, memory = 0.0, dict[str, float](), 0

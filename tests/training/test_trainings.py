@@ -21,7 +21,7 @@ import pytest
 from safetensors.numpy import load_file
 from tests.training.shapes import LABELS, VERSION, spec_of_kind, spec_on
 
-from customlabels.inference import BOXES, MULTI_LABEL, Predictor, detect
+from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL, Predictor, detect
 from customlabels.training import (
     Progress,
     TrainingCancelled,
@@ -434,3 +434,24 @@ def test_a_folder_without_weights_of_ours_is_no_start(spec: TrainingSpec, tmp_pa
 
     with pytest.raises(TrainingFailed, match=r"backbone.*other"):
         train(replace(spec, work_folder=tmp_path / "work", backbone_folder=tmp_path / "other"), ignore, never)
+
+
+@pytest.mark.parametrize("kind", [SINGLE_LABEL, MULTI_LABEL, BOXES])
+def test_a_net_begins_with_weights_of_drawn_images_or_from_scratch(kind: str, tmp_path: Path) -> None:
+    spec = spec_of_kind(tmp_path, kind) if kind != SINGLE_LABEL else spec_on(tmp_path)
+    first, second = (
+        train(replace(spec, work_folder=tmp_path / str(scratch), from_scratch=scratch), ignore, never)
+        for scratch in (False, True)
+    )
+
+    drawn, chance = (
+        json.loads((each.artefact_folder / "model.json").read_text())["card"]["backbone"]
+        for each in (first, second)
+    )
+    assert drawn["name"] == "drawn images"
+    assert len(drawn["digest"]) == 64
+    assert chance is None
+
+
+def test_another_start_is_another_training(spec: TrainingSpec) -> None:
+    assert replace(spec, from_scratch=True).digest() != spec.digest()

@@ -46,14 +46,14 @@ def backbone_list(as_json: Json = False) -> None:
 
 
 def chosen_backbone(text: str, backbones: Path) -> str | None:
-    """The absolute folder of the weights to start from; None for random ones. Raises UsageError.
+    """The absolute folder of the weights to start from; None for our own or random ones. Raises UsageError.
 
-    text: auto (what was fetched last, else none), none, the name of one that was fetched, or a folder of one
-        or of an earlier model of ours
+    text: auto (what was fetched last, else our own), none (random ones), the name of one that was fetched,
+        or a folder of one or of an earlier model of ours
     """
     from customlabels.training import fetched, holds_weights
 
-    if text in ("none", ""):
+    if text == "none":
         return None
     found = fetched(backbones)
     if text == "auto":

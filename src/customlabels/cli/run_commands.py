@@ -14,7 +14,7 @@ from customlabels.cli.places import Place
 
 SRC, TIME = "SRC", "TIME"
 TRAINING_IMAGES = "Training images: folders, manifest, COCO, YOLO, VOC, CSV, s3://, ARN."
-BACKBONE = "Pretrained weights: what `backbone fetch` brought, or the folder of an earlier model."
+BACKBONE = "Weights to start from: `backbone fetch` brought them, or a folder; none for random ones."
 
 
 Detach = Annotated[bool, flag("--detach", "Return once the run is started.")]

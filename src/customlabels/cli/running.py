@@ -66,7 +66,7 @@ def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
     if not (request.train and request.test):
         raise UsageError("--train and --test are needed: a folder per label, a manifest, or a dataset ARN")
     name, settings = request.name or _new_name(), Settings.from_environment()
-    backbone = chosen_backbone(request.backbone, settings.backbones)
+    backbone, scratch = chosen_backbone(request.backbone, settings.backbones), request.backbone == "none"
     # Before the images are read, which may take long: everything that the options alone can have wrong.
     waits = poll_seconds(budget or AUTOMATIC_BUDGET_SECONDS)
     inputs = request.inputs(version_name=f"v-{name}", output_bucket=OUTPUT_BUCKET, waits=waits)
@@ -78,14 +78,15 @@ def run_pipeline(request: RunRequest, *, detach: bool, as_json: bool) -> Exit:
         ProjectName=data.project,
         VersionName=f"v-{name}",
         Seed=request.seed or 0,
-        **_given(BudgetSeconds=budget, BackboneFolder=backbone),
+        **_given(BudgetSeconds=budget, BackboneFolder=backbone, FromScratch=scratch or None),
     )
     inputs = replace(
         inputs, training_dataset_arn=train_arn, test_dataset_arn=test_arn, project_name=data.project
     )
     machine = registered(endpoint, STATE_MACHINE_NAME, definition(local_substitutions()))
     arn = _start(endpoint, machine, name, inputs.to_json())
-    say(f"weights to start from: {backbone or 'random ones, of our own network'}")
+    own = "random ones" if scratch else "our own, learned from drawn images"
+    say(f"weights to start from: {backbone or own}")
     say(f"run {name} of project {data.project} at {endpoint.url}")
     return _begun(endpoint, arn, name, detach=detach, as_json=as_json)
 

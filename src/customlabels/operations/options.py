@@ -6,6 +6,7 @@ them) and kept as tags of the version's name: an ARN without a stamp.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -18,7 +19,12 @@ from customlabels.operations.rows import version_row
 from customlabels.operations.tagging import drop_tags, put_tags, tags_of
 from customlabels.storage import Transaction, schema
 
-OPTIONS = {"BudgetSeconds": float, "Seed": int, "BackboneFolder": str}
+OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    "BudgetSeconds": float,
+    "Seed": int,
+    "BackboneFolder": str,
+    "FromScratch": lambda text: text == str(True),
+}
 
 
 @writing("customlabels", "PutTrainingOptions")

@@ -148,6 +148,7 @@ class Training:
             budget_seconds=options.get("BudgetSeconds"),
             seed=options.get("Seed", 0),
             backbone_folder=Path(options["BackboneFolder"]) if "BackboneFolder" in options else None,
+            from_scratch=options.get("FromScratch", False),
         )
 
     def _report_dropped(self, row: Row[Any], details: dict[str, Any]) -> dict[str, str]:

@@ -23,7 +23,12 @@ from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
 STEPS = 1000  # of the course that the trial steps pretend to be in
 Swaps = tuple[bool, bool]  # of left and right, of top and bottom
-TIMED = 2  # steps, of which the middle counts; one more goes before, while the libraries choose their ways
+TIMED = (
+    2  # steps at least, of which the middle counts; one more goes before, while libraries choose their ways
+)
+# Of a budget, and seconds at most: how long each way is timed. By three steps on a busy machine, trainings
+# used from 59 to 127 % of their budget.
+TIMED_SHARE, TIMED_SECONDS = 0.004, 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +50,9 @@ def planned(
     if stored is not None:
         return Plan.from_json(stored)
     tried = trial(material.size, lesson.count, spec.seed, spec.threads, swaps)
-    fastest = timed(lesson, tried)
-    budget = None if spec.budget_seconds is None else spec.budget_seconds - folder.seconds()
+    whole = spec.budget_seconds
+    fastest = timed(lesson, tried, min(TIMED_SHARE * (whole or 0.0), TIMED_SECONDS))
+    budget = None if whole is None else whole - folder.seconds()
     steps = planned_steps(material.size, lesson.count, parts, budget, fastest.step_seconds)
     if lesson.rate < FROM_SCRATCH and steps * tried.batch < lesson.count:
         steps = 0  # less than one look at each image would bend what was pretrained for nothing
@@ -81,36 +87,36 @@ def harmless_swaps(material: Material) -> Swaps:
     return swap_is_harmless(images, alike, axis=2), swap_is_harmless(images, alike, axis=1)
 
 
-def timed(lesson: Lesson, trial: Plan) -> Plan:
+def timed(lesson: Lesson, trial: Plan, seconds_each: float = 0.0) -> Plan:
     """The trial done the fastest way here and now, with the average time of its steps.
 
-    Each way is tried for some steps with a throw-away net: both precisions with one thread, then the faster
-    one with as many threads as `trial` has. On a machine that is busy with other things one thread is often
-    faster: of two, the one that runs burns its time waiting for the other (measured: steps of 0.11 s grow to
-    1.2 s with two threads, and stay as they are with one).
+    Each way is tried for some steps, and so many seconds, with a throw-away net: both precisions with one
+    thread, then the faster one with as many threads as `trial` has. On a machine that is busy with other
+    things one thread is often faster: of two, the one that runs burns its time waiting for the other
+    (measured: steps of 0.11 s grow to 1.2 s with two threads, and stay as they are with one).
     """
     single = [replace(trial, threads=1, bfloat16=bfloat16) for bfloat16 in (False, True)]
-    seconds = {plan: _step_seconds(lesson, plan, 0.0) for plan in single}
+    seconds = {plan: _step_seconds(lesson, plan, 0.0, seconds_each) for plan in single}
     if trial.threads > 1:
         many = replace(min(single, key=seconds.__getitem__), threads=trial.threads)
-        seconds[many] = _step_seconds(lesson, many, 0.0)
+        seconds[many] = _step_seconds(lesson, many, 0.0, seconds_each)
     fastest = min(seconds, key=seconds.__getitem__)
     average, begun = 0.0, 0.0
     for until, _ in trial.size.growth:
-        step = seconds[fastest] if begun == 0 else _step_seconds(lesson, fastest, begun)
+        step = seconds[fastest] if begun == 0 else _step_seconds(lesson, fastest, begun, seconds_each)
         average += (until - begun) * step
         begun = until
     return replace(fastest, step_seconds=average)
 
 
-def _step_seconds(lesson: Lesson, plan: Plan, share: float) -> float:
+def _step_seconds(lesson: Lesson, plan: Plan, share: float, least: float) -> float:
     """Wall time of a middling step when `share` of the course is done."""
     torch.set_num_threads(plan.threads)
     learner = new_learner(lesson, plan, 0)
     learner.step = round(share * plan.steps)
     places, every = np.arange(plan.batch) % lesson.count, np.arange(lesson.count)
-    seconds = []
-    for _ in range(1 + TIMED):
+    seconds: list[float] = []
+    while len(seconds) < 1 + TIMED or sum(seconds[1:]) < least:
         began = time.perf_counter()
         take_step(lesson, learner, places, plan, every)
         seconds.append(time.perf_counter() - began)

@@ -53,7 +53,8 @@ class TrainingSpec:
     output_prefix: may be empty, or end with a slash
     budget_seconds: wall time for reading, learning and export on this machine; None: as long as it helps
     backbone_folder: an earlier model's, whose weights (but those of its labels) are the start; or one
-        of the hub (see `hub`); None: random weights
+        of the hub (see `hub`); None: those that come with the package, learned from drawn images
+    from_scratch: random weights instead
     plan: of an earlier training on the same data, to be followed instead of a new one; None: made here
     threads: at most, None for one a core; the plan may choose one
     checkpoint_seconds: how much learning a power cut may cost
@@ -74,6 +75,7 @@ class TrainingSpec:
     seed: int = 0
     threads: int | None = None
     backbone_folder: Path | None = None
+    from_scratch: bool = False
     plan: Mapping[str, Any] | None = None
     checkpoint_seconds: float = 20.0
 
@@ -127,7 +129,15 @@ class TrainingSpec:
             told.update(b"\0none" if manifest is None else manifest.read_bytes() + b"\0end")
         told.update(
             json.dumps(
-                [self.budget_seconds, self.seed, self.threads, self.backbone_folder, self.plan], default=str
+                [
+                    self.budget_seconds,
+                    self.seed,
+                    self.threads,
+                    self.backbone_folder,
+                    self.from_scratch,
+                    self.plan,
+                ],
+                default=str,
             ).encode()
         )
         return told.hexdigest()

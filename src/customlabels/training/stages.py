@@ -26,14 +26,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import Tensor
 
-from customlabels.inference import BOXES, WEIGHTS
+from customlabels.inference import BOXES
 from customlabels.storage import Objects
 from customlabels.training.boxes import BoxesInImages
 from customlabels.training.checkpoints import (
@@ -54,9 +54,9 @@ from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, co
 from customlabels.training.planning import Ready, harmless_swaps, planned
 from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
+from customlabels.training.starting import Start, start_of_own
 from customlabels.training.workfolder import WorkFolder, read_json
 
-Start = Callable[[Course], Mapping[str, Tensor]]  # weights that take the place of random ones
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -78,17 +78,19 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
         tell(Progress("planning"))
         swaps = harmless_swaps(material)
         lesson = _lesson(material, parts, source)
-        start = _start(lesson, spec.backbone_folder if hub is None else None)
-        if isinstance(lesson, ImageLabels):
-            if hub is not None:
-                lesson, start = _with_backbone(lesson, hub, folder)
-            else:
+        if isinstance(lesson, ImageLabels) and hub is not None:
+            lesson, start = _with_backbone(lesson, hub, folder)
+            used: dict[str, Any] | None = hub.told()
+        else:
+            own = spec.backbone_folder if hub is None else None
+            start, used = start_of_own(lesson, material.kind, own, from_scratch=spec.from_scratch)
+            if isinstance(lesson, ImageLabels):
                 lesson = _with_handcrafted(lesson, parts, spec.seed, swaps[0], folder)
+        if isinstance(lesson, ImageLabels):
             tell(Progress("planning", validation_f1=lesson.left_out_f1))
         plan = planned(spec, material, lesson, len(parts), swaps, folder)
         torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
 
-        used = hub.told() if hub is not None and material.kind != BOXES else None
         ready, standing = Ready(spec, material, lesson, plan, used), _Standing(plan, len(parts), tell)
         scored = [_taken(ready, number, part, start, folder, standing) for number, part in enumerate(parts)]
         tell(replace(standing.last, stage="exporting"))
@@ -194,26 +196,6 @@ def _taken(
         folder.save_clock()
     tensors, told = read_tensors(file)
     return HeldOut(course, {name: tensor.numpy() for name, tensor in tensors.items()}, told["history"])
-
-
-def _start(lesson: Lesson, folder: Path | None) -> Start:
-    """A start from the weights of an earlier model without those of its labels, or from random ones."""
-    if folder is None:
-        return lambda _course: {}
-    try:
-        found, _told = read_tensors(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise TrainingFailed("TRAINING_SETUP", f"the backbone in {folder} cannot be read: {error}") from error
-    kept, own = (
-        {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
-        for weights in (found, lesson.net().state_dict())
-    )
-    shapes = ({name: tensor.shape for name, tensor in weights.items()} for weights in (kept, own))
-    if next(shapes) != next(shapes):
-        raise TrainingFailed(
-            "TRAINING_SETUP", f"the weights in {folder} are not those of a net of ours for this kind of data"
-        )
-    return lambda _course: kept
 
 
 class _Standing:
