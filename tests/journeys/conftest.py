@@ -61,7 +61,9 @@ def answering(deployed: Deployed) -> Deployed:
     [version] = rekognition.describe_project_versions(**named)["ProjectVersionDescriptions"]
     if version["Status"] not in ("RUNNING", "STARTING"):
         rekognition.start_project_version(ProjectVersionArn=deployed.version, MinInferenceUnits=1)
-    rekognition.get_waiter("project_version_running").wait(**named, WaiterConfig={"Delay": 1})
+    rekognition.get_waiter("project_version_running").wait(
+        **named, WaiterConfig={"Delay": 0.2, "MaxAttempts": 200}
+    )
     rekognition.close()
     if json.loads(deployed.current.read_bytes())["ProjectVersionArn"] != deployed.version:
         promoted = deployed.home.typed("promote", deployed.version)

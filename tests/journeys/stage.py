@@ -4,11 +4,12 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,9 @@ def home_in(folder: Path, **settings: str) -> Iterator[Home]:
         yield home
     finally:
         home.opened.close()
-        home.typed("down")
+        if served(home.path) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(home.server.pid, signal.SIGTERM)  # as `down` does, in a process less
         left = until(lambda: not processes_of(home), seconds=20)
     assert left, f"still there: {processes_of(home)}"
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.journeys.stage import Home, draw, until
 
-QUICK = {"Delay": 1, "MaxAttempts": 240}
+QUICK = {"Delay": 0.2, "MaxAttempts": 1200}
 BUCKET, OUTPUT = "journey-images", "journey-output"
 
 

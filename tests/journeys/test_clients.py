@@ -134,21 +134,29 @@ def test_the_aws_cli_goes_the_whole_way(served: Home, images: Path, aws: Callabl
         made = ("--project-arn", project, "--dataset-type", kind, "--dataset-source", source)
         datasets.append(aws(rekognition, "create-dataset", *made)["DatasetArn"])
 
+    # To look again and again is boto3's: a process of the CLI takes a second of what a training needs.
+    looks = served.client(rekognition)
+
     def ready() -> bool:
-        described = [aws(rekognition, "describe-dataset", "--dataset-arn", each) for each in datasets]
-        return {each["DatasetDescription"]["Status"] for each in described} == {"CREATE_COMPLETE"}
+        described = [looks.describe_dataset(DatasetArn=each)["DatasetDescription"] for each in datasets]
+        return {each["Status"] for each in described} == {"CREATE_COMPLETE"}
 
     assert until(ready)
+    told = [aws(rekognition, "describe-dataset", "--dataset-arn", each) for each in datasets]
+    assert {each["DatasetDescription"]["Status"] for each in told} == {"CREATE_COMPLETE"}
     output = "S3Bucket=cli-images,S3KeyPrefix=results"
     named = ("--project-arn", project, "--version-name", "v1")
     made = aws(rekognition, "create-project-version", *named, "--output-config", output)
     version = ("--project-version-arn", made["ProjectVersionArn"])
 
     def status(wanted: str) -> bool:
-        found = aws(rekognition, "describe-project-versions", "--project-arn", project)
-        (described,) = found["ProjectVersionDescriptions"]
+        (described,) = looks.describe_project_versions(ProjectArn=project)["ProjectVersionDescriptions"]
         assert not described["Status"].endswith("FAILED"), described
-        return bool(described["Status"] == wanted)
+        if described["Status"] != wanted:
+            return False
+        found = aws(rekognition, "describe-project-versions", "--project-arn", project)
+        (told,) = found["ProjectVersionDescriptions"]
+        return bool(told["Status"] == wanted)
 
     assert until(lambda: status("TRAINING_COMPLETED"))
     aws(rekognition, "start-project-version", *version, "--min-inference-units", "1")

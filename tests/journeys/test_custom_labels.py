@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.journeys.stage import Home, draw, home_in, lines_until, until
 
-QUICK = {"Delay": 1, "MaxAttempts": 240}
+QUICK = {"Delay": 0.2, "MaxAttempts": 1200}
 BUCKET, OUTPUT = "two-accounts-images", "two-accounts-output"
 COPIES = "two-accounts-copies"  # the friend's own bucket
 OWNER, FRIEND = "111122223333", "444455556666"

@@ -23,8 +23,8 @@ from tests.journeys.stage import home_in
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
 BUCKET = "killed-images"
-LINES = 12_000
-CHANGED = 4_000
+LINES = 6_000
+CHANGED = 2_000
 LONGEST_SECONDS = 90.0
 KILLS = pytest.mark.parametrize(
     "kills", [pytest.param(1, id="once"), pytest.param(12, id="often", marks=pytest.mark.torture)]
@@ -54,7 +54,7 @@ class Story:
     def rekognition(self) -> Any:
         return self.server.client("rekognition")
 
-    def interrupted(self, kills: int, call: Callable[..., Any], *datasets: str, longest: float = 0.8) -> None:
+    def interrupted(self, kills: int, call: Callable[..., Any], *datasets: str, longest: float = 0.5) -> None:
         """Make the call, kill the server so many times, see its effect on the datasets come to an end.
 
         longest: seconds between a start and a kill

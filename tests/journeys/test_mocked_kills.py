@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.journeys.stage import home_in, until
 
 ROLE = "arn:aws:iam::123456789012:role/runs"
-TURNS = 12
+TURNS = 8
 ASK = {
     "Type": "Task",
     "Resource": "arn:aws:states:::lambda:invoke",

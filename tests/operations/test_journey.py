@@ -14,7 +14,7 @@ from customlabels.serving import Supervisor
 from customlabels.training import train
 
 pytest.importorskip("torch")
-BUDGET_SECONDS = 8.0
+BUDGET_SECONDS = 5.0
 
 
 def drawn(at: int) -> bytes:

@@ -27,6 +27,7 @@ from customlabels.training.network import Classifier, Served
 from customlabels.training.optimiser import DECAY, AdamW
 from customlabels.training.plan import SMALL_PICTURES, Course, Plan, Size, courses
 from customlabels.training.planning import timed
+from customlabels.training.starting import start_of_own
 
 SIDE = SMALL_PICTURES.height
 PLAN = Plan(0, SMALL_PICTURES, batch=8, steps=10, threads=1, bfloat16=False, mirror=True, step_seconds=0.01)
@@ -104,6 +105,13 @@ def taken(lesson: Lesson, course: Course, plan: Plan, path: Path, also: Callable
 
     learn(lesson, course, plan, learner, after_step)
     return learner
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_scratch_no_kind_begins_with_anything(kind: str, course: Course) -> None:
+    start, told = start_of_own(lesson_of(kind), kind, None, from_scratch=True)
+
+    assert (start(course), told) == ({}, None)
 
 
 @pytest.mark.parametrize("kind", KINDS)

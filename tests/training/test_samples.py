@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,15 @@ from PIL import Image
 from customlabels.datasets import Entry, read_line
 from customlabels.errors import InvalidInput
 from customlabels.training import SAMPLES, write_sample
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The folder of each sample of scenes."""
+    places = {name: tmp_path_factory.mktemp("scenes") / name for name in ("labels", "boxes")}
+    for name, place in places.items():
+        assert write_sample(name, place, "samples") == {"train": 240, "test": 80}
+    return places
 
 
 def test_the_digits_are_written_as_folders_and_manifests_that_agree(tmp_path: Path) -> None:
@@ -53,12 +62,11 @@ def test_without_scikit_learn_the_error_names_the_extra(
 
 
 @pytest.mark.parametrize("name", ["labels", "boxes"])
-def test_scenes_are_written_with_manifests_that_every_line_of_is_usable(tmp_path: Path, name: str) -> None:
-    counts = write_sample(name, tmp_path / name, "samples")
-
-    assert counts == {"train": 240, "test": 80}
-    for part, count in counts.items():
-        entries = list(open_lines(tmp_path / name / f"{part}.manifest"))
+def test_scenes_are_written_with_manifests_that_every_line_of_is_usable(
+    scenes: Mapping[str, Path], name: str
+) -> None:
+    for part, count in (("train", 240), ("test", 80)):
+        entries = list(open_lines(scenes[name] / f"{part}.manifest"))
         assert len(entries) == count
         assert not any(entry.errors or entry.warnings for entry in entries)
         assert {label for entry in entries for label in entry.labels} == {
@@ -69,14 +77,12 @@ def test_scenes_are_written_with_manifests_that_every_line_of_is_usable(tmp_path
         }
         assert any(len(entry.labels) > 1 for entry in entries)
         assert all(bool(entry.boxes) is (name == "boxes") for entry in entries)
-        assert all((tmp_path / name / part / f"{at:03d}.png").is_file() for at in range(count))
+        assert all((scenes[name] / part / f"{at:03d}.png").is_file() for at in range(count))
 
 
-def test_a_box_holds_its_shape_and_little_else(tmp_path: Path) -> None:
-    write_sample("boxes", tmp_path / "boxes", "samples")
-
-    for at, entry in enumerate(list(open_lines(tmp_path / "boxes" / "test.manifest"))[:20]):
-        with Image.open(tmp_path / "boxes" / "test" / f"{at:03d}.png") as image:
+def test_a_box_holds_its_shape_and_little_else(scenes: Mapping[str, Path]) -> None:
+    for at, entry in enumerate(list(open_lines(scenes["boxes"] / "test.manifest"))[:20]):
+        with Image.open(scenes["boxes"] / "test" / f"{at:03d}.png") as image:
             pixels = np.asarray(image).astype(int)
         ground = np.median(pixels.reshape(-1, 3), axis=0)
         shapes = (abs(pixels - ground).max(axis=2) > 60).astype(int)
@@ -89,13 +95,17 @@ def test_a_box_holds_its_shape_and_little_else(tmp_path: Path) -> None:
         assert sum(box.sum() for box in inside) > 0.98 * shapes.sum()
 
 
-def test_the_seed_decides_every_byte_of_a_sample(tmp_path: Path) -> None:
+def test_the_seed_decides_every_byte_of_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customlabels.training.samples.SCENES", {"train": 3, "test": 1})
     places = [tmp_path / name for name in ("one", "same", "other")]
     for place, seed in zip(places, (1, 1, 2), strict=True):
         write_sample("boxes", place, "samples", seed=seed)
 
-    one, same, other = ((place / "train" / "000.png").read_bytes() for place in places)
-    assert one == same != other
+    one, same, other = (
+        [file.read_bytes() for file in sorted(place.rglob("*")) if file.is_file()] for place in places
+    )
+    assert one == same
+    assert all(ours != another for ours, another in zip(one, other, strict=True))
 
 
 def test_a_sample_of_another_name_is_refused_with_the_names_there_are(tmp_path: Path) -> None:

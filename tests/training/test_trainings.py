@@ -21,7 +21,7 @@ import pytest
 from safetensors.numpy import load_file
 from tests.training.shapes import LABELS, VERSION, spec_of_kind, spec_on
 
-from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL, Predictor, detect
+from customlabels.inference import BOXES, MULTI_LABEL, Predictor, detect
 from customlabels.training import (
     Progress,
     TrainingCancelled,
@@ -45,13 +45,13 @@ def ignore(_: Progress) -> None:
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
-    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5, checkpoint_seconds=0.1)
+    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5, checkpoint_seconds=0.3)
 
 
 @pytest.fixture(scope="module", params=[MULTI_LABEL, BOXES])
 def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
     """A training of another kind of model."""
-    return replace(spec_of_kind(tmp_path_factory.mktemp("scenes"), request.param), checkpoint_seconds=0.1)
+    return replace(spec_of_kind(tmp_path_factory.mktemp("scenes"), request.param), checkpoint_seconds=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +77,11 @@ def planned_alike(spec: TrainingSpec, folder: Path) -> TrainingSpec:
     return replace(spec, work_folder=folder)
 
 
-def killed_after(spec: TrainingSpec, seconds: float) -> int:
-    """Start a training process, kill it some seconds after its first word; returns its exit status."""
+def killed_after(spec: TrainingSpec, seconds: float = 0.0, *, once: str = "") -> int:
+    """Start a training process, kill it some seconds after its first word; returns its exit status.
+
+    once: a file of its state, for which the seconds wait
+    """
     command = [sys.executable, "-P", "-m", "customlabels.training"]
     environment = {**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"}
     quiet, pipe = subprocess.DEVNULL, subprocess.PIPE
@@ -88,6 +91,7 @@ def killed_after(spec: TrainingSpec, seconds: float) -> int:
         child.stdin.write(spec.to_json().encode() + b"\n")
         child.stdin.flush()
         child.stdout.readline()
+        assert eventually((spec.work_folder / "state" / once).exists, 120, pause=0.005)
         time.sleep(seconds)
         child.kill()
     return int(child.returncode)
@@ -183,9 +187,10 @@ def test_a_training_that_is_killed_twice_ends_with_the_same_bits(
     spec: TrainingSpec, outcome: TrainingOutcome, tmp_path: Path
 ) -> None:
     other = planned_alike(spec, tmp_path / "killed")
-    chance = random.Random(0)
 
-    statuses = [killed_after(other, outcome.seconds * chance.uniform(0.1, 0.35)) for _ in range(2)]
+    statuses = [
+        killed_after(other, once=file) for file in ("checkpoint.safetensors", "said-fold-2.safetensors")
+    ]
     resumed = train(other, ignore, never)
 
     assert statuses == [KILLED, KILLED]
@@ -198,7 +203,7 @@ def test_a_training_of_another_kind_that_is_killed_ends_with_the_same_bits(
 ) -> None:
     again = planned_alike(other, tmp_path / "killed")
 
-    status = killed_after(again, other_outcome.seconds * random.Random(0).uniform(0.1, 0.5))
+    status = killed_after(again, once="said-fold-1.safetensors")
     resumed = train(again, ignore, never)
 
     assert status == KILLED
@@ -392,13 +397,13 @@ def is_running(process: int) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 20.0, pause: float = 0.05) -> bool:
     """Whether the condition comes true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
             return True
-        time.sleep(0.05)
+        time.sleep(pause)
     return False
 
 
@@ -436,21 +441,25 @@ def test_a_folder_without_weights_of_ours_is_no_start(spec: TrainingSpec, tmp_pa
         train(replace(spec, work_folder=tmp_path / "work", backbone_folder=tmp_path / "other"), ignore, never)
 
 
-@pytest.mark.parametrize("kind", [SINGLE_LABEL, MULTI_LABEL, BOXES])
-def test_a_net_begins_with_weights_of_drawn_images_or_from_scratch(kind: str, tmp_path: Path) -> None:
-    spec = spec_of_kind(tmp_path, kind) if kind != SINGLE_LABEL else spec_on(tmp_path)
-    first, second = (
-        train(replace(spec, work_folder=tmp_path / str(scratch), from_scratch=scratch), ignore, never)
-        for scratch in (False, True)
-    )
+def begun(outcome: TrainingOutcome) -> Any:
+    """What a model's card says of the weights that its net began with."""
+    return json.loads((outcome.artefact_folder / "model.json").read_text())["card"]["backbone"]
 
-    drawn, chance = (
-        json.loads((each.artefact_folder / "model.json").read_text())["card"]["backbone"]
-        for each in (first, second)
-    )
-    assert drawn["name"] == "drawn images"
-    assert len(drawn["digest"]) == 64
-    assert chance is None
+
+def test_a_net_begins_with_weights_of_drawn_images(outcome: TrainingOutcome) -> None:
+    assert begun(outcome)["name"] == "drawn images"
+    assert len(begun(outcome)["digest"]) == 64
+
+
+def test_a_net_of_another_kind_begins_with_weights_of_drawn_images(
+    outcome: TrainingOutcome, other_outcome: TrainingOutcome
+) -> None:
+    assert begun(other_outcome)["name"] == "drawn images"
+    assert (begun(other_outcome)["digest"] == begun(outcome)["digest"]) is (other_outcome.kind != BOXES)
+
+
+def test_a_net_begins_from_scratch_where_that_is_asked_for(spec: TrainingSpec, tmp_path: Path) -> None:
+    assert begun(train(replace(spec, work_folder=tmp_path, from_scratch=True), ignore, never)) is None
 
 
 def test_another_start_is_another_training(spec: TrainingSpec) -> None:

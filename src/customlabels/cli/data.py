@@ -1,4 +1,4 @@
-"""Commands on data: check, sample, bucket; and a user's images as source datasets for a run."""
+"""Commands on data: check, sample; and a user's images as source datasets for a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import DataInvalid, Exit, UsageError
 from customlabels.cli.looking import project_arn
-from customlabels.cli.printing import print_json, print_table, say, show, tell
+from customlabels.cli.printing import say, tell
 from customlabels.datasets import Findings, Problem, Source, bucket_name, check, open_source, split_ref
 from customlabels.settings import Settings
 from customlabels.storage import Objects
@@ -221,30 +221,3 @@ def write_sample(name: str, to: Path, *, as_json: bool) -> Exit:
     line = f"{folder}: {counts['train']} training images, {counts['test']} test images; bucket s3://{bucket}"
     told = {"Folder": str(folder), "Bucket": bucket, "Images": counts}
     return tell(told, line, advice=TRAIN_ON.format(to), as_json=as_json)
-
-
-def add_bucket(name: str, folder: Path) -> Exit:
-    """Register a folder."""
-    path = folder.expanduser().absolute()
-    if not path.is_dir():
-        raise UsageError(f"{folder}: there is no such folder")
-    connect(Settings.from_environment()).customlabels.put_bucket(Name=name, Folder=str(path))
-    show(f"s3://{name}  {path}")
-    return Exit.DONE
-
-
-def list_buckets(*, as_json: bool) -> Exit:
-    """Every registered bucket with its folder."""
-    buckets = connect(Settings.from_environment()).customlabels.list_buckets()["Buckets"]
-    if as_json:
-        print_json({"Buckets": buckets})
-    else:
-        print_table(("BUCKET", "FOLDER"), ((one["Name"], one["Folder"]) for one in buckets))
-    return Exit.DONE
-
-
-def remove_bucket(name: str) -> Exit:
-    """Forget a bucket."""
-    connect(Settings.from_environment()).customlabels.delete_bucket(Name=name)
-    show(f"forgot s3://{name}; its files are untouched")
-    return Exit.DONE

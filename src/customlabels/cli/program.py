@@ -205,7 +205,7 @@ def delete(
 @bucket.command("add")
 def bucket_add(name: str, folder: Path) -> None:
     """Register a folder as a bucket; its files stay where they are."""
-    from customlabels.cli.data import add_bucket
+    from customlabels.cli.buckets import add_bucket
 
     raise typer.Exit(add_bucket(name, folder))
 
@@ -213,7 +213,7 @@ def bucket_add(name: str, folder: Path) -> None:
 @bucket.command("list")
 def bucket_list(as_json: Json = False) -> None:
     """The registered buckets."""
-    from customlabels.cli.data import list_buckets
+    from customlabels.cli.buckets import list_buckets
 
     raise typer.Exit(list_buckets(as_json=as_json))
 
@@ -221,6 +221,6 @@ def bucket_list(as_json: Json = False) -> None:
 @bucket.command("remove")
 def bucket_remove(name: str) -> None:
     """Forget a bucket; its files stay."""
-    from customlabels.cli.data import remove_bucket
+    from customlabels.cli.buckets import remove_bucket
 
     raise typer.Exit(remove_bucket(name))

@@ -1,23 +1,20 @@
-"""Datasets: labelled images by their manifest lines; read, checked, staged, copied and counted."""
+"""Datasets: labelled images by their manifest lines; read, checked, staged, copied and counted.
+
+What reads and writes records is loaded when it is asked for: they bring the libraries of databases along.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from customlabels.datasets.attributes import Box, LineError, line_error
 from customlabels.datasets.building import new_folder
 from customlabels.datasets.checking import check
 from customlabels.datasets.copies import Copies, near_duplicates
-from customlabels.datasets.distributing import chosen_for_test, labels_by_position
+from customlabels.datasets.distributing import chosen_for_test
 from customlabels.datasets.dividing import Difference, compared, divided_by_label
 from customlabels.datasets.exporting import FORMATS, Images, export, images_of, write_parts
 from customlabels.datasets.findings import RULES, Findings, Problem
 from customlabels.datasets.items import Item, item_lines
-from customlabels.datasets.listing import (
-    Filters,
-    LabelCount,
-    dropped_of,
-    every_line,
-    labels_of,
-    rows_of,
-    stats_of,
-)
 from customlabels.datasets.manifests import (
     Dropped,
     Entry,
@@ -30,8 +27,28 @@ from customlabels.datasets.manifests import (
     split_ref,
     validated_line,
 )
-from customlabels.datasets.revisions import MOST_NOTED, Stats, changed, divided, note_dropped, ready, stage
 from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
+
+if TYPE_CHECKING:
+    from customlabels.datasets.listing import (
+        Filters,
+        LabelCount,
+        dropped_of,
+        every_line,
+        labels_by_position,
+        labels_of,
+        rows_of,
+        stats_of,
+    )
+    from customlabels.datasets.revisions import (
+        MOST_NOTED,
+        Stats,
+        changed,
+        divided,
+        note_dropped,
+        ready,
+        stage,
+    )
 
 __all__ = [
     "FORMATS",
@@ -85,3 +102,13 @@ __all__ = [
     "validated_line",
     "write_parts",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name in __all__:
+            for module in ("listing", "revisions"):
+                found = import_module(f"{__name__}.{module}")
+                if hasattr(found, name):
+                    return getattr(found, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,27 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from sqlalchemy import select
-
 from customlabels.datasets.manifests import ManifestFileError
-from customlabels.storage import Records
-from customlabels.storage.schema import entries, entry_labels
 
 TEST_SHARE = 0.2
 UNLABELED = ""  # no label has this name
 LOOKED_AT = 50  # entries that are compared for one move
-
-
-def labels_by_position(records: Records, revision_id: str) -> dict[int, tuple[str, tuple[str, ...]]]:
-    """Address and labels of every entry of a revision, by its position."""
-    here = select(entries.c.position, entries.c.source_ref).where(entries.c.revision_id == revision_id)
-    used = select(entry_labels.c.position, entry_labels.c.label)
-    labels: dict[int, list[str]] = defaultdict(list)
-    with records.read() as reading:
-        for position, label in reading.execute(used.where(entry_labels.c.revision_id == revision_id)):
-            labels[position].append(label)
-        rows = reading.execute(here.order_by(entries.c.position))
-        return {row.position: (row.source_ref, tuple(labels.get(row.position, ()))) for row in rows}
 
 
 def chosen_for_test(

@@ -6,6 +6,7 @@ for by the position after which it begins, and no long snapshot is needed to rea
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -193,3 +194,15 @@ def _blocks_with(reading: Reading, begin: _Begin, text: str) -> Iterator[Row[Any
             _kept.pop(oldest, None)
         _kept[key] = blocks
     return (each for each in blocks if each.last > begin.after_position and may_contain(each.grams, text))
+
+
+def labels_by_position(records: Records, revision_id: str) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Address and labels of every entry of a revision, by its position."""
+    here = select(entries.c.position, entries.c.source_ref).where(entries.c.revision_id == revision_id)
+    used = select(entry_labels.c.position, entry_labels.c.label)
+    labels: dict[int, list[str]] = defaultdict(list)
+    with records.read() as reading:
+        for position, label in reading.execute(used.where(entry_labels.c.revision_id == revision_id)):
+            labels[position].append(label)
+        rows = reading.execute(here.order_by(entries.c.position))
+        return {row.position: (row.source_ref, tuple(labels.get(row.position, ()))) for row in rows}

@@ -1,4 +1,11 @@
-"""Objects (bytes by bucket and key) and records (rows in transactions)."""
+"""Objects (bytes by bucket and key) and records (rows in transactions).
+
+Records bring the libraries of databases along: they are loaded when they are asked for, which trainings and
+most commands never do.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from customlabels.storage.buckets import (
     Allowed,
@@ -13,10 +20,12 @@ from customlabels.storage.buckets import (
 )
 from customlabels.storage.durable import sync, write_whole
 from customlabels.storage.endpoint import S3Endpoint
-from customlabels.storage.migrations import NewerSchema
 from customlabels.storage.objects import Objects
-from customlabels.storage.records import Reading, Records, RecordsError, Transaction
 from customlabels.storage.uploads import Part, Upload, UploadNotFound, Uploads
+
+if TYPE_CHECKING:
+    from customlabels.storage.migrations import NewerSchema
+    from customlabels.storage.records import Reading, Records, RecordsError, Transaction
 
 __all__ = [
     "Allowed",
@@ -42,3 +51,13 @@ __all__ = [
     "sync",
     "write_whole",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name in __all__:
+            for module in ("records", "migrations"):
+                found = import_module(f"{__name__}.{module}")
+                if hasattr(found, name):
+                    return getattr(found, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -82,7 +82,7 @@ def _told(boxes: Boxes, places: Sequence[int] | None) -> list[list[float]]:
         [
             int(boxes.labels[at]),
             round(float(boxes.scores[at]), DIGITS),
-            *boxes.corners[at].round(DIGITS).tolist(),
+            *boxes.corners[at].clip(0, 1).round(DIGITS).tolist(),
         ]
         for at in (range(len(boxes)) if places is None else places)
     ]

@@ -21,7 +21,7 @@ async function until(ask, wanted) {
     const status = await ask();
     if (status === wanted) return;
     if (status.endsWith("FAILED")) throw new Error(`${status} instead of ${wanted}`);
-    await new Promise((later) => setTimeout(later, 500));
+    await new Promise((later) => setTimeout(later, 100));
   }
 }
 
