@@ -44,13 +44,18 @@ def test_our_own_service_is_answered_whole() -> None:
     assert answered == set(SERVICES["customlabels"].operations)
 
 
+@pytest.fixture(scope="module")
+def sources() -> "Sources":
+    return Sources()
+
+
 @pytest.mark.parametrize(("service", "name"), sorted(table()))
-def test_handlers_raise_only_what_the_model_lists(service: str, name: str) -> None:
+def test_handlers_raise_only_what_the_model_lists(sources: "Sources", service: str, name: str) -> None:
     """The codes that stand in a handler, and in whatever of this room it calls."""
     operation = SERVICES.shape_only(service).operation(name)
     modelled = {shape.name for shape in operation.error_shapes}
 
-    raised = Sources().codes(table()[service, name].__name__, service)
+    raised = sources.codes(table()[service, name].__name__, service)
 
     assert raised <= modelled | NO_MORE_THAN_MODELLED.get(service, COMMON)
 

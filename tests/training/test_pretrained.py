@@ -59,7 +59,7 @@ def trained(spec: TrainingSpec, tell: Callable[[Progress], None] = ignore) -> Tr
         return run(spec, tell, lambda: datetime.now(UTC))
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")
 
 
 def saved(folder: Path, family: str) -> Path:
