@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from tests.training.shapes import LABELS, drawn, scene
+from torch import nn
 
 from customlabels.evaluation import Boxes
 from customlabels.inference import KINDS
@@ -22,6 +24,7 @@ from customlabels.training.detector import Detector, ServedDetector, centres
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.network import Classifier, Served
+from customlabels.training.optimiser import DECAY, AdamW
 from customlabels.training.plan import SMALL_PICTURES, Course, Plan, Size, courses
 from customlabels.training.planning import timed
 
@@ -85,10 +88,7 @@ class Interrupted(Exception):
 
 def state(learner: Learner) -> dict[str, torch.Tensor]:
     """All that a course leaves behind, the optimiser included."""
-    memory = learner.optimiser.state_dict()["state"]
-    slots = {
-        f"{at}.{slot}": torch.as_tensor(value) for at, kept in memory.items() for slot, value in kept.items()
-    }
+    slots = learner.optimiser.state_dict()
     nets = {"net": learner.net.state_dict(), "average": learner.average.state_dict(), "slots": slots}
     return {f"{name}.{key}": value for name, values in nets.items() for key, value in values.items()}
 
@@ -295,3 +295,24 @@ def test_the_served_detector_gives_scores_and_corners_of_every_place() -> None:
 
     assert (scores.shape, corners.shape) == ((2, 96, 5), (2, 96, 4))
     assert bool((corners[:, :, :2] < corners[:, :, 2:]).all())
+
+
+def test_the_optimiser_moves_weights_as_the_class_of_torch_does() -> None:
+    one = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 5))
+    other = copy.deepcopy(one)
+    weights = [weight for weight in other.parameters() if weight.ndim > 1]
+    rest = [weight for weight in other.parameters() if weight.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": DECAY}, {"params": rest, "weight_decay": 0.0}]
+    ours, theirs = AdamW(one), torch.optim.AdamW(groups, lr=0.01)
+    generator = torch.Generator().manual_seed(0)
+
+    for _ in range(5):
+        images = torch.randn(4, 3, 8, 8, generator=generator)
+        for net in (one, other):
+            torch.autograd.backward(net(images).square().mean())
+        ours.step(0.01)
+        theirs.step()
+        theirs.zero_grad()
+
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    assert all(torch.allclose(mine, its, atol=1e-6) for mine, its in pairs)

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from customlabels.storage import write_whole
+from customlabels.training.optimiser import AdamW
 
 
 @dataclass(eq=False)
@@ -32,7 +31,7 @@ class Learner:
 
     net: nn.Module
     average: nn.Module
-    optimiser: Optimizer
+    optimiser: AdamW
     number: int
     step: int = 0
     loss: float = 0.0
@@ -44,7 +43,7 @@ def write_checkpoint(path: Path, learner: Learner) -> None:
     parts = {
         "net": learner.net.state_dict(),
         "average": learner.average.state_dict(),
-        "optimiser": _slots(learner.optimiser),
+        "optimiser": learner.optimiser.state_dict(),
     }
     tensors = {f"{part}.{key}": value for part, state in parts.items() for key, value in state.items()}
     told = {name: getattr(learner, name) for name in ("number", "step", "loss", "history")}
@@ -64,7 +63,7 @@ def read_checkpoint(path: Path, learner: Learner) -> bool:
         states[part][key] = value
     learner.net.load_state_dict(states["net"])
     learner.average.load_state_dict(states["average"])
-    _fill_slots(learner.optimiser, states["optimiser"])
+    learner.optimiser.load_state_dict(states["optimiser"])
     learner.step, learner.loss, learner.history = told["step"], told["loss"], told["history"]
     return True
 
@@ -80,21 +79,3 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safe_open(path, framework="pt") as file:
         names: list[str] = file.keys()
         return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["told"])
-
-
-def _slots(optimiser: Optimizer) -> dict[str, Tensor]:
-    """The optimiser's memory of each parameter: `<place>.<slot>` -> tensor."""
-    memory = optimiser.state_dict()["state"]
-    return {
-        f"{place}.{slot}": torch.as_tensor(value)
-        for place, kept in memory.items()
-        for slot, value in kept.items()
-    }
-
-
-def _fill_slots(optimiser: Optimizer, slots: Mapping[str, Tensor]) -> None:
-    memory: dict[int, dict[str, Tensor]] = {}
-    for key, value in slots.items():
-        place, slot = key.split(".", 1)
-        memory.setdefault(int(place), {})[slot] = value
-    optimiser.load_state_dict({"state": memory, "param_groups": optimiser.state_dict()["param_groups"]})

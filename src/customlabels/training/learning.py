@@ -23,9 +23,10 @@ from torch import Generator, Tensor, nn
 from customlabels.inference import Predictor
 from customlabels.training.checkpoints import Learner
 from customlabels.training.material import Part
+from customlabels.training.optimiser import AdamW
 from customlabels.training.plan import Course, Plan
 
-WEIGHT_DECAY, WARM_UP = 0.05, 0.1
+WARM_UP = 0.1
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
 LOSS_MEMORY = 0.95  # of the loss that is told
 FROM_SCRATCH = 2e-3  # rate of learning of our own nets
@@ -110,11 +111,7 @@ def new_learner(
     for weight in net.parameters():
         if weight.ndim == 4:  # as the images lie: what the processor's convolutions take without reordering
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-    matrices = [weight for weight in net.parameters() if weight.ndim > 1]
-    vectors = [weight for weight in net.parameters() if weight.ndim <= 1]  # norms and biases are not decayed
-    groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=lesson.rate, foreach=True)
-    return Learner(net, copy.deepcopy(net).eval(), optimiser, number)
+    return Learner(net, copy.deepcopy(net).eval(), AdamW(net), number)
 
 
 def take_step(
@@ -125,15 +122,12 @@ def take_step(
     generator = Generator().manual_seed(_seed(plan.seed, learner.number, learner.step))
     views, targets = lesson.batch(places, share, plan, generator)
 
-    for group in learner.optimiser.param_groups:
-        group["lr"] = lesson.rate * _rate(share)
     learner.net.train()
     with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
         outputs = learner.net(views)
     loss = lesson.loss(outputs, targets, learned)
-    learner.optimiser.zero_grad()
     torch.autograd.backward(loss)
-    learner.optimiser.step()
+    learner.optimiser.step(lesson.rate * _rate(share))
 
     learner.step += 1
     _follow(learner)

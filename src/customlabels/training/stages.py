@@ -74,7 +74,7 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
         folder.save_clock()
 
         parts = courses(material.training.carried, spec.seed)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` loads the compiler, too
         tell(Progress("planning"))
         swaps = harmless_swaps(material)
         lesson = _lesson(material, parts, source)
