@@ -44,7 +44,12 @@ SCHEMA: dict[str, Any] = {
     "Mistakes": {"Wrong": {"Count": int, "Worst": [{"Image": str}]}, "Missed": {"Count": int}},
     "WaysToPass": dict,
     "Data": {"TrainingImages": int, "TestImages": int, "Lines": dict},
-    "Digests": {"test set": str, "data": str, "model.onnx": str},
+    "Digests": {
+        "test set": str,
+        "data": str,
+        "model.onnx": str,
+        "the weights it began with, drawn images": str,
+    },
     "Copies": [dict],
     "Training": {"Kind": str, "Curves": dict},
     "Seed": int,

@@ -12,8 +12,11 @@ from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
 from customlabels.training.plan import (
     AUTOMATIC_SECONDS,
     BOX_AREA,
+    BOX_SIDE,
+    EASY_EPOCHS,
     LEAST_STEPS,
     MODEL,
+    MOST_BOX_AREA,
     PHOTOGRAPHS,
     PHOTOGRAPHS_OF_SEVERAL,
     SMALL_PICTURES,
@@ -67,6 +70,18 @@ def test_boxes_are_looked_for_in_the_images_own_proportions(width: int, height: 
         assert size.width / size.height == pytest.approx(width / height, rel=0.5)
 
 
+def test_small_boxes_are_looked_for_in_more_pixels_within_bounds() -> None:
+    image = [(1600, 1200)]
+    usual, small, tiny = (size_for(BOXES, image, [side] * 9 + [500.0] * 11) for side in (200.0, 56.0, 4.0))
+
+    assert size_for(BOXES, image) == usual
+    assert small.width / 1600 * 56 == pytest.approx(BOX_SIDE, rel=0.05)
+    assert usual.height * usual.width < small.height * small.width < tiny.height * tiny.width
+    assert tiny.height * tiny.width <= 1.1 * MOST_BOX_AREA
+    assert usual.batch > small.batch > tiny.batch
+    assert size_for(BOXES, [(320, 256)], [4.0]).width == 320  # an image has no more than its pixels
+
+
 def test_the_side_grows_to_the_full_side_and_work_with_its_area() -> None:
     shares = np.linspace(0, 1, 11)
     sides = [PHOTOGRAPHS.sides_at(share) for share in shares]
@@ -93,10 +108,12 @@ def test_a_budget_that_is_nearly_spent_still_gives_a_few_steps() -> None:
 
 
 def test_without_a_budget_a_training_ends_at_its_plateau_or_at_the_cap() -> None:
-    small = planned_steps(SMALL_PICTURES, 1347, 1, None, step_seconds=0.05)
+    easy = planned_steps(SMALL_PICTURES, 1347, 1, None, step_seconds=0.05, known_f1=0.99)
+    small = planned_steps(SMALL_PICTURES, 1347, 1, None, step_seconds=0.05, known_f1=0.80)
     large = planned_steps(PHOTOGRAPHS, 100_000, 1, None, step_seconds=0.1)
 
-    assert small * batch_for(SMALL_PICTURES, 1347) == pytest.approx(SMALL_PICTURES.epochs * 1347, rel=0.01)
+    epochs = [steps * batch_for(SMALL_PICTURES, 1347) / 1347 for steps in (easy, small)]
+    assert epochs == pytest.approx([EASY_EPOCHS, SMALL_PICTURES.epochs], rel=0.01)
     assert large * 0.1 < AUTOMATIC_SECONDS
 
 

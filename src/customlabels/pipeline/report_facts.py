@@ -284,6 +284,8 @@ def _training(found: Evidence, digests: Mapping[str, str]) -> dict[str, Any]:
         told["Training"] = {"Curves": card["curves"], "Plan": card["plan"], "Kind": training["Kind"]}
         told["Seed"], told["Environment"] = card["seed"], training["Environment"]
         told["Digests"] |= {"data": card["data_digest"], **training["Digests"]}
+        if began := card.get("backbone"):
+            told["Digests"][f"the weights it began with, {began['name']}"] = began["digest"]
     return told
 
 

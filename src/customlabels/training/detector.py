@@ -1,4 +1,4 @@
-"""The detector: a small net that looks for boxes everywhere at once, and learns from scratch on two cores.
+"""The detector: a net that looks for boxes everywhere at once, small enough to learn on two cores.
 
 Layer: training (torch). The classifier's stages, one more, and two steps back up to a single map of every
 eighth pixel, where each place says which labels it sees and how far their edges are. One map serves tiny and

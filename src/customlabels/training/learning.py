@@ -10,6 +10,7 @@ else. What a power cut leaves is the last checkpoint; from there the same steps 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -31,7 +32,7 @@ AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights clo
 LOSS_MEMORY = 0.95  # of the loss that is told
 FROM_SCRATCH = 2e-3  # rate of learning of our own nets
 MEASUREMENTS = 6  # of the held-out images, during a course
-MOST_MEASURED = 60  # held-out images that are looked at during a course
+MEASURED_SHARE, MOST_MEASURED = 0.05, 60  # held-out images in each, of those that a course learns from
 
 Weights = tuple[float, float]  # of a net and of what needs no net, in the model that is served
 Said = Mapping[str, NDArray[Any]]  # what a net says of images: arrays by name, joined along their first axis
@@ -172,7 +173,8 @@ def _follow(learner: Learner) -> None:
 def _measured(lesson: Lesson, learner: Learner, course: Course, plan: Plan) -> dict[str, Any]:
     """One entry of the history; f1: on held-out images; None without any."""
     epoch = course.epoch_at(learner.step, plan.batch)
-    seen, f1 = course.held_out[:: max(1, len(course.held_out) // MOST_MEASURED)], None
+    most = min(MOST_MEASURED, max(1, round(MEASURED_SHARE * plan.steps * plan.batch)))
+    seen, f1 = course.held_out[:: max(1, math.ceil(len(course.held_out) / most))], None
     if len(seen):
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):  # to follow, not to decide
             f1 = lesson.f1(lesson.say(learner.average, seen), seen)

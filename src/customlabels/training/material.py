@@ -108,7 +108,8 @@ def gathered(
     _judge(sets, documents, final=False)
     readable, tested = ([line for line in lines if _is_used(line)] for lines in (sets.training, sets.testing))
     size = hub.size if hub is not None and sets.kind != BOXES else None
-    size = size or size_for(sets.kind, source.sides(_references(readable)) or [(1, 1)])
+    shorter = [min(box.width, box.height) for line in readable for box in line.boxes]
+    size = size or size_for(sets.kind, source.sides(_references(readable)) or [(1, 1)], shorter)
     total, began = len(readable) + len(tested), time.monotonic()
 
     def told(count: int) -> None:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import FROM_SCRATCH, Lesson, new_learner, take_step
 from customlabels.training.material import Material
 from customlabels.training.mirroring import MOST, swap_is_harmless
-from customlabels.training.plan import Plan, Size, batch_for, planned_steps
+from customlabels.training.plan import Course, Plan, Size, batch_for, planned_steps
 from customlabels.training.spec import TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
@@ -43,9 +44,14 @@ class Ready:
 
 
 def planned(
-    spec: TrainingSpec, material: Material, lesson: Lesson, parts: int, swaps: Swaps, folder: WorkFolder
+    spec: TrainingSpec,
+    material: Material,
+    lesson: Lesson,
+    parts: Sequence[Course],
+    swaps: Swaps,
+    folder: WorkFolder,
 ) -> Plan:
-    """The given or stored plan, else a new one, stored before the first of `parts` courses."""
+    """The given or stored plan, else a new one, stored before the first of the courses."""
     stored = spec.plan or read_json(folder.plan)
     if stored is not None:
         return Plan.from_json(stored)
@@ -53,7 +59,10 @@ def planned(
     whole = spec.budget_seconds
     fastest = timed(lesson, tried, min(TIMED_SHARE * (whole or 0.0), TIMED_SECONDS))
     budget = None if whole is None else whole - folder.seconds()
-    steps = planned_steps(material.size, lesson.count, parts, budget, fastest.step_seconds)
+    known = lesson.left_out_f1 if isinstance(lesson, ImageLabels) else None
+    said = sum(len(course.held_out) for course in parts) + len(material.testing.entries)
+    pace = fastest.step_seconds
+    steps = planned_steps(material.size, lesson.count, len(parts), budget, pace, known, said)
     if lesson.rate < FROM_SCRATCH and steps * tried.batch < lesson.count:
         steps = 0  # less than one look at each image would bend what was pretrained for nothing
     plan = replace(fastest, steps=steps)

@@ -88,7 +88,7 @@ def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], 
                 lesson = _with_handcrafted(lesson, parts, spec.seed, swaps[0], folder)
         if isinstance(lesson, ImageLabels):
             tell(Progress("planning", validation_f1=lesson.left_out_f1))
-        plan = planned(spec, material, lesson, len(parts), swaps, folder)
+        plan = planned(spec, material, lesson, parts, swaps, folder)
         torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
 
         ready, standing = Ready(spec, material, lesson, plan, used), _Standing(plan, len(parts), tell)
