@@ -53,8 +53,8 @@ def test_here_it_times_the_training_and_measures_the_disk(typed: Typed, tmp_path
     assert code == 0
     assert [(one["Images"], one["Labels"]) for one in told["Data"]["Sources"]] == [(36, 3), (18, 3)]
     assert told["Training"]["Kind"] == "single-label"
-    assert (told["Training"]["Courses"], told["Training"]["Steps"]) == (4, 200)
-    assert told["Training"]["ExpectedSeconds"] > 4 * 200 * told["Training"]["StepSeconds"]
+    assert (told["Training"]["Courses"], told["Training"]["Steps"]) == (4, 450)
+    assert told["Training"]["ExpectedSeconds"] > 4 * 450 * told["Training"]["StepSeconds"]
     assert told["Disk"]["FreeBytes"] > told["Disk"]["NeededBytes"] > 0
     assert told["Run"]["Calls"]["rekognition:CreateDataset"] == 2
 

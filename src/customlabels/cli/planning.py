@@ -175,7 +175,8 @@ def _time_told(training: dict[str, Any]) -> str:
     if training["BudgetSeconds"]:
         return f"{training['ExpectedSeconds']} s, the budget"
     steps = f"{training['Courses']} x {training['Steps']} steps of {training['StepSeconds']:.3f} s"
-    return f"about {training['ExpectedSeconds']} s on this machine: {steps} (without a pretrained backbone)"
+    seconds = training["ExpectedSeconds"]
+    return f"at most about {seconds} s on this machine: {steps} (without a backbone of the hub)"
 
 
 def _show_run(run: dict[str, Any]) -> None:
