@@ -48,8 +48,8 @@ def evening(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Eve
     seen = lines_until(first, "Look at training")
     first.send_signal(signal.SIGINT)
     interrupted = ended(first)
-    same_project = home.typed(*deployed.run())
     meanwhile = home.typed("detect", "colours", deployed.test / "blue" / "00.png")
+    same_project = home.typed(*deployed.run())
     return Evening(
         Finished(interrupted.code, interrupted.out, seen + interrupted.err),
         detached,
