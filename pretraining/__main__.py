@@ -28,10 +28,11 @@ from torch.nn import functional
 from customlabels.training.assignment import TrueBoxes, box_loss
 from customlabels.training.detector import Detector
 from customlabels.training.network import Classifier, normalised
+from customlabels.training.optimiser import AdamW
 
 SHAPES, TEXTURES = 512, 512
 WORLD_SEED = 2026
-RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.03
+RATE, WARM_UP = 2e-3, 0.03
 SIDES = (64, 80, 96, 128)  # pixels, of the classifier's images, in turn
 PIXELS = 1024 * 96 * 96  # of the images of one step
 FRAMES = ((256, 320), (320, 256), (224, 224), (192, 320))  # height and width of the detector's, in turn
@@ -70,15 +71,12 @@ def main() -> None:
 def _taught(
     net: nn.Module, batches: Iterator[tuple[Tensor, Any]], loss_of: Loss, seconds: float, path: Path
 ) -> None:
-    """Learn for so long; the weights are written each minute, and at the end."""
+    """Learn for so long; the weights are written each quarter of a minute, and at the end."""
     net.train()
     for weight in net.parameters():
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-    matrices = [weight for weight in net.parameters() if weight.ndim > 1]
-    vectors = [weight for weight in net.parameters() if weight.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=RATE)
+    optimiser = AdamW(net)
     device = next(net.parameters()).device.type
     began, told, seen, step = time.monotonic(), 0.0, 0, 0
     average: dict[str, float] = {}
@@ -87,15 +85,12 @@ def _taught(
         if share >= 1:
             break
         rate = min(share / WARM_UP + 0.02, 1.0) * (0.5 + 0.5 * math.cos(math.pi * share))
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * rate
         with torch.autocast(device, torch.bfloat16):
             said = net(normalised(images).contiguous(memory_format=torch.channels_last))
         loss, figures = loss_of(said, truth)
-        optimiser.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
+        optimiser.step(RATE * rate)
         step, seen = step + 1, seen + len(images)
         if step % 25 == 0:
             for name, value in figures.items():

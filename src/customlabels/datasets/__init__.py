@@ -3,7 +3,6 @@
 What reads and writes records is loaded when it is asked for: they bring the libraries of databases along.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from customlabels.datasets.attributes import Box, LineError, line_error
@@ -28,6 +27,7 @@ from customlabels.datasets.manifests import (
     validated_line,
 )
 from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
+from customlabels.doors import later
 
 if TYPE_CHECKING:
     from customlabels.datasets.listing import (
@@ -104,11 +104,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        if name in __all__:
-            for module in ("listing", "revisions"):
-                found = import_module(f"{__name__}.{module}")
-                if hasattr(found, name):
-                    return getattr(found, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = later(__name__, __all__, "listing", "revisions")

@@ -4,9 +4,9 @@ Records bring the libraries of databases along: they are loaded when they are as
 most commands never do.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from customlabels.doors import later
 from customlabels.storage.buckets import (
     Allowed,
     BucketNotFound,
@@ -53,11 +53,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        if name in __all__:
-            for module in ("records", "migrations"):
-                found = import_module(f"{__name__}.{module}")
-                if hasattr(found, name):
-                    return getattr(found, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = later(__name__, __all__, "records", "migrations")

@@ -21,7 +21,7 @@ from customlabels.inference import Predictor, kept_boxes
 from customlabels.training.assignment import TrueBoxes, box_loss
 from customlabels.training.augmentation import random_frames
 from customlabels.training.detector import STRIDE, Detector, ServedDetector, centres
-from customlabels.training.learning import FROM_SCRATCH, Said, Weights
+from customlabels.training.learning import OWN_RATE, Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import normalised
 from customlabels.training.plan import Plan
@@ -53,7 +53,7 @@ class BoxesInImages:
     @property
     def rate(self) -> float:
         """Of learning."""
-        return FROM_SCRATCH
+        return OWN_RATE
 
     def net(self) -> nn.Module:
         """The detector."""

@@ -21,7 +21,7 @@ from customlabels.evaluation import Predictions, count, prediction_line
 from customlabels.inference import SINGLE_LABEL, Predictor
 from customlabels.training.augmentation import Augmentation, mixed, random_views
 from customlabels.training.calibration import blended, probabilities, temperature_for, weight_for
-from customlabels.training.learning import FROM_SCRATCH, Said, Weights
+from customlabels.training.learning import OWN_RATE, Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import Classifier, Served, normalised
 from customlabels.training.plan import Plan
@@ -69,7 +69,7 @@ class ImageLabels:
     @property
     def rate(self) -> float:
         """Of learning: what was pretrained is only bent."""
-        return FROM_SCRATCH if self.pretrained is None else BENDING
+        return OWN_RATE if self.pretrained is None else BENDING
 
     def net(self) -> nn.Module:
         """The classifier."""

@@ -30,7 +30,7 @@ from customlabels.training.plan import Course, Plan
 WARM_UP = 0.1
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
 LOSS_MEMORY = 0.95  # of the loss that is told
-FROM_SCRATCH = 2e-3  # rate of learning of our own nets
+OWN_RATE = 2e-3  # rate of learning of our own nets
 MEASUREMENTS = 6  # of the held-out images, during a course
 MEASURED_SHARE, MOST_MEASURED = 0.05, 60  # held-out images in each, of those that a course learns from
 

@@ -22,7 +22,7 @@ class AdamW:
     def __init__(self, net: nn.Module) -> None:
         ranked = sorted(net.parameters(), key=lambda weight: weight.ndim <= 1)
         self._memory = [
-            (weight, torch.zeros_like(weight), torch.zeros_like(weight), torch.tensor(0.0))
+            (weight, torch.zeros_like(weight), torch.zeros_like(weight), torch.tensor(0.0, device="cpu"))
             for weight in ranked
         ]
 

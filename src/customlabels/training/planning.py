@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from customlabels.training.image_labels import ImageLabels
-from customlabels.training.learning import FROM_SCRATCH, Lesson, new_learner, take_step
+from customlabels.training.learning import OWN_RATE, Lesson, new_learner, take_step
 from customlabels.training.material import Material
 from customlabels.training.mirroring import MOST, swap_is_harmless
 from customlabels.training.plan import Course, Plan, Size, batch_for, planned_steps
@@ -63,7 +63,7 @@ def planned(
     said = sum(len(course.held_out) for course in parts) + len(material.testing.entries)
     pace = fastest.step_seconds
     steps = planned_steps(material.size, lesson.count, len(parts), budget, pace, known, said)
-    if lesson.rate < FROM_SCRATCH and steps * tried.batch < lesson.count:
+    if lesson.rate < OWN_RATE and steps * tried.batch < lesson.count:
         steps = 0  # less than one look at each image would bend what was pretrained for nothing
     plan = replace(fastest, steps=steps)
     write_json(folder.plan, plan.to_json())
