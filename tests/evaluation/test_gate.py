@@ -256,7 +256,7 @@ def test_a_test_set_that_has_decided_often_is_told_and_its_bounds_are_wider() ->
     fresh, worn = GOOD, replace(GOOD, decisions=10)
 
     assert judge(rules_of({}), fresh).warnings == ()
-    assert "has decided 10 gates" in judge(rules_of({}), worn).warnings[0]
+    assert "has judged 10 versions" in judge(rules_of({}), worn).warnings[0]
     assert worn.f1_low < fresh.f1_low == fresh.evaluation.f1_interval.low
 
 

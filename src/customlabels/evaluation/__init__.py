@@ -43,6 +43,7 @@ from customlabels.evaluation.intervals import Interval, share_interval
 from customlabels.evaluation.recorded import Recorded, read_recorded
 from customlabels.evaluation.summaries import box_line, prediction_line, summary
 from customlabels.evaluation.suspects import NOTHING, Suspect, suspects
+from customlabels.evaluation.wear import worn
 
 __all__ = [
     "DEPLOYED",
@@ -89,4 +90,5 @@ __all__ = [
     "steady_thresholds",
     "summary",
     "suspects",
+    "worn",
 ]

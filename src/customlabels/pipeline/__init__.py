@@ -6,6 +6,7 @@ The judge, which needs numpy, is not behind this door but in `customlabels.pipel
 it too.
 """
 
+from customlabels.pipeline.judge_objects import S3
 from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
 from customlabels.pipeline.report_places import Place, place_of
 from customlabels.pipeline.reports import report_text
@@ -36,6 +37,7 @@ __all__ = [
     "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
+    "S3",
     "STATE_MACHINE_NAME",
     "Decision",
     "Place",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from customlabels.evaluation import Boxes, BoxPredictions, Evaluation, Interval, Recorded, curve
+from customlabels.evaluation import Boxes, BoxPredictions, Evaluation, Interval, Recorded, curve, worn
 from customlabels.pipeline.report_advice import doubtful, ways_to_pass
 from customlabels.pipeline.report_evidence import Evidence
 from customlabels.pipeline.report_mistakes import Mistake, confusions, mistakes
@@ -78,13 +78,13 @@ def _verdict(found: Evidence, evaluation: Evaluation | None) -> dict[str, Any]:
     reasons = [LONG_NUMBER.sub(lambda long: f"{float(long[0]):.4f}", each) for each in said]
     if decision == "FAILED":
         reasons = ["{}: {}".format(*(found.decision.get(name, "unknown") for name in ("Error", "Cause")))]
-    told = {"Decision": decision, "Headline": HEADLINES.get(decision, ""), "Reasons": reasons}
-    rules = found.judgement.get("Rules") or _one_rule(found, evaluation)
-    return (
-        told
-        | {"Rules": rules}
-        | _given(found.judgement, "Warnings", "MoreTestImages", "Comparison", "ComparedWith", "TestSet")
-    )
+    told: dict[str, Any] = {"Decision": decision, "Reasons": reasons}
+    told["Headline"] = HEADLINES.get(decision, "")
+    told["Rules"] = found.judgement.get("Rules") or _one_rule(found, evaluation)
+    told["Warnings"] = found.judgement.get("Warnings", worn(found.versions_judged or 1))
+    if found.tested is not None and found.versions_judged is not None:
+        told["TestSet"] = {"Digest": found.tested.digest, "Versions": found.versions_judged}
+    return told | _given(found.judgement, "MoreTestImages", "Comparison", "ComparedWith")
 
 
 def _one_rule(found: Evidence, evaluation: Evaluation | None) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from customlabels.drawing import Axis, Cell, Figure, Line, interval_chart, line_chart, matrix_chart
 from customlabels.evaluation import RULES
-from customlabels.pipeline.report_evidence import Reader
+from customlabels.pipeline.judge_objects import Reader
 from customlabels.pipeline.report_pictures import Album
 
 MOST_BYTES = 1_500_000

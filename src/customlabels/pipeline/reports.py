@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
+from customlabels.pipeline.judge_objects import Reader
 from customlabels.pipeline.report_places import Place
-
-if TYPE_CHECKING:
-    from customlabels.pipeline.report_evidence import Reader
 
 
 def report_text(place: Place, reader: Reader, *, as_json: bool = False) -> str:
