@@ -13,11 +13,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from customlabels.console.judging import Cells, Judged, confusions, curve
+from customlabels.console.judging import Cells, cells_of, items_of
 from customlabels.console.pictures import body_of
 from customlabels.console.site import Ask, Site, every, named
 from customlabels.drawing import Axis, Cell, Line, bare, line_chart, matrix_chart
-from customlabels.errors import ServiceError
+from customlabels.errors import InvalidInput, ServiceError
+from customlabels.evaluation import BoxPredictions, Recorded, curve, read_recorded
 
 MATRIX_LABELS, CURVES, CELL_IMAGES = 30, 6, 120
 LARGEST_DOCUMENT = 256 * 2**20  # bytes of a testing output that a page reads
@@ -31,19 +32,20 @@ async def model_page(site: Site, request: Request) -> Response:
     values: dict[str, Any] = {"arn": arn, "version": version, "others": others, "evaluation": None}
     if "EvaluationResult" in version:
         evaluation = await ask("customlabels", "DescribeEvaluation", {"ProjectVersionArn": arn})
-        thresholds = {each["Label"]: each["Threshold"] for each in evaluation["Labels"]}
-        judged = await _judged(ask, version)
+        labels = [each["Label"] for each in evaluation["Labels"]]
+        tested = await _tested(ask, version)
+        boxes = tested is not None and isinstance(tested.predictions, BoxPredictions)
         chosen = asked.get("label", "")
-        if chosen not in thresholds:  # the one that errs most
-            chosen = evaluation["Labels"][-1]["Label"] if thresholds else ""
-        cells, noun = confusions(judged, thresholds), "boxes" if judged.finds_boxes else "images"
+        if chosen not in labels:  # the one that errs most
+            chosen = labels[-1] if labels else ""
+        cells, noun = cells_of(tested) if tested else {}, "boxes" if boxes else "images"
         cell = (asked.get("truth", ""), asked.get("found", ""))
         values |= {
             "evaluation": evaluation,
             "chosen": chosen,
-            "boxes": judged.finds_boxes,
-            "curves": Markup(_curves(judged, thresholds, chosen)),  # noqa: S704 - our own drawing
-            "matrix": Markup(_matrix(cells, list(thresholds), noun)) if cells else "",  # noqa: S704 - as above
+            "boxes": boxes,
+            "curves": Markup(_curves(tested, labels, chosen) if tested else ""),  # noqa: S704 - our own drawing
+            "matrix": Markup(_matrix(cells, labels, noun)) if cells else "",  # noqa: S704 - as above
             "cell": cell if "truth" in asked else None,
             "cell_images": list(dict.fromkeys(cells.get(cell, [])))[:CELL_IMAGES],
             "cell_said": _said(cells, noun, *cell),
@@ -54,14 +56,9 @@ async def model_page(site: Site, request: Request) -> Response:
 async def scores(site: Site, request: Request) -> Response:
     """`/scores/ARN?label=`: every item of a label, for the slider."""
     ask, label = site.ask(request), request.query_params.get("label", "")
-    judged = await _judged(ask, await _version(ask, request.path_params["arn"]))
-    items = [item for item in judged.items if item.label == label]
-    images = {item.image for item in items}
-    said = {
-        "items": [[item.image, round(item.score, 4), int(item.present), item.box] for item in items],
-        "truth": {image: judged.truth[image] for image in images},
-        "frames": {image: judged.frames[image] for image in images if image in judged.frames},
-    }
+    tested = await _tested(ask, await _version(ask, request.path_params["arn"]))
+    known = tested is not None and label in tested.predictions.labels
+    said = items_of(tested, label) if tested and known else {"items": [], "truth": {}}
     return Response(orjson.dumps(said), media_type="application/json")
 
 
@@ -125,38 +122,49 @@ async def _version(ask: Ask, arn: str) -> dict[str, Any]:
     raise ServiceError("ResourceNotFoundException", f"there is no model {named(arn)}")
 
 
-async def _judged(ask: Ask, version: Mapping[str, Any]) -> Judged:
-    """What the training wrote of the test images into the output bucket."""
+async def _tested(ask: Ask, version: Mapping[str, Any]) -> Recorded | None:
+    """What the training wrote of the test images into the output bucket; None where it left nothing."""
     assets = version.get("TestingDataResult", {}).get("Output", {}).get("Assets", [])
     if not assets:
-        return Judged()
-    place = assets[0]["GroundTruthManifest"]["S3Object"]
+        return None
+    summary = await _document(ask, version["EvaluationResult"]["Summary"])
+    lines = await _document(ask, assets[0]["GroundTruthManifest"])
+
+    def read() -> Recorded:
+        return read_recorded(orjson.loads(summary), map(orjson.loads, filter(None, lines.split(b"\n"))))
+
+    try:
+        return await asyncio.to_thread(read)
+    except (InvalidInput, ValueError) as error:
+        raise ServiceError("ValidationException", f"the evaluation cannot be read: {error}") from error
+
+
+async def _document(ask: Ask, told: Mapping[str, Any]) -> bytes:
+    place = told["S3Object"]
     answer = await ask("s3", "GetObject", {"Bucket": place["Bucket"], "Key": place["Name"]})
     if answer["ContentLength"] > LARGEST_DOCUMENT:
         raise ServiceError("ValidationException", f"{place['Name']} is too large for a page")
     body = answer["Body"]
-
-    def read() -> Judged:
-        return Judged.of((body if isinstance(body, bytes) else b"".join(body)).split(b"\n"))
-
-    return await asyncio.to_thread(read)
+    return body if isinstance(body, bytes) else await asyncio.to_thread(b"".join, body)
 
 
-def _curves(judged: Judged, thresholds: Mapping[str, float], chosen: str) -> str:
+def _curves(tested: Recorded, labels: list[str], chosen: str) -> str:
     """Precision over recall of the chosen label, and of those that err most."""
-    shown = [chosen, *(label for label in reversed(list(thresholds)) if label != chosen)][:CURVES]
-    axes, lines = (Axis("recall", 0, 1), Axis("precision", 0, 1)), list(_lines(judged, thresholds, shown))
+    shown = [chosen, *(label for label in reversed(labels) if label != chosen)][:CURVES]
+    axes, lines = (Axis("recall", 0, 1), Axis("precision", 0, 1)), list(_lines(tested, shown))
     return bare(line_chart("Precision over recall", lines, *axes))
 
 
-def _lines(judged: Judged, thresholds: Mapping[str, float], shown: list[str]) -> Iterator[Line]:
-    for label in shown:
-        items = [item for item in judged.items if item.label == label]
-        kept = [item for item in items if item.is_found(thresholds.get(label, 1.0))]
-        there, hits = sum(item.present for item in items), sum(item.present for item in kept)
-        mark = (hits / there, hits / len(kept)) if there and kept else None
+def _lines(tested: Recorded, shown: list[str]) -> Iterator[Line]:
+    candidates = dict(zip(tested.predictions.labels, tested.predictions.candidates, strict=True))
+    cuts = dict(zip(tested.predictions.labels, tested.thresholds.tolist(), strict=True))
+    for label in (label for label in shown if label in candidates):
+        told = curve(candidates[label])
+        points = list(zip(told.recall.tolist(), told.precision.tolist(), strict=True))
+        kept = int((told.cuts >= cuts[label]).sum())
+        mark = points[kept - 1] if kept else None
         # Of boxes, those below the threshold that find nothing were not kept: the curve ends there.
-        if points := curve(kept if judged.finds_boxes else items, there):
+        if points := points[:kept] if isinstance(tested.predictions, BoxPredictions) else points:
             yield Line(label, [(0.0, points[0][1]), *points], mark)
 
 

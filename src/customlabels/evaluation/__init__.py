@@ -40,6 +40,7 @@ from customlabels.evaluation.gate import (
     rules_of,
 )
 from customlabels.evaluation.intervals import Interval, share_interval
+from customlabels.evaluation.mistakes import Mistake, confusions, mistakes, repairs
 from customlabels.evaluation.recorded import Recorded, read_recorded
 from customlabels.evaluation.summaries import box_line, prediction_line, summary
 from customlabels.evaluation.suspects import NOTHING, Suspect, suspects
@@ -65,6 +66,7 @@ __all__ = [
     "Interval",
     "Judgement",
     "LabelFigures",
+    "Mistake",
     "Outcome",
     "Predictions",
     "Recorded",
@@ -75,16 +77,19 @@ __all__ = [
     "box_line",
     "compared",
     "confusion_matrix",
+    "confusions",
     "count",
     "curve",
     "evaluate",
     "evaluate_test_tuned",
     "judge",
     "matches",
+    "mistakes",
     "overlap",
     "overlaps",
     "prediction_line",
     "read_recorded",
+    "repairs",
     "rules_of",
     "share_interval",
     "steady_thresholds",

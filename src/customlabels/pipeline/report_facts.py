@@ -11,10 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from customlabels.evaluation import Boxes, BoxPredictions, Evaluation, Interval, Recorded, curve, worn
+from customlabels.evaluation import (
+    Boxes,
+    BoxPredictions,
+    Evaluation,
+    Interval,
+    Mistake,
+    Recorded,
+    confusions,
+    curve,
+    mistakes,
+    worn,
+)
 from customlabels.pipeline.report_advice import doubtful, ways_to_pass
 from customlabels.pipeline.report_evidence import Evidence
-from customlabels.pipeline.report_mistakes import Mistake, confusions, mistakes
 
 WORST, PAIRS, PAIR_IMAGES, CURVE_POINTS, MOST_BOXES = 12, 150, 12, 60, 50
 VERSION = 1
@@ -206,12 +216,12 @@ def _thinned(recall: Any, precision: Any) -> list[list[float]]:
 
 
 def _confusions(tested: Recorded, evaluation: Evaluation, wrong: Sequence[Mistake]) -> dict[str, Any]:
-    told, labels = confusions(evaluation.counts, wrong), evaluation.labels
-    names = [*labels, None]  # NOTHING is the last one
-    pairs = sorted(told.wrong.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    names = [*evaluation.labels, None]  # NOTHING is the last one
+    told = ((pair, images) for pair, images in confusions(tested, wrong).items() if pair[0] != pair[1])
+    pairs = sorted(told, key=lambda pair: (-len(pair[1]), pair[0]))
     return {
-        "Right": dict(zip(labels, told.right, strict=True)),
-        "Wanted": dict(zip(labels, told.wanted, strict=True)),
+        "Right": {each.label: each.true_positives for each in evaluation.by_label},
+        "Wanted": {each.label: each.true_positives + each.false_negatives for each in evaluation.by_label},
         "Pairs": [
             {"Truth": names[truth], "Found": names[found], "Count": len(images)}
             | {"Images": [tested.source_refs[image] for image in dict.fromkeys(images)][:PAIR_IMAGES]}
