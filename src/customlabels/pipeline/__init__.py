@@ -16,11 +16,9 @@ from customlabels.pipeline.runs import (
     RunResult,
     Waits,
     current_key,
-    decision_key,
     poll_seconds,
 )
 from customlabels.pipeline.workflow import (
-    APPROVAL_STATE,
     CLEANUP_MACHINE_NAME,
     JUDGE_FUNCTION,
     LOCAL_TOPIC,
@@ -33,7 +31,6 @@ from customlabels.pipeline.workflow import (
 )
 
 __all__ = [
-    "APPROVAL_STATE",
     "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
@@ -48,7 +45,6 @@ __all__ = [
     "WorkflowMissing",
     "cleanup_definition",
     "current_key",
-    "decision_key",
     "definition",
     "definition_text",
     "iam_actions",
