@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,11 +16,11 @@ from starlette.responses import Response
 from customlabels.console.judging import Cells, cells_of, items_of
 from customlabels.console.pictures import body_of
 from customlabels.console.site import Ask, Site, every, named
-from customlabels.drawing import Axis, Cell, Line, bare, line_chart, matrix_chart
+from customlabels.drawing import Axis, Line, bare, confusion_chart, line_chart, taken
 from customlabels.errors import InvalidInput, ServiceError
-from customlabels.evaluation import BoxPredictions, Recorded, curve, read_recorded
+from customlabels.evaluation import BoxPredictions, Recorded, read_recorded
 
-MATRIX_LABELS, CURVES, CELL_IMAGES = 30, 6, 120
+CURVES, CELL_IMAGES = 6, 120
 LARGEST_DOCUMENT = 256 * 2**20  # bytes of a testing output that a page reads
 
 
@@ -48,7 +48,7 @@ async def model_page(site: Site, request: Request) -> Response:
             "matrix": Markup(_matrix(cells, labels, noun)) if cells else "",  # noqa: S704 - as above
             "cell": cell if "truth" in asked else None,
             "cell_images": list(dict.fromkeys(cells.get(cell, [])))[:CELL_IMAGES],
-            "cell_said": _said(cells, noun, *cell),
+            "cell_said": taken(noun, len(cells.get(cell, [])), *cell),
         }
     return site.page(request, "model.html", **values)
 
@@ -151,45 +151,18 @@ async def _document(ask: Ask, told: Mapping[str, Any]) -> bytes:
 def _curves(tested: Recorded, labels: list[str], chosen: str) -> str:
     """Precision over recall of the chosen label, and of those that err most."""
     shown = [chosen, *(label for label in reversed(labels) if label != chosen)][:CURVES]
-    axes, lines = (Axis("recall", 0, 1), Axis("precision", 0, 1)), list(_lines(tested, shown))
+    axes, lines = (Axis("recall", 0, 1), Axis("precision", 0, 1)), list[Line]()
+    by_label = dict(zip(tested.predictions.labels, tested.curves, strict=True))
+    for label in (label for label in shown if label in by_label):
+        told, mark = by_label[label]
+        if points := list(zip(told.recall.tolist(), told.precision.tolist(), strict=True)):
+            lines.append(Line(label, [(0.0, points[0][1]), *points], mark))
     return bare(line_chart("Precision over recall", lines, *axes))
 
 
-def _lines(tested: Recorded, shown: list[str]) -> Iterator[Line]:
-    candidates = dict(zip(tested.predictions.labels, tested.predictions.candidates, strict=True))
-    cuts = dict(zip(tested.predictions.labels, tested.thresholds.tolist(), strict=True))
-    for label in (label for label in shown if label in candidates):
-        told = curve(candidates[label])
-        points = list(zip(told.recall.tolist(), told.precision.tolist(), strict=True))
-        kept = int((told.cuts >= cuts[label]).sum())
-        mark = points[kept - 1] if kept else None
-        # Of boxes, those below the threshold that find nothing were not kept: the curve ends there.
-        if points := points[:kept] if isinstance(tested.predictions, BoxPredictions) else points:
-            yield Line(label, [(0.0, points[0][1]), *points], mark)
-
-
-def _said(cells: Cells, noun: str, truth: str, found: str) -> str:
-    """A cell of the matrix in words."""
-    count = len(cells.get((truth, found), []))
-    return f"{count} {noun} of {truth or 'nothing'}, found as {found or 'nothing'}"
-
-
 def _matrix(cells: Cells, labels: list[str], noun: str) -> str:
-    """Truth in rows, answers in columns; of many labels those that are confused most."""
-    errors = dict.fromkeys(labels, 0)
-    for (truth, found), images in cells.items():
-        for label in {truth, found} & errors.keys() if truth != found else ():
-            errors[label] += len(images)
-    shown = sorted(sorted(labels, key=lambda label: -errors[label])[:MATRIX_LABELS])
-    columns = [*shown, ""]
-    rows = columns if any(truth == "" for truth, _ in cells) else shown
-    totals = {truth: sum(len(images) for (row, _), images in cells.items() if row == truth) for truth in rows}
+    def href(pair: tuple[str, str]) -> str:
+        return f"?{urlencode({'truth': pair[0], 'found': pair[1]})}#cell"
 
-    def cell(truth: str, found: str) -> Cell:
-        count = len(cells.get((truth, found), []))
-        href = f"?{urlencode({'truth': truth, 'found': found})}#cell" if count else ""
-        return Cell(count / max(totals[truth], 1), str(count or ""), _said(cells, noun, truth, found), href)
-
-    drawn = [[cell(truth, found) for found in columns] for truth in rows]
-    names = [*shown, "false"][: len(rows)]
-    return bare(matrix_chart("What was taken for what", names, [*shown, "missed"], drawn))
+    counts = {pair: len(images) for pair, images in cells.items()}
+    return bare(confusion_chart("What was taken for what", counts, sorted(labels), noun, href))

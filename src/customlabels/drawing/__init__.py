@@ -5,7 +5,7 @@ bytes. A drawing carries its own light and dark look and follows the reader's pr
 """
 
 from customlabels.drawing.charts import Axis, Figure, Line, interval_chart, line_chart
-from customlabels.drawing.matrices import Cell, matrix_chart
+from customlabels.drawing.matrices import confusion_chart, taken
 from customlabels.drawing.sheets import SHEET, bare
 from customlabels.drawing.workflows import STATUSES, workflow_svg
 
@@ -13,12 +13,12 @@ __all__ = [
     "SHEET",
     "STATUSES",
     "Axis",
-    "Cell",
     "Figure",
     "Line",
     "bare",
+    "confusion_chart",
     "interval_chart",
     "line_chart",
-    "matrix_chart",
+    "taken",
     "workflow_svg",
 ]

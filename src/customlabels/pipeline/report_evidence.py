@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from customlabels.datasets import Entry, read_line
 from customlabels.errors import CustomLabelsError, InvalidInput
 from customlabels.evaluation import Recorded, read_recorded
 from customlabels.pipeline.judge_objects import Reader
@@ -118,8 +119,9 @@ def _count_training(found: Evidence, reader: Reader) -> None:
         for number, line in enumerate(reader.lines(*found.place.document("TrainingGroundTruth"))):
             if number == MOST_LINES:
                 return
-            counted.update(_labels(json.loads(line)))
-    except (CustomLabelsError, ValueError, AttributeError) as error:
+            told = read_line(line.decode(), number + 1)
+            counted.update(told.labels if isinstance(told, Entry) else ())
+    except (CustomLabelsError, ValueError) as error:
         found.notes.append(f"The lines that were trained on cannot be read: {error}")
         return
     found.training_images = counted
@@ -139,15 +141,3 @@ def _count_versions(found: Evidence, reader: Reader) -> None:
             )
         except CustomLabelsError as error:
             found.notes.append(f"How many versions this test set has judged cannot be told: {error}")
-
-
-def _labels(line: Mapping[str, Any]) -> set[str]:
-    labels = set()
-    for name, told in line.items():
-        if name.endswith("-metadata") and isinstance(told, dict):
-            names = told.get("class-map", {})
-            boxes = line.get(name.removesuffix("-metadata"), {})
-            labels |= {told["class-name"]} if "class-name" in told else set()
-            if isinstance(boxes, dict):
-                labels |= {names[str(box["class_id"])] for box in boxes.get("annotations", [])}
-    return labels

@@ -19,7 +19,6 @@ from customlabels.evaluation import (
     Mistake,
     Recorded,
     confusions,
-    curve,
     mistakes,
     worn,
 )
@@ -189,20 +188,15 @@ def _curves(
 ) -> Iterator[dict[str, Any]]:
     """Precision over recall of each label, thinned, in the order of the labels.
 
-    measured: whole curves of boxes, kept beside the summary; without them a curve of boxes ends at its
-    threshold, for the boxes below it that find nothing are not on record
+    measured: whole curves of boxes, kept beside the summary
     """
-    boxes = isinstance(tested.predictions, BoxPredictions)
-    for candidates, figures in zip(tested.predictions.candidates, evaluation.by_label, strict=True):
-        told = curve(candidates)
-        recall, precision, last = told.recall, told.precision, len(told.cuts)
+    for (told, _), figures in zip(tested.curves, evaluation.by_label, strict=True):
+        recall, precision = told.recall, told.precision
         if whole := measured.get(figures.label):
             recall, precision = (np.array(whole[name], dtype=np.float64) for name in ("Recall", "Precision"))
-        elif boxes:
-            last = int(np.searchsorted(-told.cuts, -figures.threshold, side="right"))
         yield {
             "Label": figures.label,
-            "Points": _thinned(recall[:last], precision[:last]),
+            "Points": _thinned(recall, precision),
             "At": [figures.recall, figures.precision],
         }
 
