@@ -288,10 +288,10 @@ def test_near_copies_are_looked_for_within_each_set(tmp_path: Path) -> None:
 
 
 def test_near_copies_are_not_looked_for_where_the_budget_has_no_time_for_it() -> None:
-    many = ["s3://images/a.png"] * 101
-    pictures = Pictures(np.zeros((101, 8, 8, 3), np.uint8), {}, [""] * 101)
+    many = ["s3://images/a.png"] * 301
+    pictures = Pictures(np.zeros((301, 8, 8, 3), np.uint8), {}, [""] * 301)
     hasty = copies_in((many, pictures), ([], Pictures(np.zeros((0, 8, 8, 3), np.uint8), {}, [])), 5.0)
-    assert "Near copies among the 101 training images were not looked for" in hasty.notes[0]
+    assert "Near copies among the 301 training images were not looked for" in hasty.notes[0]
 
 
 def test_test_labels_that_training_does_not_know_are_left_out_and_said(tmp_path: Path) -> None:

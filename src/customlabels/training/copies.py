@@ -21,7 +21,7 @@ from customlabels.training.pictures import Pictures
 SHOWN = 5  # addresses in a note
 MOST_PAIRS, MOST_TESTED = 50_000_000, 10_000  # that near copies are looked for among: some minutes
 # Seconds that an image takes to be compared with its set (0.001 to 0.02), and the share of a budget for that.
-ONE_WITHIN, SHARE_WITHIN, FEW = 0.01, 0.1, 100  # few images are always compared
+ONE_WITHIN, SHARE_WITHIN, FEW = 0.01, 0.1, 300  # few images are always compared
 
 Copy = Mapping[str, str | float]
 Set = tuple[Sequence[str], Pictures]  # addresses of images, and these
