@@ -18,7 +18,7 @@ import torch
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import OWN_RATE, Lesson, new_learner, read, take_step
 from customlabels.training.material import Material
-from customlabels.training.mirroring import MOST, swap_is_harmless
+from customlabels.training.mirroring import MOST, harmless_swaps
 from customlabels.training.plan import GPU, Course, Plan, Size, batch_for, planned_steps
 from customlabels.training.spec import TrainingFailed, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
@@ -96,13 +96,12 @@ def trial(spec: TrainingSpec | None, size: Size, count: int, swaps: Swaps = (Fal
     )
 
 
-def harmless_swaps(material: Material) -> Swaps:
+def swaps_in(material: Material) -> Swaps:
     """Whether views may swap left and right, top and bottom, by the training pictures of the same labels."""
     training = material.training
     some = np.linspace(0, len(training.entries) - 1, min(len(training.entries), MOST)).astype(int)
     _, alike = np.unique(training.carried[some], axis=0, return_inverse=True)
-    images, alike = training.images(some), alike.reshape(-1)
-    return swap_is_harmless(images, alike, axis=2), swap_is_harmless(images, alike, axis=1)
+    return harmless_swaps(training.images(some), alike.reshape(-1))
 
 
 def timed(lesson: Lesson, trial: Plan, seconds_each: float = 0.0) -> Plan:

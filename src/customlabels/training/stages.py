@@ -51,7 +51,7 @@ from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
 from customlabels.training.pictures import PictureSource
 from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, courses
-from customlabels.training.planning import Ready, harmless_swaps, planned
+from customlabels.training.planning import Ready, planned, swaps_in
 from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.training.starting import Start, start_of_own
@@ -114,7 +114,7 @@ def _prepared(
     parts = courses(material.training.carried, spec.seed)
     torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` loads the compiler, too
     tell(Progress("planning"))
-    swaps = harmless_swaps(material)
+    swaps = swaps_in(material)
     lesson = _lesson(material, parts, source)
     if isinstance(lesson, ImageLabels) and hub is not None:
         lesson, start = _with_backbone(lesson, hub, folder)
