@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from customlabels.evaluation import confusion_matrix, count, steady_thresholds
-from customlabels.evaluation.counting import Floats, Truth, best_cut, candidates_of
+from customlabels.evaluation import count, steady_thresholds
+from customlabels.evaluation.counting import Floats, Truth, best_cut, candidates_of, confusion_matrix
 
 Case = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from customlabels.console.judging import Cells, cells_of, items_of
-from customlabels.console.pictures import body_of
+from customlabels.console.pictures import body_of, object_bytes
 from customlabels.console.site import Ask, Site, every, named
 from customlabels.drawing import Axis, Line, bare, confusion_chart, line_chart, taken
 from customlabels.errors import InvalidInput, ServiceError
@@ -127,8 +127,9 @@ async def _tested(ask: Ask, version: Mapping[str, Any]) -> Recorded | None:
     assets = version.get("TestingDataResult", {}).get("Output", {}).get("Assets", [])
     if not assets:
         return None
-    summary = await _document(ask, version["EvaluationResult"]["Summary"])
-    lines = await _document(ask, assets[0]["GroundTruthManifest"])
+    places = (version["EvaluationResult"]["Summary"], assets[0]["GroundTruthManifest"])
+    objects = [{"Bucket": each["S3Object"]["Bucket"], "Key": each["S3Object"]["Name"]} for each in places]
+    summary, lines = [await object_bytes(ask, each, LARGEST_DOCUMENT) for each in objects]
 
     def read() -> Recorded:
         return read_recorded(orjson.loads(summary), map(orjson.loads, filter(None, lines.split(b"\n"))))
@@ -137,15 +138,6 @@ async def _tested(ask: Ask, version: Mapping[str, Any]) -> Recorded | None:
         return await asyncio.to_thread(read)
     except (InvalidInput, ValueError) as error:
         raise ServiceError("ValidationException", f"the evaluation cannot be read: {error}") from error
-
-
-async def _document(ask: Ask, told: Mapping[str, Any]) -> bytes:
-    place = told["S3Object"]
-    answer = await ask("s3", "GetObject", {"Bucket": place["Bucket"], "Key": place["Name"]})
-    if answer["ContentLength"] > LARGEST_DOCUMENT:
-        raise ServiceError("ValidationException", f"{place['Name']} is too large for a page")
-    body = answer["Body"]
-    return body if isinstance(body, bytes) else await asyncio.to_thread(b"".join, body)
 
 
 def _curves(tested: Recorded, labels: list[str], chosen: str) -> str:

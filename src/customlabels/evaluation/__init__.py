@@ -8,18 +8,15 @@ A label, or a box, counts as found where its score is at least its threshold.
 from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlap, overlaps
 from customlabels.evaluation.comparing import Comparison, compared
 from customlabels.evaluation.counting import (
-    Candidates,
     Counts,
     Curve,
     average_precision,
-    confusion_matrix,
     count,
     curve,
     steady_thresholds,
 )
 from customlabels.evaluation.evaluations import (
     OUT_OF_FOLD,
-    TEST_TUNED,
     Evaluation,
     LabelFigures,
     Predictions,
@@ -38,7 +35,7 @@ from customlabels.evaluation.gate import (
     judge,
     rules_of,
 )
-from customlabels.evaluation.intervals import Interval, share_interval
+from customlabels.evaluation.intervals import Interval
 from customlabels.evaluation.mistakes import Mistake, confusions, mistakes, repairs
 from customlabels.evaluation.recorded import Recorded, read_recorded
 from customlabels.evaluation.summaries import box_line, prediction_line, summary
@@ -52,11 +49,9 @@ __all__ = [
     "OUT_OF_FOLD",
     "REJECTED",
     "RULES",
-    "TEST_TUNED",
     "UNDECIDED",
     "BoxPredictions",
     "Boxes",
-    "Candidates",
     "Comparison",
     "Counts",
     "Curve",
@@ -74,7 +69,6 @@ __all__ = [
     "average_precision",
     "box_line",
     "compared",
-    "confusion_matrix",
     "confusions",
     "count",
     "curve",
@@ -89,7 +83,6 @@ __all__ = [
     "read_recorded",
     "repairs",
     "rules_of",
-    "share_interval",
     "steady_thresholds",
     "summary",
     "suspects",

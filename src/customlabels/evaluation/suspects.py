@@ -90,9 +90,8 @@ def _of_several(predictions: Predictions) -> Iterator[Suspect]:
 
 def _of_boxes(predictions: BoxPredictions) -> Iterator[Suspect]:
     right = [label.scores[label.hits] for label in predictions.candidates]
-    usual, high = (
-        np.array([how(scores) if len(scores) else np.inf for scores in right]) for how in (np.mean, _upper)
-    )
+    usual = np.array([scores.mean() if len(scores) else np.inf for scores in right])
+    high = [float(np.quantile(scores, SURE)) if len(scores) else np.inf for scores in right]
     trusted = _trusted(predictions, usual)
     for image, (found, truth) in enumerate(zip(predictions.found, predictions.truth, strict=True)):
         shared, matched = overlaps(found.corners, truth.corners), predictions.matched[image]
@@ -112,10 +111,6 @@ def _of_boxes(predictions: BoxPredictions) -> Iterator[Suspect]:
             if np.isfinite(score := float(usual[truth.labels[at]])):
                 box = tuple(truth.corners[at].tolist())
                 yield Suspect(image, int(truth.labels[at]), NOTHING, score, box)
-
-
-def _upper(scores: Floats) -> float:
-    return float(np.quantile(scores, SURE))
 
 
 def _trusted(predictions: BoxPredictions, usual: Floats) -> NDArray[np.bool_]:

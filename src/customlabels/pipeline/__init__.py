@@ -7,7 +7,7 @@ it too.
 """
 
 from customlabels.pipeline.judge_objects import S3
-from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
+from customlabels.pipeline.rehearsals import iam_actions, rehearse
 from customlabels.pipeline.report_places import Place, place_of
 from customlabels.pipeline.reports import report_text
 from customlabels.pipeline.runs import (
@@ -23,10 +23,8 @@ from customlabels.pipeline.workflow import (
     JUDGE_FUNCTION,
     LOCAL_TOPIC,
     STATE_MACHINE_NAME,
-    WorkflowMissing,
     cleanup_definition,
     definition,
-    definition_text,
     local_substitutions,
 )
 
@@ -38,15 +36,12 @@ __all__ = [
     "STATE_MACHINE_NAME",
     "Decision",
     "Place",
-    "Rehearsal",
     "RunInput",
     "RunResult",
     "Waits",
-    "WorkflowMissing",
     "cleanup_definition",
     "current_key",
     "definition",
-    "definition_text",
     "iam_actions",
     "local_substitutions",
     "place_of",

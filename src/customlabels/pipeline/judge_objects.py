@@ -6,6 +6,7 @@ Layer: pipeline; boto3 at most, for Lambda has no more. Those of a home are give
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from customlabels.errors import InvalidInput
@@ -43,7 +44,7 @@ class S3:
 
     def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes | None:
         """All bytes; None where there is no such object; refused, unread, above the limit."""
-        answer = self._asked(f"s3://{bucket}/{key}", "get_object", Bucket=bucket, Key=key)
+        answer = self._opened(bucket, key)
         if answer is None:
             return None
         if limit is not None and answer["ContentLength"] > limit:
@@ -53,34 +54,35 @@ class S3:
 
     def lines(self, bucket: str, key: str) -> Iterator[bytes]:
         """Line by line; refused where there is no such object."""
-        answer = self._asked(f"s3://{bucket}/{key}", "get_object", Bucket=bucket, Key=key)
+        answer = self._opened(bucket, key)
         if answer is None:
             raise InvalidInput(f"there is no s3://{bucket}/{key}")
         yield from answer["Body"].iter_lines()
 
     def keys(self, bucket: str, prefix: str) -> Iterator[str]:
         """The keys that start with `prefix`."""
-        more: dict[str, str] = {}
-        while more is not None:
-            wanted = {"Bucket": bucket, "Prefix": prefix, **more}
-            page = self._asked(f"s3://{bucket}/{prefix}*", "list_objects_v2", **wanted) or {}
-            yield from (each["Key"] for each in page.get("Contents", ()))
-            if not page.get("NextContinuationToken"):
-                return
-            more = {"ContinuationToken": page["NextContinuationToken"]}
+        with _refused(f"s3://{bucket}/{prefix}*"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            yield from (each["Key"] for page in pages for each in page.get("Contents", ()))
 
     def write(self, bucket: str, key: str, data: bytes) -> None:
         """Put an object in place."""
         kind = "text/html" if key.endswith(".html") else "application/json"
-        self._asked(f"s3://{bucket}/{key}", "put_object", Bucket=bucket, Key=key, Body=data, ContentType=kind)
+        with _refused(f"s3://{bucket}/{key}"):
+            self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=kind)
 
-    def _asked(self, what: str, call: str, **members: Any) -> Any:
-        """The answer; None where there is no such key."""
-        from botocore.exceptions import BotoCoreError, ClientError
+    def _opened(self, bucket: str, key: str) -> Any:
+        """The answer; None where there is no such object."""
+        with _refused(f"s3://{bucket}/{key}"), suppress(self._client.exceptions.NoSuchKey):
+            return self._client.get_object(Bucket=bucket, Key=key)
 
-        try:
-            return getattr(self._client, call)(**members)
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchKey":
-                return None
-            raise InvalidInput(f"{what}: {error}") from error
+
+@contextmanager
+def _refused(what: str) -> Iterator[None]:
+    """Tells a refusal as ours, with what was asked for."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise InvalidInput(f"{what}: {error}") from error

@@ -16,7 +16,7 @@ from customlabels.errors import CustomLabelsError
 from customlabels.pipeline.judge_documents import Documents
 from customlabels.pipeline.judge_objects import Reader
 
-NOTES = "test-sets"
+NOTES, SHORT = "test-sets", 32  # folder of notes; letters of a digest in their keys
 # Objects under the prefix that are looked through; evaluations that are read at once; bytes of a document.
 MOST_KEYS, MOST_READ, MOST_BYTES = 200_000, 200, 32 * 2**20
 
@@ -48,16 +48,12 @@ def versions_judged(
     for version in sorted(decided - {version for _, version in noted} - {own}):
         if len(read) <= most and (found := _test_set(objects, bucket, f"{prefix}/{'/'.join(version)}")):
             read[version] = found
-    new = {(_named(found), version) for version, found in read.items()} - noted
+    new = {(found[:SHORT], version) for version, found in read.items()} - noted
     if note is not None:
         for told, version in sorted(new):
             text = json.dumps({"Project": version[0], "Version": version[1], "TestSet": read[version]})
             note(bucket, f"{prefix}/{NOTES}/{told}/{'/'.join(version)}.json", text.encode())
-    return sum(told == _named(digest) for told, _ in noted | new)
-
-
-def _named(digest: str) -> str:
-    return digest[:32]
+    return sum(told == digest[:SHORT] for told, _ in noted | new)
 
 
 def _test_set(objects: Reader, bucket: str, results: str) -> str | None:
