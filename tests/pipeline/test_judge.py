@@ -277,6 +277,8 @@ def test_the_function_of_lambda_judges_from_s3(s3: S3) -> None:
     assert s3.read("results", "nothing") is None
     with pytest.raises(InvalidInput, match="s3://absent/nothing: An error"):
         s3.read("absent", "nothing")
+    with pytest.raises(InvalidInput, match="s3://absent/page: An error"):
+        s3.write("absent", "page", b"")
 
 
 def test_the_judge_needs_numpy_and_boto3_and_no_more() -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -264,6 +264,13 @@ class Forgetful(OwnObjects):
         return data
 
 
+class Unlisted(OwnObjects):
+    """A bucket that the caller may read but not list."""
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        raise InvalidInput(f"s3://{bucket}/{prefix}*: AccessDenied")
+
+
 def test_versions_that_a_test_set_has_judged_are_counted_without_a_judge(
     rejected: tuple[Place, OwnObjects], tmp_path: Path
 ) -> None:
@@ -279,11 +286,14 @@ def test_versions_that_a_test_set_has_judged_are_counted_without_a_judge(
         file.unlink()
         file.write_text(json.dumps(told))
 
-    page = Page(report_text(Place("output", "out/shapes/v1", "shapes", "v1"), own({"output": tmp_path})))
+    here, objects = Place("output", "out/shapes/v1", "shapes", "v1"), own({"output": tmp_path})
+    page = Page(report_text(here, objects))
+    unlisted = facts(here, Unlisted(objects.objects, objects.may_use))
 
     assert "This test set has judged 10 versions, this one included." in page.words
     assert "models are chosen by it" in page.words
     assert not list(tmp_path.glob("out/test-sets/*"))
+    assert "cannot be told: s3://output/out/*: AccessDenied" in " ".join(unlisted["Notes"])
     assert "has judged" not in Page(report_text(*rejected)).words
 
 
