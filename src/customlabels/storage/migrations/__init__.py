@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from customlabels.errors import CustomLabelsError
+from customlabels.storage.schema import metadata
 
 __all__ = ["HEAD", "NewerSchema", "migrate"]
 
@@ -28,6 +29,9 @@ def migrate(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(4577)"))  # one migration at a time
         revision = current_revision(connection)
         if revision == HEAD:
+            return
+        if revision is None and engine.dialect.name == "sqlite":
+            _create(connection)
             return
         if revision is not None and not _known(revision):
             raise NewerSchema(
@@ -47,6 +51,25 @@ def current_revision(connection: Connection) -> str | None:
 
 def _known(revision: str) -> bool:
     return any((Path(__file__).parent / "versions").glob(f"{revision}_*.py"))
+
+
+def _create(connection: Connection) -> None:
+    """What all migrations make of an empty file, at once: a first start in a tenth of the time."""
+    metadata.create_all(connection, checkfirst=False)
+    for act in ("UPDATE", "DELETE"):
+        connection.execute(
+            text(
+                f"CREATE TRIGGER ledger_no_{act.lower()} BEFORE {act} ON ledger "
+                "BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END"
+            )
+        )
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
 def _upgrade(connection: Connection) -> None:
