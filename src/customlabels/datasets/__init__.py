@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from customlabels.datasets.dividing import Difference, compared, divided_by_label
     from customlabels.datasets.exporting import FORMATS, Images, export, images_of, write_parts
     from customlabels.datasets.findings import RULES, Findings, Problem
+    from customlabels.datasets.grams import grams_of, may_contain
     from customlabels.datasets.items import Item, item_lines
     from customlabels.datasets.listing import (
         Filters,
@@ -81,12 +82,14 @@ __all__ = [
     "every_line",
     "export",
     "file_lines",
+    "grams_of",
     "images_of",
     "item_lines",
     "labels_by_position",
     "labels_of",
     "line_error",
     "listed_line",
+    "may_contain",
     "near_duplicates",
     "new_folder",
     "note_dropped",
