@@ -140,14 +140,17 @@ def migrated_to(revision: str, url: str, *statements: str) -> None:
 
 
 def made_of(url: str) -> dict[str, list[str]]:
-    """The definition of each table, index and trigger; constraints stand in any order."""
+    """The definition of each table, index and trigger, constraints in any order; and the rows in it."""
     engine = create_engine(url)
     with engine.connect() as connection:
-        found = connection.execute(text("SELECT name, sql FROM sqlite_master")).all()
-        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+        made = connection.execute(text("SELECT type, name, sql FROM sqlite_master")).all()
+        words = {row.name: "".join((row.sql or "").split()).removesuffix(")") for row in made}
+        found = {name: sorted(definition.split(",")) for name, definition in words.items()}
+        for table in (row.name for row in made if row.type == "table"):
+            rows = connection.execute(text(f"SELECT * FROM {table}")).all()
+            found[f"rows of {table}"] = [row[0] for row in rows]
     engine.dispose()
-    words = {name: "".join((sql or "").split()).removesuffix(")") for name, sql in found}
-    return {name: sorted(text.split(",")) for name, text in words.items()} | {"revision": list(revision)}
+    return found
 
 
 def test_records_need_a_file(tmp_path: Path) -> None:
