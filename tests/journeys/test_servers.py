@@ -145,7 +145,8 @@ def test_two_commands_at_once_share_the_server_that_one_of_them_starts(home: Hom
     assert [ended(each).code for each in both] == [0, 0]
     # The one that came second is told so by the lock, and ends.
     assert until(
-        lambda: len([line for line in processes_of(home).values() if "customlabels.app" in line]) == 1, seconds=10
+        lambda: len([line for line in processes_of(home).values() if "customlabels.app" in line]) == 1,
+        seconds=10,
     )
 
 

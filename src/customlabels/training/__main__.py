@@ -20,7 +20,6 @@ from typing import Any
 
 from customlabels.errors import CustomLabelsError
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
-from customlabels.training.stages import run
 
 STDIN = 0
 TELL_SECONDS = 1.0
@@ -35,8 +34,13 @@ def main() -> None:
     send = _only_reports_on_stdout()
     spec = TrainingSpec.from_json(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    tell = _seldom(send)
+    tell(Progress("waiting"))
+    # Late: torch takes seconds to load, and whoever watches sees meanwhile that there is a beginning.
+    from customlabels.training.stages import run
+
     try:
-        outcome = run(spec, _seldom(send), lambda: datetime.now(UTC))
+        outcome = run(spec, tell, lambda: datetime.now(UTC))
     except (CustomLabelsError, MemoryError) as error:
         failure = (
             error if isinstance(error, TrainingFailed) else TrainingFailed("TRAINING_FAILED", str(error))

@@ -62,7 +62,6 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], datetime]) -> TrainingOutcome:
     """Train from wherever the work folder stands; raises TrainingFailed."""
-    tell(Progress("waiting"))
     with WorkFolder.claimed(spec) as folder:
         if (stored := read_json(folder.outcome)) is not None:
             return TrainingOutcome.from_json(stored)
