@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-LONG = ("journeys", "training")  # rooms whose files take up to a minute each; those of the others take seconds
+LONG = (
+    "journeys",
+    "training",
+)  # whose files take up to a minute each; all others take seconds
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
