@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from customlabels.datasets.attributes import Box, LineError, line_error
     from customlabels.datasets.building import new_folder
     from customlabels.datasets.checking import check
-    from customlabels.datasets.copies import Copies, near_duplicates
+    from customlabels.datasets.copies import near_duplicates
     from customlabels.datasets.distributing import chosen_for_test
-    from customlabels.datasets.dividing import Difference, compared, divided_by_label
-    from customlabels.datasets.exporting import FORMATS, Images, export, images_of, write_parts
+    from customlabels.datasets.dividing import compared, divided_by_label
+    from customlabels.datasets.exporting import Images, export, images_of, write_parts
     from customlabels.datasets.findings import RULES, Findings, Problem
     from customlabels.datasets.grams import grams_of, may_contain
     from customlabels.datasets.items import Item, item_lines
@@ -52,12 +52,9 @@ if TYPE_CHECKING:
     from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
-    "FORMATS",
     "MOST_NOTED",
     "RULES",
     "Box",
-    "Copies",
-    "Difference",
     "Dropped",
     "Entry",
     "Filters",

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlap, overlaps
     from customlabels.evaluation.comparing import Comparison, compared
     from customlabels.evaluation.counting import (
-        Candidates,
         Counts,
-        Curve,
         average_precision,
         best_thresholds,
         confusion_matrix,
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
         Evidence,
         Judgement,
         Outcome,
-        Rule,
         judge,
         rules_of,
     )
@@ -60,10 +57,8 @@ __all__ = [
     "UNDECIDED",
     "BoxPredictions",
     "Boxes",
-    "Candidates",
     "Comparison",
     "Counts",
-    "Curve",
     "Evaluation",
     "Evidence",
     "Interval",
@@ -72,7 +67,6 @@ __all__ = [
     "Outcome",
     "Predictions",
     "Recorded",
-    "Rule",
     "Suspect",
     "average_precision",
     "best_thresholds",

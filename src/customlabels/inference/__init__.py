@@ -10,7 +10,6 @@ from customlabels.doors import later
 if TYPE_CHECKING:
     from customlabels.inference.cards import (
         BOXES,
-        FORMAT_VERSION,
         KINDS,
         MULTI_LABEL,
         SINGLE_LABEL,
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOXES",
-    "FORMAT_VERSION",
     "KINDS",
     "MULTI_LABEL",
     "SINGLE_LABEL",

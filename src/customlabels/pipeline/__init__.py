@@ -11,20 +11,11 @@ from customlabels.doors import later
 
 if TYPE_CHECKING:
     from customlabels.pipeline.judge import judged
-    from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
+    from customlabels.pipeline.rehearsals import iam_actions, rehearse
     from customlabels.pipeline.report_places import Place, place_of
     from customlabels.pipeline.reports import report_text
-    from customlabels.pipeline.runs import (
-        Decision,
-        RunInput,
-        RunResult,
-        Waits,
-        current_key,
-        decision_key,
-        poll_seconds,
-    )
+    from customlabels.pipeline.runs import RunInput, RunResult, Waits, current_key, decision_key, poll_seconds
     from customlabels.pipeline.workflow import (
-        APPROVAL_STATE,
         CLEANUP_MACHINE_NAME,
         JUDGE_FUNCTION,
         LOCAL_TOPIC,
@@ -37,14 +28,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "APPROVAL_STATE",
     "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
-    "Decision",
     "Place",
-    "Rehearsal",
     "RunInput",
     "RunResult",
     "Waits",

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING
 from customlabels.doors import later
 
 if TYPE_CHECKING:
-    from customlabels.serving.refusals import (
-        DetectionFailed,
-        NotServing,
-        Overloaded,
-        ServingError,
-        StartFailed,
-    )
+    from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded, StartFailed
     from customlabels.serving.shadows import PROMOTE, ROLL_BACK, Counts, Pair, Rules, Shadow
     from customlabels.serving.slots import UnitStatus, VersionStatus
     from customlabels.serving.supervisor import Supervisor
@@ -32,7 +26,6 @@ __all__ = [
     "Overloaded",
     "Pair",
     "Rules",
-    "ServingError",
     "Shadow",
     "StartFailed",
     "Supervisor",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from customlabels.doors import later
 
 if TYPE_CHECKING:
-    from customlabels.training.estimating import Estimate, estimate
+    from customlabels.training.estimating import estimate
     from customlabels.training.hub import fetch, fetched, holds_weights
     from customlabels.training.launcher import train
     from customlabels.training.samples import SAMPLES, write_sample
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SAMPLES",
-    "Estimate",
     "InvalidTrainingSpec",
     "Progress",
     "TrainingCancelled",
