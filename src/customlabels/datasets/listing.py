@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, func, select
 
-from customlabels.datasets.grams import may_contain
+from customlabels import datasets
 from customlabels.datasets.manifests import Dropped
 from customlabels.datasets.revisions import BATCH, FIGURES, Stats
 from customlabels.storage import Reading, Records
@@ -193,7 +193,9 @@ def _blocks_with(reading: Reading, begin: _Begin, text: str) -> Iterator[Row[Any
         for oldest in list(_kept)[: len(_kept) - MOST_KEPT + 1]:
             _kept.pop(oldest, None)
         _kept[key] = blocks
-    return (each for each in blocks if each.last > begin.after_position and may_contain(each.grams, text))
+    return (
+        each for each in blocks if each.last > begin.after_position and datasets.may_contain(each.grams, text)
+    )
 
 
 def labels_by_position(records: Records, revision_id: str) -> dict[int, tuple[str, tuple[str, ...]]]:

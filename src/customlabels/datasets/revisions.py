@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, delete, exists, func, insert, literal, select, tuple_, update
 
-from customlabels.datasets.grams import grams_of
+from customlabels import datasets  # its door: numpy is loaded by the first manifest
 from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, split_ref
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, ref_grams, revisions
@@ -251,7 +251,7 @@ def _completed(records: Records, revision_id: str) -> Stats:
         first, position = rows[0].position, rows[-1].position
         refs = "\n".join(row.source_ref for row in rows)  # what is looked for has no line break
         block = {"revision_id": revision_id, "first": first, "last": position}
-        grams = grams_of(refs)
+        grams = datasets.grams_of(refs)
         with records.write() as tx:
             tx.execute(insert(ref_blocks), block | {"refs": refs})
             tx.execute(insert(ref_grams), block | {"grams": grams})

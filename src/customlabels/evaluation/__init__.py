@@ -5,42 +5,45 @@ Throughout: scores are (images, labels) float, 0..1; truth is (images, labels) b
 A label, or a box, counts as found where its score is at least its threshold.
 """
 
-from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlap, overlaps
-from customlabels.evaluation.comparing import Comparison, compared
-from customlabels.evaluation.counting import (
-    Counts,
-    Curve,
-    average_precision,
-    count,
-    curve,
-    steady_thresholds,
-)
-from customlabels.evaluation.evaluations import (
-    OUT_OF_FOLD,
-    Evaluation,
-    LabelFigures,
-    Predictions,
-    evaluate,
-    evaluate_test_tuned,
-)
-from customlabels.evaluation.gate import (
-    DEPLOYED,
-    REJECTED,
-    RULES,
-    UNDECIDED,
-    Evidence,
-    Judgement,
-    Outcome,
-    Rule,
-    judge,
-    rules_of,
-)
-from customlabels.evaluation.intervals import Interval
-from customlabels.evaluation.mistakes import Mistake, confusions, mistakes, repairs
-from customlabels.evaluation.recorded import Recorded, read_recorded
-from customlabels.evaluation.summaries import box_line, prediction_line, summary
-from customlabels.evaluation.suspects import NOTHING, Suspect, suspects
-from customlabels.evaluation.wear import worn
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlap, overlaps
+    from customlabels.evaluation.comparing import Comparison, compared
+    from customlabels.evaluation.counting import (
+        Counts,
+        average_precision,
+        count,
+        curve,
+        steady_thresholds,
+    )
+    from customlabels.evaluation.doubts import NOTHING, Suspect, suspects
+    from customlabels.evaluation.erring import Mistake, confusions, mistakes, repairs
+    from customlabels.evaluation.evaluations import (
+        OUT_OF_FOLD,
+        Evaluation,
+        LabelFigures,
+        Predictions,
+        evaluate,
+        evaluate_test_tuned,
+    )
+    from customlabels.evaluation.gate import (
+        DEPLOYED,
+        REJECTED,
+        RULES,
+        UNDECIDED,
+        Evidence,
+        Judgement,
+        Outcome,
+        judge,
+        rules_of,
+    )
+    from customlabels.evaluation.intervals import Interval
+    from customlabels.evaluation.recorded import Recorded, read_recorded
+    from customlabels.evaluation.summaries import box_line, prediction_line, summary
+    from customlabels.evaluation.wear import worn
 
 __all__ = [
     "DEPLOYED",
@@ -54,7 +57,6 @@ __all__ = [
     "Boxes",
     "Comparison",
     "Counts",
-    "Curve",
     "Evaluation",
     "Evidence",
     "Interval",
@@ -64,7 +66,6 @@ __all__ = [
     "Outcome",
     "Predictions",
     "Recorded",
-    "Rule",
     "Suspect",
     "average_precision",
     "box_line",
@@ -88,3 +89,6 @@ __all__ = [
     "suspects",
     "worn",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

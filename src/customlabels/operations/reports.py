@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from customlabels import pipeline
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.access import OwnObjects, may_use
 from customlabels.operations.dispatch import Call, Response, operation, table
 from customlabels.operations.refusals import invalid_parameter, not_found
 from customlabels.operations.rows import version_row
-from customlabels.pipeline import place_of, report_text
 
 ABSENT = ("ExecutionDoesNotExist", "InvalidArn", "ResourceNotFoundException")
 
@@ -33,9 +33,9 @@ def get_report(call: Call) -> Response:
         with call.parts.records.read() as reading:
             version_row(reading, call, given[0])
     try:
-        place = place_of(ask, given[0])
+        place = pipeline.place_of(ask, given[0])
         own = OwnObjects(call.parts.objects, partial(may_use, call))
-        text = report_text(place, own, as_json=call.params.get("Format") == "JSON")
+        text = pipeline.report_text(place, own, as_json=call.params.get("Format") == "JSON")
     except ServiceError as error:
         if error.code in ABSENT:
             raise not_found(str(error)) from error

@@ -116,8 +116,7 @@ entries = _table(
         "ix_entries_with_errors",
         "revision_id",
         "position",
-        sqlite_where=text("errors IS NOT NULL"),
-        postgresql_where=text("errors IS NOT NULL"),
+        sqlite_where=text("errors IS NOT NULL"),  # on PostgreSQL too: naming it would load its dialect
     ),
 )
 

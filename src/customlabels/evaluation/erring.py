@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlaps
 from customlabels.evaluation.counting import Counts
+from customlabels.evaluation.doubts import NOTHING
 from customlabels.evaluation.recorded import Recorded
-from customlabels.evaluation.suspects import NOTHING
 
 Corners = tuple[float, ...]
 Floats = NDArray[np.floating[Any]]
