@@ -153,8 +153,7 @@ def _curves(tested: Recorded, labels: list[str], chosen: str) -> str:
 
 
 def _matrix(cells: Cells, labels: list[str], noun: str) -> str:
-    def href(pair: tuple[str, str]) -> str:
-        return f"?{urlencode({'truth': pair[0], 'found': pair[1]})}#cell"
-
-    counts = {pair: len(images) for pair, images in cells.items()}
-    return bare(confusion_chart("What was taken for what", counts, sorted(labels), noun, href))
+    told = "What was taken for what", {pair: len(images) for pair, images in cells.items()}, sorted(labels)
+    return bare(
+        confusion_chart(*told, noun, lambda pair: f"?{urlencode({'truth': pair[0], 'found': pair[1]})}#cell")
+    )

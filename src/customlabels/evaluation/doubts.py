@@ -118,9 +118,8 @@ def _trusted(predictions: BoxPredictions, usual: Floats) -> NDArray[np.bool_]:
     said, agreed = np.zeros(len(predictions.labels)), np.zeros(len(predictions.labels))
     for found, truth in zip(predictions.found, predictions.truth, strict=True):
         shared = overlaps(found.corners, truth.corners)
-        sure = np.flatnonzero(
-            (found.scores >= usual[found.labels]) & (shared.max(axis=1, initial=0.0) >= LEAST_OVERLAP)
-        )
+        on_something = shared.max(axis=1, initial=0.0) >= LEAST_OVERLAP
+        sure = np.flatnonzero(on_something & (found.scores >= usual[found.labels]))
         labels = found.labels[sure]
         np.add.at(said, labels, 1)
         np.add.at(agreed, labels, truth.labels[shared[sure].argmax(axis=1)] == labels if len(sure) else 0)

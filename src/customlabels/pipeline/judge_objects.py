@@ -45,11 +45,9 @@ class S3:
     def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes | None:
         """All bytes; None where there is no such object; refused, unread, above the limit."""
         answer = self._opened(bucket, key)
-        if answer is None:
-            return None
-        if limit is not None and answer["ContentLength"] > limit:
+        if answer and limit is not None and answer["ContentLength"] > limit:
             raise InvalidInput(f"s3://{bucket}/{key} has more than {limit} bytes: too many to be read here")
-        data: bytes = answer["Body"].read()
+        data: bytes | None = answer and answer["Body"].read()
         return data
 
     def lines(self, bucket: str, key: str) -> Iterator[bytes]:

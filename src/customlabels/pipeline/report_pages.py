@@ -140,9 +140,8 @@ def _matrix(facts: Mapping[str, Any]) -> str:
         link = ids.get((pair[0] or None, pair[1] or None))
         return f"#{link}" if link else ""
 
-    title, noun = "What was taken for what: truth in rows, answers in columns", "boxes"
-    if "AveragePrecision" not in facts["Figures"]:
-        noun = "images"
+    title = "What was taken for what: truth in rows, answers in columns"
+    noun = "boxes" if "AveragePrecision" in facts["Figures"] else "images"
     return confusion_chart(title, counts, list(told["Wanted"]), noun, href)
 
 

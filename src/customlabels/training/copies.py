@@ -45,8 +45,7 @@ def copies_in(training: Set, testing: Set, budget_seconds: float | None) -> Copi
     prints = cache(lambda split: _prints(sets[split][1]))
     leaked, within, notes = list(_same_bytes("test", testing, training)), list[Copy](), list[str]()
     if (pairs := len(training[0]) * len(testing[0])) <= MOST_PAIRS and len(testing[0]) <= MOST_TESTED:
-        alike_pairs = leaks(prints("training"), prints("test"))
-        leaked += _near(training, testing, alike_pairs, {str(each["Image"]) for each in leaked})
+        leaked += _near(training, testing, leaks(prints("training"), prints("test")), leaked)
     else:
         notes.append(
             f"Test and training images were compared by their bytes alone: {pairs} pairs are too many for "
@@ -62,9 +61,7 @@ def copies_in(training: Set, testing: Set, budget_seconds: float | None) -> Copi
         if same:
             notes.append(f"{len(same)} {split} images are copies of another one: {_some(same)}")
         if len(images[0]) <= most:
-            within += _near(
-                images, images, alike(prints(split)), {str(each["Image"]) for each in same}, split
-            )
+            within += _near(images, images, alike(prints(split)), same, split)
         else:
             notes.append(
                 f"Near copies among the {len(images[0])} {split} images were not looked for, since that "
@@ -85,12 +82,13 @@ def _same_bytes(split: str, images: Set, training: Set | None = None) -> Iterabl
 
 
 def _near(
-    originals: Set, images: Set, pairs: Iterable[Alike], known: set[str], split: str = ""
+    originals: Set, images: Set, pairs: Iterable[Alike], same: Sequence[Copy], split: str = ""
 ) -> Iterable[Copy]:
-    """Images of pairs that look alike, each once, those apart that are known to be copies.
+    """Images of pairs that look alike, each once, those apart that have the same bytes.
 
     split: of both; without it these are training and test images
     """
+    known = {each["Image"] for each in same}
     for pair in pairs:
         address = images[0][pair.second]
         if address not in known:
