@@ -14,7 +14,7 @@ from customlabels.errors import CustomLabelsError
 
 __all__ = ["HEAD", "NewerSchema", "migrate"]
 
-HEAD = "0008"  # the last migration in versions/
+HEAD = "0009"  # the last migration in versions/
 
 
 class NewerSchema(CustomLabelsError):
