@@ -55,7 +55,12 @@ def _fits(entry: Entry, filters: Filters) -> bool:
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(lines=LINES, moved=st.sets(st.integers(1, 40)), asked=st.lists(FILTERS, min_size=1, max_size=9), data=st.data())
+@given(
+    lines=LINES,
+    moved=st.sets(st.integers(1, 40)),
+    asked=st.lists(FILTERS, min_size=1, max_size=9),
+    data=st.data(),
+)
 def test_pages_are_what_a_look_at_each_entry_finds(
     lines: list[tuple[str, list[str], bool]],
     moved: set[int],
