@@ -191,9 +191,9 @@ def _write(records: Records, revision_id: str, lines: Iterable[Entry], batch: in
             for label, boxes in entry.boxes_by_label.items()
         ]
         with records.write() as tx:
-            tx.execute(insert(entries), rows)
+            tx.insert(entries, rows)
             if labels:
-                tx.execute(insert(entry_labels), labels)
+                tx.insert(entry_labels, labels)
 
 
 def _placed(records: Records, base_id: str, changes: dict[str, Entry], limits: ManifestLimits) -> list[Entry]:
