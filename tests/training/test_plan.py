@@ -1,6 +1,7 @@
 """The plan: sizes, steps, and which images are held out."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from customlabels.training.plan import (
     PHOTOGRAPHS_OF_SEVERAL,
     SMALL_PICTURES,
     Plan,
-    batch_for,
+    Size,
     courses,
     held_out_part,
     planned_steps,
@@ -95,24 +96,38 @@ def test_the_side_grows_to_the_full_side_and_work_with_its_area() -> None:
     assert PHOTOGRAPHS.work_done(0.5) < 0.5
 
 
+def timed(size: Size, step_seconds: float) -> Plan:
+    """The plan of a large set that is timed and has no steps yet."""
+    return Plan(0, size, size.batch, 0, 1, False, False, step_seconds)
+
+
 def test_a_budget_is_divided_among_the_courses() -> None:
-    one = planned_steps(PHOTOGRAPHS, 1000, 1, 180, step_seconds=0.1)
-    four = planned_steps(PHOTOGRAPHS, 1000, 4, 180, step_seconds=0.1)
+    one = planned_steps(timed(PHOTOGRAPHS, 0.1), 1000, 1, 180)
+    four = planned_steps(timed(PHOTOGRAPHS, 0.1), 1000, 4, 180)
 
     assert 1000 < one < 1800
     assert four == one // 4
 
 
 def test_a_budget_that_is_nearly_spent_still_gives_a_few_steps() -> None:
-    assert planned_steps(PHOTOGRAPHS, 1000, 4, -5.0, step_seconds=0.1) == LEAST_STEPS
+    assert planned_steps(timed(PHOTOGRAPHS, 0.1), 1000, 4, -5.0) == LEAST_STEPS
+
+
+def test_processes_that_learn_together_take_fewer_steps_over_as_many_images() -> None:
+    alone = timed(PHOTOGRAPHS, 0.01)
+    together = replace(alone, processes=4)
+
+    steps = [planned_steps(plan, 2000, 1, None) * plan.together for plan in (alone, together)]
+
+    assert steps == pytest.approx([PHOTOGRAPHS.epochs * 2000] * 2, rel=0.01)
 
 
 def test_without_a_budget_a_training_ends_at_its_plateau_or_at_the_cap() -> None:
-    easy = planned_steps(SMALL_PICTURES, 1347, 1, None, step_seconds=0.05, known_f1=0.99)
-    small = planned_steps(SMALL_PICTURES, 1347, 1, None, step_seconds=0.05, known_f1=0.80)
-    large = planned_steps(PHOTOGRAPHS, 100_000, 1, None, step_seconds=0.1)
+    easy = planned_steps(timed(SMALL_PICTURES, 0.05), 1347, 1, None, known_f1=0.99)
+    small = planned_steps(timed(SMALL_PICTURES, 0.05), 1347, 1, None, known_f1=0.80)
+    large = planned_steps(timed(PHOTOGRAPHS, 0.1), 100_000, 1, None)
 
-    epochs = [steps * batch_for(SMALL_PICTURES, 1347) / 1347 for steps in (easy, small)]
+    epochs = [steps * SMALL_PICTURES.batch / 1347 for steps in (easy, small)]
     assert epochs == pytest.approx([EASY_EPOCHS, SMALL_PICTURES.epochs], rel=0.01)
     assert large * 0.1 < AUTOMATIC_SECONDS
 

@@ -20,7 +20,8 @@ from typing import Any
 
 from customlabels.errors import CustomLabelsError
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
-from customlabels.training.stages import run
+from customlabels.training.stages import follow, run
+from customlabels.training.team import ALONE, Team, start_team, wanted_processes
 
 STDIN = 0
 TELL_SECONDS = 1.0
@@ -32,11 +33,21 @@ Send = Callable[[Mapping[str, Any]], None]
 def main() -> None:
     """Train as the spec on standard input says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal is for the one who watches
+    team = Team.joined()
+    spec = TrainingSpec.from_json(team.told(sys.stdin.buffer.readline() if team.rank == 0 else None))
+    threading.Thread(target=_end_with_parent, args=(os.dup(STDIN),), daemon=True).start()
+    if team == ALONE and (count := wanted_processes(spec)) > 1:
+        start_team(spec, count)
+    elif team.rank > 0:
+        follow(spec, team)
+    else:
+        _run(spec, team)
+
+
+def _run(spec: TrainingSpec, team: Team) -> None:
     send = _only_reports_on_stdout()
-    spec = TrainingSpec.from_json(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        outcome = run(spec, _seldom(send), lambda: datetime.now(UTC))
+        outcome = run(spec, _seldom(send), lambda: datetime.now(UTC), team)
     except (CustomLabelsError, MemoryError) as error:
         failure = (
             error if isinstance(error, TrainingFailed) else TrainingFailed("TRAINING_FAILED", str(error))
@@ -75,10 +86,10 @@ def _seldom(send: Send) -> Callable[[Progress], None]:
     return tell
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(held: int) -> None:
     # Nothing is sent after the spec: this returns when the other end is closed. Not through `sys.stdin`,
     # whose lock a waiting thread would hold when the interpreter ends.
-    os.read(STDIN, 1)
+    os.read(held, 1)
     os._exit(ORPHANED)  # files are whole at every moment, so there is nothing to tidy
 
 

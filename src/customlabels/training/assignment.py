@@ -54,7 +54,8 @@ def _assigned(scores: Tensor, corners: Tensor, truth: TrueBoxes) -> tuple[Tensor
     most = truth.labels.shape[1]
     wanted = torch.zeros_like(scores)
     if most == 0:
-        return wanted, torch.zeros((count, places), dtype=torch.bool), torch.zeros_like(corners)
+        answered = torch.zeros((count, places), dtype=torch.bool, device=scores.device)
+        return wanted, answered, torch.zeros_like(corners)
     fit = _overlap(truth.corners[:, :, None], corners[:, None])  # (n, most, places)
     by_label = scores.transpose(1, 2).gather(1, truth.labels[:, :, None].expand(-1, -1, places))
     worth = by_label**SCORE_POWER * fit**FIT_POWER * _inside(truth)

@@ -58,19 +58,20 @@ def mixed(views: Tensor, truth: Tensor, alpha: float, generator: Generator) -> t
     if alpha <= 0:
         return views, truth
     # A beta distribution of two equal parameters from two gammas; torch's own beta takes no generator.
-    gammas = torch._standard_gamma(torch.full((2,), alpha), generator)
+    gammas = torch._standard_gamma(torch.full((2,), alpha, device=views.device), generator)
     share = float((gammas[0] / gammas.sum().clamp_min(1e-12)).clamp(0, 1))
     return views * share + views.flip(0) * (1 - share), truth * share + truth.flip(0) * (1 - share)
 
 
 def _uniform(count: int, low: float, high: float, generator: Generator) -> Tensor:
-    return low + (high - low) * torch.rand(count, generator=generator)
+    return low + (high - low) * torch.rand(count, generator=generator, device=generator.device)
 
 
 def _signs(count: int, mirror: bool, upend: bool, generator: Generator) -> Tensor:
     """(n, 2) of each view, across and down: -1 where its sides are swapped."""
-    chances = torch.tensor([0.5 * mirror, 0.5 * upend])
-    return torch.where(torch.rand((count, 2), generator=generator) < chances, -1.0, 1.0)
+    chances = torch.tensor([0.5 * mirror, 0.5 * upend], device=generator.device)
+    drawn = torch.rand((count, 2), generator=generator, device=generator.device)
+    return torch.where(drawn < chances, -1.0, 1.0)
 
 
 def _transforms(count: int, rules: Augmentation, generator: Generator) -> Tensor:
@@ -107,7 +108,7 @@ def _cut_out(views: Tensor, reach: float, generator: Generator) -> Tensor:
         return views
     count, _, side, _ = views.shape
     half = _uniform(count, 0, reach, generator).view(-1, 1) * side / 2
-    places = torch.arange(side).view(1, -1)
+    places = torch.arange(side, device=views.device).view(1, -1)
     down = (places - _uniform(count, 0, side, generator).view(-1, 1)).abs() <= half
     across = (places - _uniform(count, 0, side, generator).view(-1, 1)).abs() <= half
     hidden = down[:, None, :, None] & across[:, None, None, :]
@@ -134,9 +135,10 @@ def random_frames(
     stretch = torch.exp(_uniform(count, -STRETCH, STRETCH, generator))
     scale = torch.stack([zoom * stretch, zoom / stretch], dim=1)  # of a view's sides in the image, x and y
     slack = (1 - scale).abs()
-    shift = slack * (2 * torch.rand((count, 2), generator=generator) - 1)  # in -1..1 coordinates of the image
+    drawn = torch.rand((count, 2), generator=generator, device=generator.device)
+    shift = slack * (2 * drawn - 1)  # in -1..1 coordinates of the image
     sign = _signs(count, mirror, upend, generator)
-    transforms = torch.zeros((count, 2, 3))
+    transforms = torch.zeros((count, 2, 3), device=images.device)
     transforms[:, 0, 0], transforms[:, 1, 1] = (scale * sign).T
     transforms[:, :, 2] = shift
     grid = functional.affine_grid(transforms, [count, 3, *sides], align_corners=False)

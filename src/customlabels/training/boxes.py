@@ -6,7 +6,7 @@ Layer: training (torch).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from customlabels.inference import Predictor, kept_boxes
 from customlabels.training.assignment import TrueBoxes, box_loss
 from customlabels.training.augmentation import random_frames
 from customlabels.training.detector import STRIDE, Detector, ServedDetector, centres
-from customlabels.training.learning import OWN_RATE, Said, Weights
+from customlabels.training.learning import OWN_RATE, Images, Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import normalised
 from customlabels.training.plan import Plan
@@ -42,8 +42,8 @@ class BoxesInImages:
 
     labels: Sequence[str]
     truth: Sequence[Boxes]
-    images: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
-    as_served: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    images: Images
+    as_served: Images
 
     @property
     def count(self) -> int:
@@ -60,27 +60,26 @@ class BoxesInImages:
         return Detector(len(self.labels))
 
     def batch(
-        self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
+        self, places: NDArray[np.int64], pixels: Tensor, share: float, plan: Plan, generator: Generator
     ) -> tuple[Tensor, TrueBoxes]:
         """Normalised views, and the boxes in them."""
         boxes = [self.truth[at] for at in places]
         most = max(map(len, boxes))
-        labels = torch.zeros((len(boxes), most), dtype=torch.int64)
-        corners, present = (
-            torch.zeros((len(boxes), most, 4)),
-            torch.zeros((len(boxes), most), dtype=torch.bool),
-        )
+        labels, present = np.zeros((len(boxes), most), np.int64), np.zeros((len(boxes), most), np.bool_)
+        edges = np.zeros((len(boxes), most, 4), np.float32)
         for row, each in enumerate(boxes):
-            labels[row, : len(each)] = torch.from_numpy(each.labels)
-            corners[row, : len(each)] = torch.from_numpy(each.corners).float()
+            labels[row, : len(each)] = each.labels
+            edges[row, : len(each)] = each.corners
             present[row, : len(each)] = True
+        carried, corners, told = (
+            torch.from_numpy(array).to(pixels.device) for array in (labels, edges, present)
+        )
         height, width = plan.size.sides_at(share)
-        pixels = torch.from_numpy(self.images(places))
         views, corners, kept = random_frames(
             pixels, corners, (height, width), generator, mirror=plan.mirror, upend=plan.upend
         )
-        truth = TrueBoxes(labels, corners, present & kept, centres(height // STRIDE, width // STRIDE))
-        return normalised(views), truth
+        seen = centres(height // STRIDE, width // STRIDE, pixels.device)
+        return normalised(views), TrueBoxes(carried, corners, told & kept, seen)
 
     def loss(self, outputs: tuple[Tensor, Tensor], targets: TrueBoxes, _learned: NDArray[np.int64]) -> Tensor:
         """Of labels and of corners."""
@@ -91,8 +90,9 @@ class BoxesInImages:
         served = ServedDetector(net).eval()
         found = [NOTHING]  # so that there is something to join
         with torch.inference_mode():
+            device = next(net.parameters()).device
             for part in torch.split(torch.from_numpy(self.as_served(places)), SCORED_AT_ONCE):
-                scores, corners = (each.float().numpy() for each in served(part))
+                scores, corners = (each.float().cpu().numpy() for each in served(part.to(device)))
                 found += [kept_boxes(*each) for each in zip(scores, corners, strict=True)]
         said = {name: np.concatenate([getattr(boxes, name) for boxes in found]) for name in ARRAYS}
         return {**said, "image": np.repeat(places, list(map(len, found[1:])))}

@@ -53,14 +53,16 @@ class Detector(nn.Module):
         rows, columns = finest.shape[2], finest.shape[3]
         logits = self.head(self.seen(finest)).flatten(2).transpose(1, 2)
         edges = self.edges(self.measured(finest)).flatten(2).transpose(1, 2).float()
-        reach = torch.exp(edges.clamp(-MOST_REACH, MOST_REACH)) / torch.tensor([columns, rows, columns, rows])
-        middles = centres(rows, columns).repeat(1, 2)
-        return logits, middles + reach * torch.tensor([-1.0, -1.0, 1.0, 1.0])
+        sides = torch.tensor([columns, rows, columns, rows], device=edges.device)
+        outwards = torch.tensor([-1.0, -1.0, 1.0, 1.0], device=edges.device)
+        reach = torch.exp(edges.clamp(-MOST_REACH, MOST_REACH)) / sides
+        return logits, centres(rows, columns, edges.device).repeat(1, 2) + reach * outwards
 
 
-def centres(rows: int, columns: int) -> Tensor:
+def centres(rows: int, columns: int, device: torch.device | None = None) -> Tensor:
     """Where the places are, row by row: (places, 2) across and down, as shares of the sides."""
-    down, across = (torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns
+    down = (torch.arange(rows, device=device) + 0.5) / rows
+    across = (torch.arange(columns, device=device) + 0.5) / columns
     return torch.stack([across.repeat(rows), down.repeat_interleave(columns)], dim=1)
 
 

@@ -21,7 +21,7 @@ from customlabels.evaluation import Predictions, count, prediction_line
 from customlabels.inference import SINGLE_LABEL, Predictor
 from customlabels.training.augmentation import Augmentation, mixed, random_views
 from customlabels.training.calibration import blended, probabilities, temperature_for, weight_for
-from customlabels.training.learning import OWN_RATE, Said, Weights
+from customlabels.training.learning import OWN_RATE, Images, Said, Weights
 from customlabels.training.material import Part
 from customlabels.training.network import Classifier, Served, normalised
 from customlabels.training.plan import Plan
@@ -31,8 +31,6 @@ LABEL_SMOOTHING, MIXUP = 0.1, 0.2  # of single labels; two images mixed would ca
 LEAST_AREA, LEAST_AREA_OF_SEVERAL = 0.35, 0.6  # of a view: one of several things is soon cut off
 SCORED_AT_ONCE = 64  # images; bounds memory
 TESTED_AT_ONCE = 256
-
-Images = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +76,11 @@ class ImageLabels:
         return Classifier(len(self.labels), small=not self.single)
 
     def batch(
-        self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
+        self, places: NDArray[np.int64], pixels: Tensor, share: float, plan: Plan, generator: Generator
     ) -> tuple[Tensor, Tensor]:
         """Normalised views, and rows of shares (n, labels)."""
-        truth = torch.from_numpy(self.carried[places]).float()
+        truth = torch.from_numpy(self.carried[places]).to(pixels.device).float()
         height, _width = plan.size.sides_at(share)
-        pixels = torch.from_numpy(self.images(places))
         area = LEAST_AREA if self.single else LEAST_AREA_OF_SEVERAL
         rules = Augmentation(least_area=area, mirror=plan.mirror, upend=plan.upend)
         views = random_views(pixels, height, rules, generator)
@@ -92,14 +89,12 @@ class ImageLabels:
 
     def loss(self, outputs: Tensor, targets: Tensor, learned: NDArray[np.int64]) -> Tensor:
         """Cross entropy; rare labels count more."""
-        carriers = self.carried[learned].sum(axis=0)
+        carriers, outputs = self.carried[learned].sum(axis=0), outputs.float()
         if self.single:
-            return functional.cross_entropy(
-                outputs.float(), targets, weight=_label_weights(carriers), label_smoothing=LABEL_SMOOTHING
-            )
-        return functional.binary_cross_entropy_with_logits(
-            outputs.float(), targets, pos_weight=_presence_weights(carriers, len(learned))
-        )
+            weight = _label_weights(carriers).to(outputs.device)
+            return functional.cross_entropy(outputs, targets, weight=weight, label_smoothing=LABEL_SMOOTHING)
+        weight = _presence_weights(carriers, len(learned)).to(outputs.device)
+        return functional.binary_cross_entropy_with_logits(outputs, targets, pos_weight=weight)
 
     def say(self, net: nn.Module, places: NDArray[np.int64]) -> Said:
         """The logits of a net."""
@@ -169,8 +164,9 @@ def logits_of(net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     # Not every backbone takes no images at all.
     some = torch.from_numpy(images if len(images) else np.zeros((1, *images.shape[1:]), dtype=np.uint8))
     with torch.inference_mode():
-        parts = [net(normalised(part)).float() for part in torch.split(some, SCORED_AT_ONCE)]
-    logits: NDArray[np.float32] = torch.cat(parts).numpy()
+        device = next(net.parameters()).device
+        parts = [net(normalised(part.to(device))).float() for part in torch.split(some, SCORED_AT_ONCE)]
+    logits: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     return logits[: len(images)]
 
 

@@ -120,6 +120,7 @@ def _environment(spec: TrainingSpec) -> dict[str, str]:
     # Threads that wait must sleep: spinning beside a busy neighbour makes a step ten times slower (measured).
     threads = str(spec.threads or os.cpu_count() or 1)
     numeric = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    numeric["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # so that products on a GPU repeat to the bit
     package_root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
     return {**os.environ, **numeric, "PYTHONPATH": paths}

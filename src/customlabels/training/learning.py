@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from itertools import compress
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -25,7 +28,8 @@ from customlabels.inference import Predictor
 from customlabels.training.checkpoints import Learner
 from customlabels.training.material import Part
 from customlabels.training.optimiser import AdamW
-from customlabels.training.plan import Course, Plan
+from customlabels.training.plan import CPU, Course, Plan
+from customlabels.training.team import ALONE, Team
 
 WARM_UP = 0.1
 AVERAGE_DECAY, AVERAGE_WARM_UP = 0.99, 10  # the average follows the weights closely in the first steps
@@ -34,6 +38,9 @@ OWN_RATE = 2e-3  # rate of learning of our own nets
 MEASUREMENTS = 6  # of the held-out images, during a course
 MEASURED_SHARE, MOST_MEASURED = 0.05, 60  # held-out images in each, of those that a course learns from
 
+READ_AHEAD = 3  # batches, for a GPU
+
+Images = Callable[[NDArray[np.int64]], NDArray[np.uint8]]  # places to (places, height, width, 3)
 Weights = tuple[float, float]  # of a net and of what needs no net, in the model that is served
 Said = Mapping[str, NDArray[Any]]  # what a net says of images: arrays by name, joined along their first axis
 
@@ -52,12 +59,16 @@ class Lesson(Protocol):
     def net(self) -> nn.Module:
         """A net before its first step."""
 
+    @property
+    def images(self) -> Images:
+        """Images to learn from, a little larger than a net sees them."""
+
     def batch(
-        self, places: NDArray[np.int64], share: float, plan: Plan, generator: Generator
+        self, places: NDArray[np.int64], pixels: Tensor, share: float, plan: Plan, generator: Generator
     ) -> tuple[Tensor, Any]:
         """Views of the images for a net, drawn with the generator, and what it should say of them.
 
-        share: of the course that is done, 0..1
+        pixels: of `images`, where the net learns     share: of the course that is done, 0..1
         """
 
     def loss(self, outputs: Any, targets: Any, learned: NDArray[np.int64]) -> Tensor:
@@ -88,15 +99,44 @@ class Lesson(Protocol):
 
 
 def learn(
-    lesson: Lesson, course: Course, plan: Plan, learner: Learner, after_step: Callable[[], None]
+    lesson: Lesson,
+    course: Course,
+    plan: Plan,
+    learner: Learner,
+    after_step: Callable[[], None],
+    team: Team = ALONE,
 ) -> None:
     """Take a learner from where it stands to the end of the course."""
     measured_at = {round(plan.steps * part / MEASUREMENTS) for part in range(1, MEASUREMENTS + 1)}
-    while learner.step < plan.steps:
-        take_step(lesson, learner, _batch_at(learner.step, course, plan, learner.number), plan, course.learn)
-        if learner.step in measured_at:
+    steps = range(learner.step, plan.steps)
+    batches = (team.part(_batch_at(step, course, plan, learner.number)) for step in steps)
+    for places, pixels in _fed(lesson, batches, plan):
+        take_step(lesson, learner, places, pixels, plan, course.learn, team)
+        if learner.step in measured_at and team.rank == 0:
             learner.history.append(_measured(lesson, learner, course, plan))
         after_step()
+
+
+def read(lesson: Lesson, places: NDArray[np.int64], plan: Plan) -> tuple[NDArray[np.int64], Tensor]:
+    """The places, and their images: for a GPU in memory that it takes them from by itself."""
+    pixels = torch.from_numpy(lesson.images(places))
+    return places, pixels if plan.device == CPU else pixels.pin_memory()
+
+
+def _fed(
+    lesson: Lesson, batches: Iterator[NDArray[np.int64]], plan: Plan
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Batch for batch, what `read` gives: for a GPU read ahead, so that it does not wait."""
+    if plan.device == CPU:
+        yield from (read(lesson, places, plan) for places in batches)
+        return
+    ahead: deque[Future[tuple[NDArray[np.int64], Tensor]]] = deque()
+    with ThreadPoolExecutor(1) as reader:
+        for places in batches:
+            ahead.append(reader.submit(read, lesson, places, plan))
+            if len(ahead) > READ_AHEAD:
+                yield ahead.popleft().result()
+        yield from (one.result() for one in ahead)
 
 
 def new_learner(
@@ -109,6 +149,7 @@ def new_learner(
     torch.manual_seed(_seed(plan.seed, number))
     net = lesson.net()
     net.load_state_dict({**net.state_dict(), **start})
+    net.to(plan.device)
     for weight in net.parameters():
         if weight.ndim == 4:  # as the images lie: what the processor's convolutions take without reordering
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -116,19 +157,29 @@ def new_learner(
 
 
 def take_step(
-    lesson: Lesson, learner: Learner, places: NDArray[np.int64], plan: Plan, learned: NDArray[np.int64]
+    lesson: Lesson,
+    learner: Learner,
+    places: NDArray[np.int64],
+    pixels: Tensor,
+    plan: Plan,
+    learned: NDArray[np.int64],
+    team: Team = ALONE,
 ) -> None:
     """One step of learning on one batch. places: of its images     learned: of all images of the course"""
     share = learner.step / plan.steps
-    generator = Generator().manual_seed(_seed(plan.seed, learner.number, learner.step))
-    views, targets = lesson.batch(places, share, plan, generator)
+    own = (team.rank,) if team.count > 1 else ()
+    seed = _seed(plan.seed, learner.number, learner.step, *own)
+    generator = Generator(plan.device).manual_seed(seed)
+    pixels = pixels.to(plan.device, non_blocking=True)
+    views, targets = lesson.batch(places, pixels, share, plan, generator)
 
     learner.net.train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
+    with torch.autocast(plan.device, torch.bfloat16, enabled=plan.bfloat16):
         outputs = learner.net(views)
     loss = lesson.loss(outputs, targets, learned)
     torch.autograd.backward(loss)
-    learner.optimiser.step(lesson.rate * _rate(share))
+    team.agree(learner.net)
+    learner.optimiser.step(lesson.rate * plan.boldness * _rate(share))
 
     learner.step += 1
     _follow(learner)
@@ -138,7 +189,7 @@ def take_step(
 
 def _batch_at(step: int, course: Course, plan: Plan, number: int) -> NDArray[np.int64]:
     """(batch,) indices of a step's images: epoch by epoch in a new order each, without gaps between them."""
-    wanted, count = np.arange(step * plan.batch, (step + 1) * plan.batch), len(course.learn)
+    wanted, count = np.arange(step * plan.together, (step + 1) * plan.together), len(course.learn)
     parts = []
     for epoch in np.unique(wanted // count):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(course.learn)
@@ -161,21 +212,18 @@ def _rate(share: float) -> float:
 def _follow(learner: Learner) -> None:
     """Bring the average one step after the net: weights and statistics."""
     decay = min(AVERAGE_DECAY, learner.step / (learner.step + AVERAGE_WARM_UP))
+    averages, values = (list(net.state_dict().values()) for net in (learner.average, learner.net))
+    real = [value.is_floating_point() for value in values]  # the others count batches
     with torch.no_grad():
-        pairs = zip(learner.average.state_dict().values(), learner.net.state_dict().values(), strict=True)
-        for average, value in pairs:
-            if average.is_floating_point():
-                average.lerp_(value, 1 - decay)
-            else:
-                average.copy_(value)  # the count of batches
+        torch._foreach_lerp_(list(compress(averages, real)), list(compress(values, real)), 1 - decay)
 
 
 def _measured(lesson: Lesson, learner: Learner, course: Course, plan: Plan) -> dict[str, Any]:
     """One entry of the history; f1: on held-out images; None without any."""
-    epoch = course.epoch_at(learner.step, plan.batch)
-    most = min(MOST_MEASURED, max(1, round(MEASURED_SHARE * plan.steps * plan.batch)))
+    epoch = course.epoch_at(learner.step, plan.together)
+    most = min(MOST_MEASURED, max(1, round(MEASURED_SHARE * plan.steps * plan.together)))
     seen, f1 = course.held_out[:: max(1, math.ceil(len(course.held_out) / most))], None
     if len(seen):
-        with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):  # to follow, not to decide
+        with torch.autocast(plan.device, torch.bfloat16, enabled=plan.bfloat16):  # to follow, not to decide
             f1 = lesson.f1(lesson.say(learner.average, seen), seen)
     return {"step": learner.step, "epoch": epoch, "loss": learner.loss, "f1": f1}

@@ -18,50 +18,58 @@ LEAST_SHARE = 0.25
 LEAST_IMAGES = 30  # below, the share says little, and not swapping is the safe side
 
 
-def swap_is_harmless(images: NDArray[np.uint8], truth: NDArray[np.int64], axis: int = 2) -> bool:
-    """images: (n, height, width, 3) uint8, n at most about MOST     truth: (n,) index of the label
+def harmless_swaps(images: NDArray[np.uint8], truth: NDArray[np.int64]) -> tuple[bool, bool]:
+    """Whether left and right, and top and bottom, may be swapped. Never for fewer than LEAST_IMAGES images.
 
-    axis: 2 swaps left and right, 1 top and bottom. Never for fewer than LEAST_IMAGES images.
+    images: (n, height, width, 3) uint8, n at most about MOST     truth: (n,) index of the label
     """
-    return len(images) >= LEAST_IMAGES and share_at_home(images, truth, axis) >= LEAST_SHARE
+    if len(images) < LEAST_IMAGES:
+        return False, False
+    sideways, upside_down = shares_at_home(images, truth)
+    return sideways >= LEAST_SHARE, upside_down >= LEAST_SHARE
 
 
-def share_at_home(images: NDArray[np.uint8], truth: NDArray[np.int64], axis: int = 2) -> float:
-    """How often the mirror image is nearer to another picture of its label than the picture itself is.
+def shares_at_home(images: NDArray[np.uint8], truth: NDArray[np.int64]) -> tuple[float, float]:
+    """How often a picture with left and right swapped, or top and bottom, is nearer to another picture of its
+    label than the picture itself is.
 
-    About 0.5 where left and right mean nothing, near 0 where mirror images do not occur. Distances are taken
+    About 0.5 where the sides mean nothing, near 0 where swapped pictures do not occur. Distances are taken
     between small pictures of the same brightness and contrast.
     """
-    plain, mirrored = _small(images), _small(np.flip(images, axis))
+    plain = _small(images)
     stranger = truth[:, None] != truth[None, :]
     np.fill_diagonal(stranger, True)
-    own, swapped = (_nearest(queries, plain, stranger) for queries in (plain, mirrored))
+
+    def nearest(queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n,) smallest squared distance to a picture that is no stranger; inf where there is none."""
+        distances = 2 - 2 * queries.reshape(len(plain), -1) @ plain.reshape(len(plain), -1).T
+        distances[stranger] = np.inf
+        smallest: NDArray[np.float32] = distances.min(axis=1)
+        return smallest
+
+    own = nearest(plain)
     judged = np.isfinite(own)
     if not judged.any():
-        return 0.0
-    wins = (swapped < own) + 0.5 * (swapped == own)
-    return float(wins[judged].mean())
+        return 0.0, 0.0
+
+    def share(axis: int) -> float:
+        swapped = nearest(np.flip(plain, axis))
+        return float(((swapped < own) + 0.5 * (swapped == own))[judged].mean())
+
+    return share(2), share(1)
 
 
 def _small(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, features) float: block means, centred and scaled image by image."""
+    """(n, SIDE, SIDE, 3): means of blocks, centred and scaled image by image."""
     count = len(images)
-    rows, columns = (side // SIDE * SIDE for side in images.shape[1:3])
-    # Centred, so that the mirror image is cut alike.
-    top, left = (images.shape[1] - rows) // 2, (images.shape[2] - columns) // 2
-    cut = images[:, top : top + rows, left : left + columns].astype(np.float32)
-    blocks = cut.reshape(count, SIDE, rows // SIDE, SIDE, columns // SIDE, 3).mean(axis=(2, 4))
-    blocks = blocks.reshape(count, -1)
-    blocks -= blocks.mean(axis=1, keepdims=True)
-    small: NDArray[np.float32] = blocks / (np.linalg.norm(blocks, axis=1, keepdims=True) + 1e-6)
+    rows, columns = (side // SIDE for side in images.shape[1:3])
+    # From the middle, so that a swapped picture has the same blocks, swapped.
+    top, left = (images.shape[1] - rows * SIDE) // 2, (images.shape[2] - columns * SIDE) // 2
+    cut = images[:, top : top + rows * SIDE, left : left + columns * SIDE]
+    lines = cut.reshape(count, SIDE, rows, -1).sum(axis=2, dtype=np.uint32)
+    blocks = lines.reshape(count, SIDE, SIDE, columns, 3).sum(axis=3, dtype=np.uint32).astype(np.float32)
+    blocks -= blocks.mean(axis=(1, 2, 3), keepdims=True)
+    small: NDArray[np.float32] = blocks / (
+        np.sqrt(np.square(blocks).sum(axis=(1, 2, 3), keepdims=True)) + 1e-6
+    )
     return small
-
-
-def _nearest(
-    queries: NDArray[np.float32], pictures: NDArray[np.float32], stranger: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """(n,) smallest squared distance to a picture that is no stranger; inf where there is none."""
-    distances = 2 - 2 * queries @ pictures.T
-    distances[stranger] = np.inf
-    nearest: NDArray[np.float32] = distances.min(axis=1)
-    return nearest

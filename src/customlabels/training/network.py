@@ -62,7 +62,7 @@ class Classifier(nn.Module):
 
 def normalised(images: Tensor) -> Tensor:
     """images: (n, side, side, 3), 0..255; returns (n, 3, side, side) float, channels last in memory."""
-    mean, std = torch.tensor(MEAN) * 255, torch.tensor(STD) * 255
+    mean, std = (torch.tensor(each, device=images.device) * 255 for each in (MEAN, STD))
     return ((images.float() - mean) / std).permute(0, 3, 1, 2)
 
 

@@ -25,6 +25,7 @@ AUTOMATIC_LEAST_STEPS = 200  # of a learning without a budget, for sets that are
 HOLDOUT_SHARE, HOLDOUT_MOST = 0.15, 5000  # of the training images; more would sharpen no threshold
 HOLDOUT_LEAST = 40  # images that a holdout must have, else folds
 FOLDS = 3
+CPU, GPU = "cpu", "cuda"  # where a net learns, as torch names it
 MODEL = "model"  # name of the course whose net is released
 
 
@@ -114,9 +115,9 @@ class Course:
     learn: NDArray[np.int64]
     held_out: NDArray[np.int64]
 
-    def epoch_at(self, step: int, batch: int) -> int:
+    def epoch_at(self, step: int, together: int) -> int:
         """The epoch that a step begins in, from 0."""
-        return step * batch // len(self.learn)
+        return step * together // len(self.learn)
 
 
 def courses(carried: NDArray[np.bool_], seed: int) -> list[Course]:
@@ -174,8 +175,11 @@ def _turns(strata: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 class Plan:
     """What a resumed training must not decide anew.
 
-    steps, batch: of each course     mirror, upend: whether views may swap left and right, top and bottom
-    threads, bfloat16: the fastest way on this machine, as timed     step_seconds: timed, for estimates only
+    steps, batch: of each course and process
+    mirror, upend: whether views may swap left and right, top and bottom
+    threads, bfloat16, device: the fastest way on this machine, as timed; "cpu" or "cuda"
+    step_seconds: timed, for estimates only     processes: that learn together, each on a batch of its own
+    boldness: of the steps, beside the usual ones, where more images than usual agree on them
     """
 
     seed: int
@@ -187,6 +191,14 @@ class Plan:
     mirror: bool
     step_seconds: float
     upend: bool = False
+    device: str = CPU
+    processes: int = 1
+    boldness: float = 1.0
+
+    @property
+    def together(self) -> int:
+        """Images of a step."""
+        return self.batch * self.processes
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `from_json` takes back."""
@@ -206,26 +218,24 @@ def batch_for(size: Size, images: int) -> int:
 
 
 def planned_steps(
-    size: Size,
+    timed: Plan,
     images: int,
     parts: int,
     budget: float | None,
-    step_seconds: float,
     known_f1: float | None = None,
     said: int = 0,
 ) -> int:
-    """Steps of each of `parts` courses over `images` images.
+    """Steps of each of `parts` courses over `images` images. timed: the plan, but for its steps
 
     budget: seconds left, None for as long as it helps     known_f1: of what needs no net, on left-out images
     said: images that the nets are asked about: held-out ones and those of the test
     """
-    batch = batch_for(size, images)
     limit = AUTOMATIC_SECONDS if budget is None else budget
     # To say something of an image in full precision takes about as long as to learn from it in half of it.
-    reserved = max(RESERVED_SECONDS, RESERVED_SECONDS / 2 + said * step_seconds / batch)
-    affordable = int((limit * (1 - RESERVED_SHARE) - reserved) / (parts * step_seconds))
+    reserved = max(RESERVED_SECONDS, RESERVED_SECONDS / 2 + said * timed.step_seconds / timed.batch)
+    affordable = int((limit * (1 - RESERVED_SHARE) - reserved) / (parts * timed.step_seconds))
     if budget is not None:
         return max(LEAST_STEPS, affordable)
-    epochs = EASY_EPOCHS if (known_f1 or 0.0) >= EASY_F1 else size.epochs
-    wanted = max(AUTOMATIC_LEAST_STEPS, math.ceil(epochs * images / batch))
+    epochs = EASY_EPOCHS if (known_f1 or 0.0) >= EASY_F1 else timed.size.epochs
+    wanted = max(AUTOMATIC_LEAST_STEPS, math.ceil(epochs * images / timed.together))
     return max(LEAST_STEPS, min(wanted, affordable))

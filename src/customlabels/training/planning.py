@@ -5,6 +5,7 @@ Layer: training (torch). Only this looks at the clock; its answer is stored with
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -15,11 +16,11 @@ import numpy as np
 import torch
 
 from customlabels.training.image_labels import ImageLabels
-from customlabels.training.learning import OWN_RATE, Lesson, new_learner, take_step
+from customlabels.training.learning import OWN_RATE, Lesson, new_learner, read, take_step
 from customlabels.training.material import Material
-from customlabels.training.mirroring import MOST, swap_is_harmless
-from customlabels.training.plan import Course, Plan, Size, batch_for, planned_steps
-from customlabels.training.spec import TrainingSpec
+from customlabels.training.mirroring import MOST, harmless_swaps
+from customlabels.training.plan import GPU, Course, Plan, Size, batch_for, planned_steps
+from customlabels.training.spec import TrainingFailed, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
 STEPS = 1000  # of the course that the trial steps pretend to be in
@@ -51,64 +52,76 @@ def planned(
     swaps: Swaps,
     folder: WorkFolder,
 ) -> Plan:
-    """The given or stored plan, else a new one, stored before the first of the courses."""
+    """The given or stored plan, else a new one, stored before the first of the courses.
+
+    Raises TrainingFailed for a plan that this machine cannot follow.
+    """
     stored = spec.plan or read_json(folder.plan)
     if stored is not None:
-        return Plan.from_json(stored)
-    tried = trial(material.size, lesson.count, spec.seed, spec.threads, swaps)
+        plan = Plan.from_json(stored)
+        if plan.device == GPU and not torch.cuda.is_available():
+            text = "its plan was made for a GPU, and there is none here now; train a new version"
+            raise TrainingFailed("TRAINING_SETUP", text)
+        return plan
+    tried = trial(spec, material.size, lesson.count, swaps)
     whole = spec.budget_seconds
     fastest = timed(lesson, tried, min(TIMED_SHARE * (whole or 0.0), TIMED_SECONDS))
     budget = None if whole is None else whole - folder.seconds()
     known = lesson.left_out_f1 if isinstance(lesson, ImageLabels) else None
     said = sum(len(course.held_out) for course in parts) + len(material.testing.entries)
-    pace = fastest.step_seconds
-    steps = planned_steps(material.size, lesson.count, len(parts), budget, pace, known, said)
-    if lesson.rate < OWN_RATE and steps * tried.batch < lesson.count:
+    steps = planned_steps(fastest, lesson.count, len(parts), budget, known, said)
+    if lesson.rate < OWN_RATE and steps * tried.together < lesson.count:
         steps = 0  # less than one look at each image would bend what was pretrained for nothing
     plan = replace(fastest, steps=steps)
     write_json(folder.plan, plan.to_json())
     return plan
 
 
-def trial(
-    size: Size, count: int, seed: int = 0, threads: int | None = None, swaps: Swaps = (False, False)
-) -> Plan:
-    """What is timed: the middle of a long course over `count` images."""
+def trial(spec: TrainingSpec | None, size: Size, count: int, swaps: Swaps = (False, False)) -> Plan:
+    """What is timed: the middle of a long course over `count` images. spec: None for the usual one"""
+    processes = (spec and spec.processes) or 1
+    batch = batch_for(size, count // processes)
     return Plan(
-        seed=seed,
+        seed=spec.seed if spec else 0,
         size=size,
-        batch=batch_for(size, count),
+        batch=batch,
         steps=STEPS,
-        threads=threads or os.cpu_count() or 1,
+        threads=max(1, ((spec and spec.threads) or os.cpu_count() or 1) // processes),
         bfloat16=False,
         mirror=swaps[0],
         step_seconds=0.0,
         upend=swaps[1],
+        processes=processes,
+        boldness=math.sqrt(batch * processes / batch_for(size, count)),  # the noise falls by as much
     )
 
 
-def harmless_swaps(material: Material) -> Swaps:
+def swaps_in(material: Material) -> Swaps:
     """Whether views may swap left and right, top and bottom, by the training pictures of the same labels."""
     training = material.training
     some = np.linspace(0, len(training.entries) - 1, min(len(training.entries), MOST)).astype(int)
     _, alike = np.unique(training.carried[some], axis=0, return_inverse=True)
-    images, alike = training.images(some), alike.reshape(-1)
-    return swap_is_harmless(images, alike, axis=2), swap_is_harmless(images, alike, axis=1)
+    return harmless_swaps(training.images(some), alike.reshape(-1))
 
 
 def timed(lesson: Lesson, trial: Plan, seconds_each: float = 0.0) -> Plan:
     """The trial done the fastest way here and now, with the average time of its steps.
 
     Each way is tried for some steps, and so many seconds, with a throw-away net: both precisions with one
-    thread, then the faster one with as many threads as `trial` has. On a machine that is busy with other
-    things one thread is often faster: of two, the one that runs burns its time waiting for the other
-    (measured: steps of 0.11 s grow to 1.2 s with two threads, and stay as they are with one).
+    thread, then the faster one with as many threads as `trial` has; and both on a GPU where there is one.
+    On a machine that is busy with other things one thread is often faster: of two, the one that runs burns
+    its time waiting for the other (measured: steps of 0.11 s grow to 1.2 s with two threads, and stay as they
+    are with one). Of a team, the first one alone is timed: it hears nothing of what agreeing takes.
     """
     single = [replace(trial, threads=1, bfloat16=bfloat16) for bfloat16 in (False, True)]
     seconds = {plan: _step_seconds(lesson, plan, 0.0, seconds_each) for plan in single}
     if trial.threads > 1:
         many = replace(min(single, key=seconds.__getitem__), threads=trial.threads)
         seconds[many] = _step_seconds(lesson, many, 0.0, seconds_each)
+    if torch.cuda.is_available():
+        # It would take more images a step in the same time; four times as many cost boxes two points of F1.
+        for plan in [replace(plan, device=GPU) for plan in single]:
+            seconds[plan] = _step_seconds(lesson, plan, 0.0, seconds_each)
     fastest = min(seconds, key=seconds.__getitem__)
     average, begun = 0.0, 0.0
     for until, _ in trial.size.growth:
@@ -121,12 +134,12 @@ def timed(lesson: Lesson, trial: Plan, seconds_each: float = 0.0) -> Plan:
 def _step_seconds(lesson: Lesson, plan: Plan, share: float, least: float) -> float:
     """Wall time of a middling step when `share` of the course is done."""
     torch.set_num_threads(plan.threads)
-    learner = new_learner(lesson, plan, 0)
-    learner.step = round(share * plan.steps)
     places, every = np.arange(plan.batch) % lesson.count, np.arange(lesson.count)
     seconds: list[float] = []
+    learner = new_learner(lesson, plan, 0)
+    learner.step = round(share * plan.steps)
     while len(seconds) < 1 + TIMED or sum(seconds[1:]) < least:
         began = time.perf_counter()
-        take_step(lesson, learner, places, plan, every)
+        take_step(lesson, learner, *read(lesson, places, plan), plan, every)
         seconds.append(time.perf_counter() - began)
     return float(np.median(seconds[1:]))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from customlabels.training.checkpoints import read_tensors, write_tensors
 from customlabels.training.hub import HubBackbone
 from customlabels.training.network import MEAN, STD, normalised
+from customlabels.training.plan import CPU, GPU
 from customlabels.training.spec import TrainingFailed
 from customlabels.training.workfolder import read_json, write_json
 
@@ -113,6 +114,7 @@ def extracted(net: Features, images: Images, count: int, side: int, folder: Path
     does not see other bits.
     """
     folder.mkdir(exist_ok=True)
+    net.to(GPU if torch.cuda.is_available() else CPU)
     way = folder / "way.json"
     if (stored := read_json(way)) is None:
         some = _middles(images(np.arange(min(count, 4))), side)
@@ -126,6 +128,7 @@ def extracted(net: Features, images: Images, count: int, side: int, folder: Path
             places = np.arange(start, min(start + AT_ONCE, count))
             write_tensors(file, {"features": _said(net, _middles(images(places), side), **stored)}, {})
         parts.append(read_tensors(file)[0]["features"])
+    net.to(CPU)
     return torch.cat(parts)
 
 
@@ -184,8 +187,10 @@ def _middles(images: NDArray[np.uint8], side: int) -> Tensor:
 
 
 def _said(net: Features, images: Tensor, bfloat16: bool) -> Tensor:
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        return torch.cat([net(normalised(part)).float() for part in torch.split(images, 16)])
+    device = net.get_buffer("scale").device
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        said = [net(normalised(part.to(device))).float().cpu() for part in torch.split(images, 16)]
+    return torch.cat(said)
 
 
 def _seconds(net: Features, images: Tensor, bfloat16: bool) -> float:

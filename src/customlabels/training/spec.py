@@ -57,6 +57,7 @@ class TrainingSpec:
     from_scratch: random weights instead
     plan: of an earlier training on the same data, to be followed instead of a new one; None: made here
     threads: at most, None for one a core; the plan may choose one
+    processes: that learn together; None for one on each GPU, and one without any
     checkpoint_seconds: how much learning a power cut may cost
     """
 
@@ -74,6 +75,7 @@ class TrainingSpec:
     budget_seconds: float | None = None
     seed: int = 0
     threads: int | None = None
+    processes: int | None = None
     backbone_folder: Path | None = None
     from_scratch: bool = False
     plan: Mapping[str, Any] | None = None
@@ -90,6 +92,8 @@ class TrainingSpec:
             )
         if self.threads is not None and self.threads < 1:
             raise InvalidTrainingSpec(f"threads={self.threads}: at least 1, or None for one a core")
+        if self.processes is not None and self.processes < 1:
+            raise InvalidTrainingSpec(f"processes={self.processes}: at least 1, or None for one a GPU")
         if not 0 <= self.seed < 2**32:
             raise InvalidTrainingSpec(f"seed={self.seed}: a whole number from 0 to {2**32 - 1}")
 
@@ -122,7 +126,8 @@ class TrainingSpec:
     def digest(self) -> str:
         """SHA-256 over all that decides the result, the bytes of the manifests included.
 
-        Threads and budget count: they decide the plan. Places of the output and the endpoint do not.
+        Threads, processes and budget count: they decide the plan. Places of the output and the endpoint do
+        not.
         """
         told = hashlib.sha256()
         for manifest in (self.train_manifest, self.test_manifest):
@@ -133,6 +138,7 @@ class TrainingSpec:
                     self.budget_seconds,
                     self.seed,
                     self.threads,
+                    self.processes,
                     self.backbone_folder,
                     self.from_scratch,
                     self.plan,

@@ -43,7 +43,7 @@ from customlabels.training.checkpoints import (
     write_checkpoint,
     write_tensors,
 )
-from customlabels.training.documents import Documents
+from customlabels.training.documents import Documents, Unwritten
 from customlabels.training.handcrafted import Handcrafted, fitted
 from customlabels.training.hub import HubBackbone, InvalidBackbone, is_own_model
 from customlabels.training.image_labels import ImageLabels
@@ -51,50 +51,84 @@ from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
 from customlabels.training.pictures import PictureSource
 from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, courses
-from customlabels.training.planning import Ready, harmless_swaps, planned
+from customlabels.training.planning import Ready, planned, swaps_in
 from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
 from customlabels.training.starting import Start, start_of_own
+from customlabels.training.team import ALONE, Team
 from customlabels.training.workfolder import WorkFolder, read_json
 
+PREPARED = "prepared"  # what the first of a team says to the others when they can begin
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
-def run(spec: TrainingSpec, tell: Callable[[Progress], None], now: Callable[[], datetime]) -> TrainingOutcome:
-    """Train from wherever the work folder stands; raises TrainingFailed."""
+def run(
+    spec: TrainingSpec,
+    tell: Callable[[Progress], None],
+    now: Callable[[], datetime],
+    team: Team = ALONE,
+) -> TrainingOutcome:
+    """Train from wherever the work folder stands; raises TrainingFailed. The first of a team runs this."""
+    spec = replace(spec, processes=team.count)
     tell(Progress("waiting"))
     with WorkFolder.claimed(spec) as folder:
         if (stored := read_json(folder.outcome)) is not None:
+            team.told("done")
             return TrainingOutcome.from_json(stored)
-        objects = Objects(spec.folder, spec.s3)
-        documents = Documents(spec, objects)
-        source = PictureSource(objects, folder.cache, spec.threads or os.cpu_count() or 1)
-        hub = _hub(spec.backbone_folder)
-        material = gathered(spec, source, documents, tell, hub)
-        folder.save_clock()
-
-        parts = courses(material.training.carried, spec.seed)
-        torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` loads the compiler, too
-        tell(Progress("planning"))
-        swaps = harmless_swaps(material)
-        lesson = _lesson(material, parts, source)
-        if isinstance(lesson, ImageLabels) and hub is not None:
-            lesson, start = _with_backbone(lesson, hub, folder)
-            used: dict[str, Any] | None = hub.told()
-        else:
-            own = spec.backbone_folder if hub is None else None
-            start, used = start_of_own(lesson, material.kind, own, from_scratch=spec.from_scratch)
-            if isinstance(lesson, ImageLabels):
-                lesson = _with_handcrafted(lesson, parts, spec.seed, swaps[0], folder)
-        if isinstance(lesson, ImageLabels):
-            tell(Progress("planning", validation_f1=lesson.left_out_f1))
-        plan = planned(spec, material, lesson, parts, swaps, folder)
-        torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
-
-        ready, standing = Ready(spec, material, lesson, plan, used), _Standing(plan, len(parts), tell)
-        scored = [_taken(ready, number, part, start, folder, standing) for number, part in enumerate(parts)]
+        documents = Documents(spec, Objects(spec.folder, spec.s3))
+        try:
+            ready, parts, start = _prepared(spec, folder, documents, tell)
+        except Exception:
+            team.told("failed")
+            raise
+        team.told(PREPARED)
+        standing = _Standing(ready.plan, len(parts), tell)
+        scored = [
+            _taken(ready, number, part, start, folder, standing, team) for number, part in enumerate(parts)
+        ]
         tell(replace(standing.last, stage="exporting"))
         return release(ready, scored, folder, documents, now)
+
+
+def follow(spec: TrainingSpec, team: Team) -> None:
+    """What the others of a team do, once the first one has left all that takes time in files: learn along."""
+    if team.told(None) != PREPARED:
+        return
+    spec = replace(spec, processes=team.count)
+    folder, documents = WorkFolder.watched(spec), Unwritten(spec, Objects(spec.folder, spec.s3))
+    ready, parts, start = _prepared(spec, folder, documents, lambda _: None)
+    for number, part in enumerate(parts):
+        if not folder.said(part.name).exists():  # the first one writes it after the last step of all
+            _learned(ready, number, part, start, folder, lambda _: None, team)
+
+
+def _prepared(
+    spec: TrainingSpec, folder: WorkFolder, documents: Documents, tell: Callable[[Progress], None]
+) -> tuple[Ready, list[Course], Start]:
+    """All that comes before the first step; what of it takes time is found in its files the second time."""
+    source = PictureSource(documents.objects, folder.cache, spec.threads or os.cpu_count() or 1)
+    hub = _hub(spec.backbone_folder)
+    material = gathered(spec, source, documents, tell, hub)
+    folder.save_clock()
+
+    parts = courses(material.training.carried, spec.seed)
+    torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` loads the compiler, too
+    tell(Progress("planning"))
+    swaps = swaps_in(material)
+    lesson = _lesson(material, parts, source)
+    if isinstance(lesson, ImageLabels) and hub is not None:
+        lesson, start = _with_backbone(lesson, hub, folder)
+        used: dict[str, Any] | None = hub.told()
+    else:
+        own = spec.backbone_folder if hub is None else None
+        start, used = start_of_own(lesson, material.kind, own, from_scratch=spec.from_scratch)
+        if isinstance(lesson, ImageLabels):
+            lesson = _with_handcrafted(lesson, parts, spec.seed, swaps[0], folder)
+    if isinstance(lesson, ImageLabels):
+        tell(Progress("planning", validation_f1=lesson.left_out_f1))
+    plan = planned(spec, material, lesson, parts, swaps, folder)
+    torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
+    return Ready(spec, material, lesson, plan, used), parts, start
 
 
 def _lesson(material: Material, parts: Sequence[Course], source: PictureSource) -> Lesson:
@@ -168,26 +202,45 @@ def _with_backbone(lesson: ImageLabels, hub: HubBackbone, folder: WorkFolder) ->
     return replace(lesson, answer=answer, left_out=left_out.numpy(), pretrained=pretrained), start
 
 
+def _learned(
+    ready: Ready,
+    number: int,
+    course: Course,
+    start: Start,
+    folder: WorkFolder,
+    after_step: Callable[[Learner], None],
+    team: Team,
+) -> Learner:
+    """The course taken, from its checkpoint on where there is one."""
+    learner = new_learner(ready.lesson, ready.plan, number, start(course))
+    read_checkpoint(folder.checkpoint, learner)
+    learn(ready.lesson, course, ready.plan, learner, lambda: after_step(learner), team)
+    return learner
+
+
 def _taken(
-    ready: Ready, number: int, course: Course, start: Start, folder: WorkFolder, standing: _Standing
+    ready: Ready,
+    number: int,
+    course: Course,
+    start: Start,
+    folder: WorkFolder,
+    standing: _Standing,
+    team: Team,
 ) -> HeldOut:
     """The course's held-out predictions, from their file or by taking it; the last one leaves the weights."""
-    file, lesson = folder.path / f"said-{course.name}.safetensors", ready.lesson
+    file, kept = folder.said(course.name), time.monotonic()
+
+    def after_step(learner: Learner) -> None:
+        nonlocal kept
+        standing.tell(learner, course)
+        if time.monotonic() - kept >= ready.spec.checkpoint_seconds:
+            write_checkpoint(folder.checkpoint, learner)
+            folder.save_clock()
+            kept = time.monotonic()
+
     if not file.exists():
-        learner = new_learner(lesson, ready.plan, number, start(course))
-        read_checkpoint(folder.checkpoint, learner)
-        kept = time.monotonic()
-
-        def after_step() -> None:
-            nonlocal kept
-            standing.tell(learner, course)
-            if time.monotonic() - kept >= ready.spec.checkpoint_seconds:
-                write_checkpoint(folder.checkpoint, learner)
-                folder.save_clock()
-                kept = time.monotonic()
-
-        learn(lesson, course, ready.plan, learner, after_step)
-        said = lesson.say(learner.average, course.held_out)
+        learner = _learned(ready, number, course, start, folder, after_step, team)
+        said = ready.lesson.say(learner.average, course.held_out)
         if course.name == MODEL:
             write_tensors(folder.weights, learner.average.state_dict(), {})
         # Last: from now on the course is not taken again.
@@ -220,10 +273,10 @@ class _Standing:
             stage="learning" if part == self._parts else "validating",
             part=part,
             parts=self._parts,
-            epoch=course.epoch_at(learner.step, plan.batch),
+            epoch=course.epoch_at(learner.step, plan.together),
             step=learner.step,
             steps=plan.steps,
-            images_per_second=plan.batch * (steps - self._began[1]) / seconds,
+            images_per_second=plan.together * (steps - self._began[1]) / seconds,
             train_loss=learner.loss,
             validation_f1=learner.history[-1]["f1"] if learner.history else None,
             seconds_left=a_course * (self._parts - work) + RESERVED_SECONDS,

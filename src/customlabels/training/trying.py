@@ -37,8 +37,8 @@ def main() -> None:
     lesson: Lesson = ImageLabels(asked["kind"], labels, carried, images, images)
     if asked["kind"] == BOXES:
         lesson = BoxesInImages(labels, [Boxes.true([0], [(0.2, 0.2, 0.6, 0.6)])] * count, images, images)
-    parts, fastest = len(courses(carried, 0)), timed(lesson, trial(size, count))
-    steps = planned_steps(size, count, parts, None, fastest.step_seconds)
+    parts, fastest = len(courses(carried, 0)), timed(lesson, trial(None, size, count))
+    steps = planned_steps(fastest, count, parts, None)
     seconds = parts * steps * fastest.step_seconds + RESERVED_SECONDS
     height, width = size.cached
     told = Estimate(parts, steps, fastest.step_seconds, seconds, count * height * width * 3)

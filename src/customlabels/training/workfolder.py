@@ -32,7 +32,7 @@ class WorkFolder:
         self.checkpoint, self.weights = path / "checkpoint.safetensors", path / "model.safetensors"
         self.artefact, self.unfinished = path / "artefact", path / "artefact.tmp"
         self.cache = path / "cache"
-        self._before, self._began = 0.0, time.monotonic()
+        self._before, self._began, self._claimed = 0.0, time.monotonic(), True
 
     @classmethod
     @contextmanager
@@ -54,13 +54,25 @@ class WorkFolder:
                 folder.save_clock()
             yield folder
 
+    @classmethod
+    def watched(cls, spec: TrainingSpec) -> WorkFolder:
+        """The folder of a process that another one lets look on: it is read, and its clock left alone."""
+        folder = cls(spec.work_folder / STATE, spec.digest())
+        folder._claimed = False
+        return folder
+
+    def said(self, course: str) -> Path:
+        """The file of what a course says of the images that it did not learn from."""
+        return self.path / f"said-{course}.safetensors"
+
     def seconds(self) -> float:
         """Wall time that processes have worked here, this one included."""
         return self._before + time.monotonic() - self._began
 
     def save_clock(self) -> None:
         """Keep the time for a run that comes after this one."""
-        write_json(self._state, {"spec": self._spec, "seconds": self.seconds()})
+        if self._claimed:
+            write_json(self._state, {"spec": self._spec, "seconds": self.seconds()})
 
 
 def write_json(path: Path, value: Any) -> None:
