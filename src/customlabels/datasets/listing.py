@@ -6,64 +6,26 @@ for by the position after which it begins, and no long snapshot is needed to rea
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
-from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Row, func, select
 
 from customlabels.datasets.manifests import Dropped
-from customlabels.datasets.refs import Refs
 from customlabels.datasets.revisions import BATCH, FIGURES, Stats
-from customlabels.datasets.sets import EVERY, LABELED, UNLABELED, WITH_ERRORS, in_all, of_label, unpacked
+from customlabels.datasets.searching import EVERY, LABELED, UNLABELED, WITH_ERRORS, Refs, in_all, of_label
 from customlabels.storage import Reading, Records
-from customlabels.storage.schema import (
-    dropped_lines,
-    entries,
-    entry_labels,
-    entry_sets,
-    ref_texts,
-    revisions,
-)
+from customlabels.storage.schema import dropped_lines, entries, entry_labels, entry_sets, ref_texts, revisions
 
-MOST_KEPT = 64 * 2**20  # bytes of refs, which never change: four datasets of the largest size
+MOST_KEPT = 64 * 2**20  # bytes
+# The refs that were searched last, by database, revision and first position: they never change.
+_kept: dict[tuple[object, str, int], Refs] = {}
 SHOWN = (entries.c.position, entries.c.line, entries.c.is_labeled, entries.c.errors)
-
-Key = tuple[str, int]  # revision and first position
-
-
-class _Kept:
-    """The refs of one database that were searched last."""
-
-    def __init__(self) -> None:
-        self._refs: OrderedDict[Key, Refs] = OrderedDict()
-        self._bytes = 0
-        self._lock = Lock()
-
-    def get(self, key: Key, read: Callable[[], Refs]) -> Refs:
-        """The refs of a key, read where they are not here; those wanted longest ago go for them."""
-        with self._lock:
-            if key in self._refs:
-                self._refs.move_to_end(key)
-                return self._refs[key]
-        refs = read()
-        with self._lock:
-            if key not in self._refs:
-                self._refs[key] = refs
-                self._bytes += refs.size
-            while self._bytes > MOST_KEPT:
-                self._bytes -= self._refs.popitem(last=False)[1].size
-        return refs
-
-
-_kept: WeakKeyDictionary[object, _Kept] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -151,7 +113,7 @@ def _places(
     names = [name for group in groups for name in group]
     here = entry_sets.c.revision_id == revision_id, entry_sets.c.name.in_(names)
     rows = reading.execute(select(entry_sets.c.name, entry_sets.c.bits).where(*here))
-    sets = unpacked({row.name: row.bits for row in rows})
+    sets = {row.name: row.bits for row in rows}
     fits = in_all(groups, sets)
     fits[: after_position + 1] = False
     if not text or not fits.any():
@@ -176,19 +138,26 @@ def _containing(
     reading: Reading, revision_id: str, text: str, fits: NDArray[np.bool_], every: NDArray[np.int64]
 ) -> Iterator[int]:
     """The positions where it `fits` whose source ref has the text. every: all positions of the revision."""
-    column, kept = ref_texts.c.first, _kept.setdefault(reading.database, _Kept())
+    column = ref_texts.c.first
     query = select(column).where(ref_texts.c.revision_id == revision_id).order_by(column)
     firsts = reading.execute(query).scalars().all()
     for first, positions in zip(firsts, np.split(every, np.searchsorted(every, firsts[1:])), strict=True):
         wanted = fits[positions].tobytes()
         if 1 in wanted:
-            refs = kept.get((revision_id, first), partial(_read, reading, revision_id, first))
+            refs = _refs(reading, revision_id, first)
             yield from (int(positions[line]) for line in refs.containing(text, wanted))
 
 
-def _read(reading: Reading, revision_id: str, first: int) -> Refs:
-    here = ref_texts.c.revision_id == revision_id, ref_texts.c.first == first
-    return Refs(reading.execute(select(ref_texts.c.refs).where(*here)).scalar_one())
+def _refs(reading: Reading, revision_id: str, first: int) -> Refs:
+    key = reading.database, revision_id, first
+    refs = _kept.get(key)
+    if refs is None:
+        here = ref_texts.c.revision_id == revision_id, ref_texts.c.first == first
+        refs = Refs(reading.execute(select(ref_texts.c.refs).where(*here)).scalar_one())
+        if refs.size + sum(each.size for each in list(_kept.values())) > MOST_KEPT:
+            _kept.clear()  # which is seldom, for it holds four datasets of the largest size
+        _kept[key] = refs
+    return refs
 
 
 def labels_by_position(records: Records, revision_id: str) -> dict[int, tuple[str, tuple[str, ...]]]:

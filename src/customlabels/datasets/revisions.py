@@ -16,33 +16,13 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from sqlalchemy import (
-    ColumnElement,
-    Table,
-    Text,
-    cast,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    tuple_,
-    update,
-)
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Table, delete, exists, func, insert, literal, select, tuple_, update
 
 from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, split_ref
-from customlabels.datasets.refs import joined
-from customlabels.datasets.sets import LABELED, UNLABELED, WITH_ERRORS, of_label, packed
+from customlabels.datasets.searching import LABELED, UNLABELED, WITH_ERRORS, joined, of_label, packed
 from customlabels.storage import Records, Transaction
-from customlabels.storage.schema import (
-    dropped_lines,
-    entries,
-    entry_labels,
-    entry_sets,
-    ref_texts,
-    revisions,
-)
+from customlabels.storage.schema import dropped_lines, entries, entry_labels, entry_sets, ref_texts, revisions
 
 BATCH = 1000  # rows in one transaction: some ten milliseconds of the one writer
 REFS = 10_000  # source refs in one text to be searched, up to some MB
@@ -282,7 +262,10 @@ def _completed(records: Records, revision_id: str) -> Stats:
             if has_errors:
                 found[WITH_ERRORS].append(place)
     sets = {name: packed(np.array(places, np.int64), last) for name, places in found.items()}
-    label, places = entry_labels.c.label, func.aggregate_strings(cast(entry_labels.c.position, Text), ",")
+    label, places = (
+        entry_labels.c.label,
+        func.aggregate_strings(sa.cast(entry_labels.c.position, sa.Text), ","),
+    )
     of_labels = select(label, places).where(entry_labels.c.revision_id == revision_id).group_by(label)
     with records.read() as reading:
         for name, told in reading.execute(of_labels):

@@ -11,72 +11,57 @@ revision = "0009"
 down_revision = "0008"
 
 REFS = 10_000  # in one text
-entries = sa.table(
-    "entries", *map(sa.column, ("revision_id", "position", "source_ref", "is_labeled", "errors"))
+TABLE = (
+    "CREATE TABLE {0} (revision_id TEXT NOT NULL, {1} {2} NOT NULL, {3} {4} NOT NULL, "
+    "CONSTRAINT pk_{0} PRIMARY KEY (revision_id, {1}), "
+    "CONSTRAINT fk_{0}_revision_id FOREIGN KEY(revision_id) REFERENCES revisions (id) ON DELETE CASCADE)"
 )
-entry_labels = sa.table("entry_labels", *map(sa.column, ("revision_id", "label", "position")))
+texts = sa.table("ref_texts", *map(sa.column, ("revision_id", "first", "refs")))
+sets = sa.table("entry_sets", *map(sa.column, ("revision_id", "name", "bits")))
 
 
 def upgrade() -> None:
     """Apply."""
+    connection = op.get_bind()
+    on_postgresql = connection.dialect.name == "postgresql"
+    op.execute(TABLE.format("ref_texts", "first", "INTEGER", "refs", "TEXT"))
+    op.execute(TABLE.format("entry_sets", "name", "TEXT", "bits", "BYTEA" if on_postgresql else "BLOB"))
     op.drop_table("ref_grams")
     op.drop_table("ref_blocks")
     op.drop_index(op.f("ix_entries_revision_id_is_labeled_position"), "entries")
     op.drop_index("ix_entries_with_errors", "entries")
-    texts = _create("ref_texts", sa.Column("first", sa.Integer()), sa.Column("refs", sa.Text()))
-    sets = _create("entry_sets", sa.Column("name", sa.Text()), sa.Column("bits", sa.LargeBinary()))
-    connection = op.get_bind()
-    if connection.dialect.name == "postgresql":
-        # Told which revisions there were, the planner takes a new one for empty, and looks at all of it for
-        # each row of another. Not told, it expects some thousand rows of any. TYPE drops what it was told.
+    if on_postgresql:
+        for table, column in (("ref_texts", "refs"), ("entry_sets", "bits")):
+            # What is compressed takes three times as long to read.
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE EXTERNAL")
         for table in ("entries", "entry_labels"):
-            for change in ("TYPE TEXT", "SET STATISTICS 0"):
-                op.execute(f"ALTER TABLE {table} ALTER COLUMN revision_id {change}")
-    for (revision_id,) in connection.execute(sa.select(entries.c.revision_id).distinct()).all():
-        _fill(connection, revision_id, texts, sets)
+            # Told which revisions there were, the planner takes a new one for empty, and looks at all of it
+            # for each row of another. Not told, it expects thousands of rows. TYPE drops what it was told.
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN revision_id TYPE TEXT")
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN revision_id SET STATISTICS 0")
+    for (revision_id,) in connection.execute(sa.text("SELECT DISTINCT revision_id FROM entries")).all():
+        _fill(connection, revision_id)
 
 
-def _create(name: str, key: "sa.Column[object]", value: "sa.Column[object]") -> sa.Table:
-    """A table of what belongs to a revision."""
-    key.nullable = value.nullable = False
-    table = op.create_table(
-        name,
-        sa.Column("revision_id", sa.Text(), nullable=False),
-        key,
-        value,
-        sa.ForeignKeyConstraint(
-            ["revision_id"], ["revisions.id"], name=op.f(f"fk_{name}_revision_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("revision_id", key.name, name=op.f(f"pk_{name}")),
-    )
-    if op.get_bind().dialect.name == "postgresql":  # what is compressed takes three times as long to read
-        op.execute(f"ALTER TABLE {name} ALTER COLUMN {value.name} SET STORAGE EXTERNAL")
-    return table
-
-
-def _fill(connection: sa.Connection, revision_id: str, texts: sa.Table, sets: sa.Table) -> None:
+def _fill(connection: sa.Connection, revision_id: str) -> None:
     """The texts and sets of a revision that was made without."""
-    found: dict[str, list[int]] = defaultdict(list)
-    last = -1
-    while True:
-        here = entries.c.revision_id == revision_id, entries.c.position > last
-        page = sa.select(entries).where(*here).order_by(entries.c.position).limit(REFS)
-        rows = connection.execute(page).all()
-        if not rows:
-            break
-        refs = "\n".join(row.source_ref.replace("\n", "\r") for row in rows)
-        text = {"revision_id": revision_id, "first": rows[0].position, "refs": refs}
+    of_revision = {"id": revision_id}
+    entries = "SELECT position, source_ref, is_labeled, errors FROM entries WHERE revision_id = :id"
+    labels = "SELECT label, position FROM entry_labels WHERE revision_id = :id"
+    rows = connection.execute(sa.text(f"{entries} ORDER BY position"), of_revision).all()
+    for start in range(0, len(rows), REFS):
+        refs = "\n".join(row.source_ref.replace("\n", "\r") for row in rows[start : start + REFS])
+        text = {"revision_id": revision_id, "first": rows[start].position, "refs": refs}
         connection.execute(texts.insert(), text)
-        last = rows[-1].position
-        for row in rows:
-            found["labeled" if row.is_labeled else "unlabeled"].append(row.position)
-            if row.errors is not None:
-                found["errors"].append(row.position)
-    of_labels = sa.select(entry_labels.c.label, entry_labels.c.position)
-    for label, position in connection.execute(of_labels.where(entry_labels.c.revision_id == revision_id)):
+    found: dict[str, list[int]] = defaultdict(list)
+    for position, _ref, is_labeled, errors in rows:
+        found["labeled" if is_labeled else "unlabeled"].append(position)
+        if errors is not None:
+            found["errors"].append(position)
+    for label, position in connection.execute(sa.text(labels), of_revision):
         found[f"label {label}"].append(position)
     for name, positions in found.items():
-        bits = np.zeros(last + 1, np.bool_)
+        bits = np.zeros(rows[-1].position + 1, np.bool_)
         bits[positions] = True
         packed = zlib.compress(np.packbits(bits).tobytes(), level=1)
         connection.execute(sets.insert(), {"revision_id": revision_id, "name": name, "bits": packed})
