@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from tests.datasets.lines import image_line
 from tests.storage import conftest as storage_fixtures
 
-from customlabels.datasets import Entry, Filters, divided, listing, read_line, revisions, rows_of, stage
+from customlabels.datasets import (
+    Entry,
+    Filters,
+    divided,
+    listing,
+    read_line,
+    revisions,
+    rows_of,
+    searching,
+    stage,
+)
 from customlabels.storage import Records
 
 postgres, database, records = (
@@ -72,6 +82,7 @@ def test_pages_are_what_a_look_at_each_entry_finds(
     """On the whole, and on both parts of it, whose positions have gaps."""
     monkeypatch.setattr(revisions, "REFS", data.draw(st.integers(1, 30)))
     monkeypatch.setattr(listing, "MOST_KEPT", data.draw(st.sampled_from([0, 200, 1 << 20])))
+    monkeypatch.setattr(searching, "MOST_MISSES", data.draw(st.integers(0, 4)))
     entries = [_entry(position, *line) for position, line in enumerate(lines, start=1)]
     whole, rest, part = (f"{next(numbers)}" for _ in range(3))
     stage(records, whole, entries, now=1.0)

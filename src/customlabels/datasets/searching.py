@@ -19,6 +19,7 @@ from stringzilla import find
 # The names of a revision's sets; see `of_label` for the others. Every entry is in one of the first two.
 LABELED, UNLABELED, WITH_ERRORS = "labeled", "unlabeled", "errors"
 EVERY = (LABELED, UNLABELED)
+MOST_MISSES = 100  # matches in lines that are not wanted; then all are found at once, in their time
 
 
 def of_label(label: str) -> str:
@@ -58,14 +59,29 @@ class Refs:
     def containing(self, text: str, wanted: bytes) -> Iterator[int]:
         """The lines, from 0, that contain the text. wanted: a byte for each line, 1 for those to look at.
 
-        Goes from wanted line to next match and on to the next wanted line: what is rare sets the pace.
+        Goes from wanted line to next match and on to the next wanted line: what is rare sets the pace. Where
+        both are frequent and seldom meet, all matches are found at once.
         """
-        sought, line = text.encode(), 0
-        while (line := wanted.find(1, line)) >= 0:
+        sought, line, misses = text.encode(), 0, 0
+        while (line := wanted.find(1, line)) >= 0 and misses < MOST_MISSES:
             place = find(self._text, sought, self._begins[line])
             if place < 0:
                 return
             line = bisect_right(self._begins, place, line) - 1
             if wanted[line]:
                 yield line
+            else:
+                misses += 1
             line += 1
+        if line >= 0:
+            fits = np.frombuffer(wanted, np.bool_) & self._have(sought)
+            yield from (line + np.flatnonzero(fits[line:])).tolist()
+
+    def _have(self, sought: bytes) -> NDArray[np.bool_]:
+        """Of each line, whether it contains some bytes."""
+        letters, have = np.frombuffer(self._text, np.uint8), np.zeros(len(self._begins), np.bool_)
+        places = np.flatnonzero(letters[: 1 - len(sought) or None] == sought[0])
+        for step, letter in enumerate(sought):
+            places = places[letters[places + step] == letter]
+        have[np.searchsorted(self._begins, places, "right") - 1] = True
+        return have
