@@ -24,7 +24,7 @@ demo: $(VENV)/.ready  ## Train on handwritten digits, judge, serve, ask; ends wh
 	BIN=$(BIN) DEMO=$(DEMO) bash examples/demo.sh
 
 test: $(VENV)/.ready  ## The test suite; the tests of a file share servers and models, so they stay in one process.
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 clients:  ## The AWS CLI and the SDK for JavaScript, with which some tests ask too.
 	$(PYTHON) -m venv $(CLIENTS)/awscli

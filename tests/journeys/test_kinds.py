@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.journeys.browser import browser_at
 from tests.journeys.stage import BUDGET, Finished, Home, home_in
 
-LEARNED = 48  # images of the sample: with these, a batch and so a step is small
+SOME = {"train": 32, "test": 24}  # images of the sample: with these, a batch and so a step is small
 SHAPES = {"circle", "diamond", "star", "triangle"}
 
 
@@ -40,9 +40,10 @@ def trained(kind: str, home: Home, folder: Path) -> Sampled:
     """The home after a run on the sample of this kind."""
     written = home.typed("sample", kind, "--to", folder)
     assert written.code == 0, written.err
-    some = (folder / "train.manifest").read_text().splitlines(keepends=True)[:LEARNED]
-    (folder / "some.manifest").write_text("".join(some))
-    sides = ("--train", folder / "some.manifest", "--test", folder / "test.manifest")
+    for part, count in SOME.items():
+        some = (folder / f"{part}.manifest").read_text().splitlines(keepends=True)[:count]
+        (folder / f"some-{part}.manifest").write_text("".join(some))
+    sides = ("--train", folder / "some-train.manifest", "--test", folder / "some-test.manifest")
     run = home.typed("run", *sides, "--min-f1", "0", *BUDGET, "--project", "shapes", "--json")
     return Sampled(kind, home, folder, run)
 
@@ -123,7 +124,7 @@ def test_boxes_that_are_suggested_are_dashed_and_each_is_taken_or_refused(sample
 
 @pytest.mark.parametrize("sampled", ["boxes"], indirect=True)
 def test_the_matrix_of_boxes_has_every_true_box_and_opens_its_images(sampled: Sampled) -> None:
-    arn, truth = sampled.run.json["ProjectVersionArn"], (sampled.folder / "test.manifest").read_text()
+    arn, truth = sampled.run.json["ProjectVersionArn"], (sampled.folder / "some-test.manifest").read_text()
     boxes = sum(len(json.loads(line)["bounding-box"]["annotations"]) for line in truth.splitlines())
     with browser_at(sampled.home.server.url) as browser:
         browser.open(f"/models/{arn}")

@@ -12,6 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.journeys.stage import Home, ended, home_in, lines_until, processes_of, until
 
+from customlabels.storage import Records
+
 KEYS = '{"AKIDJOURNEY": {"secret": "open sesame", "account": "111122223333"}}'
 
 
@@ -68,8 +70,7 @@ def taken_or_busy(port: int) -> socket.socket:
 
 
 def test_a_home_of_a_newer_version_is_refused_and_left_as_it_is(home: Home) -> None:
-    home.typed("bucket", "list")
-    home.typed("down")
+    Records.open(f"sqlite:///{home.path / 'records.db'}").close()
     database = sqlite3.connect(home.path / "records.db")
     database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.commit()
@@ -144,7 +145,8 @@ def test_two_commands_at_once_share_the_server_that_one_of_them_starts(home: Hom
     assert [ended(each).code for each in both] == [0, 0]
     # The one that came second is told so by the lock, and ends.
     assert until(
-        lambda: len([line for line in processes_of(home).values() if " serve " in line]) == 1, seconds=10
+        lambda: len([line for line in processes_of(home).values() if "customlabels.app" in line]) == 1,
+        seconds=10,
     )
 
 

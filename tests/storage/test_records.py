@@ -110,13 +110,48 @@ def test_a_database_of_a_later_program_is_refused_and_left_alone(database: str) 
 
 
 def test_the_migrations_lead_to_the_schema(database: str) -> None:
-    Records.open(database).close()
-    Records.open(database).close()  # a second time there is nothing to do
+    migrated_to("head", database)
+    Records.open(database).close()  # there is nothing to do
     engine = create_engine(database)
 
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
+
+
+def test_a_first_start_makes_what_all_migrations_make(tmp_path: Path) -> None:
+    migrated, made = (f"sqlite:///{tmp_path}/{name}.db" for name in ("migrated", "made"))
+    migrated_to("head", migrated)
+    Records.open(made).close()
+
+    assert made_of(made) == made_of(migrated)
+
+
+def migrated_to(revision: str, url: str, *statements: str) -> None:
+    """Run the migrations of an empty database, and then these statements."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def made_of(url: str) -> dict[str, list[str]]:
+    """The definition of each table, index and trigger, constraints in any order; and the rows in it."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        made = connection.execute(text("SELECT type, name, sql FROM sqlite_master")).all()
+        words = {row.name: "".join((row.sql or "").split()).removesuffix(")") for row in made}
+        found = {name: sorted(definition.split(",")) for name, definition in words.items()}
+        for table in (row.name for row in made if row.type == "table"):
+            rows = connection.execute(text(f"SELECT * FROM {table}")).all()
+            found[f"rows of {table}"] = [row[0] for row in rows]
+    engine.dispose()
+    return found
 
 
 def test_records_need_a_file(tmp_path: Path) -> None:
@@ -142,25 +177,17 @@ def test_commits_of_another_process_are_heard_on_postgresql(database: str, recor
 
 def test_a_home_of_the_first_schema_keeps_its_datasets_and_figures(database: str) -> None:
     """What the third migration moves: evaluations out of details; and the ninth makes of entries."""
-    engine = create_engine(database)
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.execute(text("INSERT INTO revisions VALUES ('r', 'READY', 2, 0, 0, 0, 0)"))
-        entry = "INSERT INTO entries VALUES ('r', {0}, 's3://photos/{0}', '{{}}', {1})"
-        for position, found in ((1, "1, NULL"), (3, "0, '[]'")):
-            connection.execute(text(entry.format(position, found)))
-        connection.execute(text("INSERT INTO entry_labels VALUES ('r', 'cat', 1, 0)"))
-        project = "INSERT INTO projects VALUES ('p', '1', 'r', 'n', 'CREATED', 0)"
-        version = (
-            "INSERT INTO versions (arn, project_arn, name, status, status_message, created_at, details)"
-            """ VALUES ('v', 'p', 'n', 'STOPPED', '', 0, '{"Evaluation"\\: {"a"\\: 1}, "b"\\: 2}')"""
-        )
-        for statement in (project, version):
-            connection.execute(text(statement))
-    engine.dispose()
+    entry = "INSERT INTO entries VALUES ('r', {0}, 's3://photos/{0}', '{{}}', {1})"
+    migrated_to(
+        "0001",
+        database,
+        "INSERT INTO revisions VALUES ('r', 'READY', 2, 0, 0, 0, 0)",
+        *(entry.format(*each) for each in ((1, "1, NULL"), (3, "0, '[]'"))),
+        "INSERT INTO entry_labels VALUES ('r', 'cat', 1, 0)",
+        "INSERT INTO projects VALUES ('p', '1', 'r', 'n', 'CREATED', 0)",
+        "INSERT INTO versions (arn, project_arn, name, status, status_message, created_at, details)"
+        """ VALUES ('v', 'p', 'n', 'STOPPED', '', 0, '{"Evaluation"\\: {"a"\\: 1}, "b"\\: 2}')""",
+    )
 
     records = Records.open(database)
     with records.read() as reading:

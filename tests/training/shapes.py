@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from customlabels.inference import BOXES, SINGLE_LABEL
-from customlabels.training import TrainingSpec
+from customlabels.training import TrainingOutcome, TrainingSpec, train
 
 LABELS = ("circle", "cross", "stripes")
 SIDE, QUARTER = 64, 32  # pixels of a picture, and of a quarter of a scene
@@ -93,6 +96,21 @@ def spec_on(folder: Path, each: int = 8, tested: int = 4, **changes: Any) -> Tra
         threads=1,
     )
     return replace(spec, **changes)
+
+
+def trained_once(factory: pytest.TempPathFactory, kind: str) -> tuple[TrainingSpec, TrainingOutcome]:
+    """A training of this kind to look at, for all files and processes of a test run; nobody changes it."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    told = root / f"trained-{kind}.json"
+    with (root / f"trained-{kind}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not told.exists():
+            spec = replace(spec_of_kind(root / f"trained-{kind}", kind), checkpoint_seconds=0.3)
+            outcome = train(spec, lambda _: None, lambda: False)
+            told.write_text(json.dumps([spec.to_json(), outcome.to_json()]))
+    spec_text, outcome_value = json.loads(told.read_text())
+    return TrainingSpec.from_json(spec_text), TrainingOutcome.from_json(outcome_value)
 
 
 def scene(seed: int, labels: Sequence[str] = LABELS) -> tuple[NDArray[np.uint8], list[tuple[str, int, int]]]:

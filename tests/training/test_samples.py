@@ -53,7 +53,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 def test_without_scikit_learn_the_error_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
 
     with pytest.raises(InvalidInput, match=r"customlabels\[train\]"):
         write_sample("digits", tmp_path / "digits", "samples")

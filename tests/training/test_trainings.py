@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from tests.training.shapes import LABELS, VERSION, spec_of_kind, spec_on
+from tests.training.shapes import LABELS, VERSION, spec_on, trained_once
 
 from customlabels.inference import BOXES, MULTI_LABEL, Predictor, detect
 from customlabels.training import (
@@ -49,14 +49,21 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
 
 
 @pytest.fixture(scope="module", params=[MULTI_LABEL, BOXES])
-def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
+def of_another_kind(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainingSpec, TrainingOutcome]:
     """A training of another kind of model."""
-    return replace(spec_of_kind(tmp_path_factory.mktemp("scenes"), request.param), checkpoint_seconds=0.3)
+    return trained_once(tmp_path_factory, request.param)
 
 
 @pytest.fixture(scope="module")
-def other_outcome(other: TrainingSpec) -> TrainingOutcome:
-    return train(other, ignore, never)
+def other(of_another_kind: tuple[TrainingSpec, TrainingOutcome]) -> TrainingSpec:
+    return of_another_kind[0]
+
+
+@pytest.fixture(scope="module")
+def other_outcome(of_another_kind: tuple[TrainingSpec, TrainingOutcome]) -> TrainingOutcome:
+    return of_another_kind[1]
 
 
 @pytest.fixture(scope="module")
@@ -183,21 +190,6 @@ def test_a_finished_training_answers_at_once_when_it_is_asked_again(
     assert (outcome.artefact_folder / "model.json").stat().st_mtime_ns == before
 
 
-def test_a_training_that_is_killed_twice_ends_with_the_same_bits(
-    spec: TrainingSpec, outcome: TrainingOutcome, tmp_path: Path
-) -> None:
-    other = planned_alike(spec, tmp_path / "killed")
-
-    statuses = [
-        killed_after(other, once=file) for file in ("checkpoint.safetensors", "said-fold-2.safetensors")
-    ]
-    resumed = train(other, ignore, never)
-
-    assert statuses == [KILLED, KILLED]
-    assert resumed.f1 == outcome.f1
-    assert_same_model(resumed.artefact_folder, outcome.artefact_folder)
-
-
 def test_a_training_of_another_kind_that_is_killed_ends_with_the_same_bits(
     other: TrainingSpec, other_outcome: TrainingOutcome, tmp_path: Path
 ) -> None:
@@ -315,14 +307,16 @@ def test_a_process_that_is_killed_again_and_again_becomes_an_error_with_its_reas
     assert children() == before
 
 
-def test_a_process_that_is_killed_once_goes_on_to_the_same_bits(
+def test_a_process_that_is_killed_twice_goes_on_to_the_same_bits(
     spec: TrainingSpec, outcome: TrainingOutcome, tmp_path: Path
 ) -> None:
     other = planned_alike(spec, tmp_path / "killed")
     before, starts, kills = children(), list[Progress](), list[set[int]]()
+    awaited = ["checkpoint.safetensors", "said-fold-2.safetensors"]
 
     def kill_in_the_middle() -> bool:
-        if not kills and (other.work_folder / "state/checkpoint.safetensors").exists():
+        if awaited and (other.work_folder / "state" / awaited[0]).exists():
+            awaited.pop(0)
             kills.append(children() - before)
             kill_new(before)
         return False
@@ -333,7 +327,8 @@ def test_a_process_that_is_killed_once_goes_on_to_the_same_bits(
 
     resumed = train(other, count_starts, kill_in_the_middle, poll_seconds=0.01)
 
-    assert (len(kills), len(starts)) == (1, 2)
+    assert (len(kills), len(starts)) == (2, 3)
+    assert resumed.f1 == outcome.f1
     assert_same_model(resumed.artefact_folder, outcome.artefact_folder)
 
 

@@ -1,9 +1,13 @@
 """Puts the parts together: the only place that builds them; and the server process that runs them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from customlabels.app.lock import UNKNOWN_PID, AlreadyServed, HomeLock, Served, served
-from customlabels.settings import Settings
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.app.server import serve_home
 
 __all__ = ["UNKNOWN_PID", "AlreadyServed", "HomeLock", "Served", "models_folder", "serve_home", "served"]
 
@@ -13,9 +17,5 @@ def models_folder() -> Path:
     return Path(__file__).parents[1] / "operations" / "models"
 
 
-def serve_home(settings: Settings, *, detached: bool) -> None:
-    """Run the server of a home; see `app.server`."""
-    # The server needs every room; a command that only looks for one must not load them.
-    from customlabels.app.server import serve_home as serve
-
-    serve(settings, detached=detached)
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from customlabels import __version__
+from customlabels import __version__, console
 from customlabels.app import models_folder
 from customlabels.app.functions import functions_of, judge_function
+from customlabels.app.pages import Late
 from customlabels.asl import Rules
-from customlabels.console import AskAs, console_app
 from customlabels.errors import InvalidInput
 from customlabels.operations import (
     Dispatcher,
@@ -190,13 +190,14 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     signatures = S3Signatures(keys, default_account=settings.account, default_region=settings.region)
     closing = asyncio.Event()
     local = Caller(settings.account, settings.region)
-    pages = console_app(_asking(dispatcher, services), keys, local, closing)
+    ask_as = _asking(dispatcher, services)
+    pages = Late(lambda: console.console_app(ask_as, keys, local, closing))
     s3_app = S3App(services.shape_only("s3"), dispatcher.acall, signatures, pages)
     asgi = WireApp(services, dispatcher.acall, signatures, fallback=s3_app, own_host_only=not keys)
     return App(asgi, engine, dispatcher, parts, units, closing)
 
 
-def _asking(dispatcher: Dispatcher, services: Services) -> AskAs:
+def _asking(dispatcher: Dispatcher, services: Services) -> console.AskAs:
     """Calls as they come over HTTP, held to the same models."""
 
     async def ask(caller: Caller, service: str, operation: str, members: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+from customlabels import pipeline
 from customlabels.errors import InvalidInput
 from customlabels.operations import Function, FunctionContext
 from customlabels.pipeline import JUDGE_FUNCTION
@@ -51,9 +52,7 @@ def judge_function(objects: Objects, may_use: Callable[[str, str], bool]) -> dic
     """The judge by its name. may_use: whether an account may use a bucket"""
 
     def judge(event: Mapping[str, Any], context: FunctionContext) -> dict[str, Any]:
-        from customlabels.pipeline.judge import judged  # numpy: not before it is needed
-
-        return judged(event, OwnObjects(objects, lambda bucket: may_use(context.account, bucket)))
+        return pipeline.judged(event, OwnObjects(objects, lambda bucket: may_use(context.account, bucket)))
 
     return {JUDGE_FUNCTION: judge}
 

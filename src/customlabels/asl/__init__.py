@@ -9,42 +9,47 @@ snapshot to keep.
     decision = decide(machine, decision.state, TaskSucceeded(5, "{}"), now, seed, Rules())
 """
 
-from customlabels.asl.comparing import Difference, differences
-from customlabels.asl.definitions import read_definition
-from customlabels.asl.distributed import EXCEEDED, MAP_RUN, batched, child_inputs, exceeds
-from customlabels.asl.documents import read_json
-from customlabels.asl.execution import Execution, next_wakeup
-from customlabels.asl.failures import Failure, data_limit
-from customlabels.asl.fields import InvalidDefinition, Problem
-from customlabels.asl.happenings import (
-    Abort,
-    CancelTask,
-    Continue,
-    Event,
-    ExecutionStarted,
-    Finish,
-    Happening,
-    Rules,
-    ScheduleTask,
-    TaskFailed,
-    TaskHeartbeatMissed,
-    TaskStarted,
-    TaskSubmitted,
-    TaskSucceeded,
-    TaskTimedOut,
-    TimerDue,
-)
-from customlabels.asl.interpreter import Decision, decide
-from customlabels.asl.intrinsics import FUNCTIONS as INTRINSICS
-from customlabels.asl.items import inventory, items_of, reader_failed
-from customlabels.asl.json_texts import json_problem
-from customlabels.asl.jsonata import OURS as QUERY_FUNCTIONS
-from customlabels.asl.machines import Machine, State
-from customlabels.asl.parsing import STATES as STATE_TYPES
-from customlabels.asl.parsing import UNKNOWN_RESOURCE, parse, parse_state
-from customlabels.asl.single_states import NAME as TESTED_STATE
-from customlabels.asl.single_states import Report, StateTest
-from customlabels.asl.watching import Surroundings
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.asl.comparing import Difference, differences
+    from customlabels.asl.definitions import read_definition
+    from customlabels.asl.distributed import EXCEEDED, MAP_RUN, batched, child_inputs, exceeds
+    from customlabels.asl.documents import read_json
+    from customlabels.asl.execution import Execution, next_wakeup
+    from customlabels.asl.failures import Failure, data_limit
+    from customlabels.asl.fields import InvalidDefinition, Problem
+    from customlabels.asl.happenings import (
+        Abort,
+        CancelTask,
+        Continue,
+        Event,
+        ExecutionStarted,
+        Finish,
+        Happening,
+        Rules,
+        ScheduleTask,
+        TaskFailed,
+        TaskHeartbeatMissed,
+        TaskStarted,
+        TaskSubmitted,
+        TaskSucceeded,
+        TaskTimedOut,
+        TimerDue,
+    )
+    from customlabels.asl.interpreter import Decision, decide
+    from customlabels.asl.intrinsics import FUNCTIONS as INTRINSICS
+    from customlabels.asl.items import inventory, items_of, reader_failed
+    from customlabels.asl.json_texts import json_problem
+    from customlabels.asl.jsonata import OURS as QUERY_FUNCTIONS
+    from customlabels.asl.machines import Machine, State
+    from customlabels.asl.parsing import STATES as STATE_TYPES
+    from customlabels.asl.parsing import UNKNOWN_RESOURCE, parse, parse_state
+    from customlabels.asl.single_states import NAME as TESTED_STATE
+    from customlabels.asl.single_states import Report, StateTest
+    from customlabels.asl.watching import Surroundings
 
 __all__ = [
     "EXCEEDED",
@@ -97,3 +102,6 @@ __all__ = [
     "read_json",
     "reader_failed",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

@@ -4,7 +4,6 @@ What AWS gets is JSON; the YAML and the tokens are SAM's. A key that stands twic
 and a key that is no text are mistakes that would otherwise change the machine silently.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from math import isfinite
@@ -12,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from customlabels.asl.documents import MAX_DEPTH, Json, read_json, size_of
+from customlabels.asl.documents import MAX_DEPTH, Json
+from customlabels.asl.json_definitions import check_size, read_json_definition
 from customlabels.errors import InvalidInput
 
-MAX_DEFINITION_BYTES = 1_048_576  # the service's bound of a definition
 MAX_NODES = 200_000  # values after YAML's aliases are followed, so that a few lines cannot become gigabytes
 
 TOKEN = re.compile(r"\$\{([A-Za-z_]\w*)\}", re.ASCII)
@@ -38,42 +37,6 @@ def read_definition(text: str, substitutions: Mapping[str, str] | None = None) -
             f"definition: no value for {tokens}; pass it in the substitutions or remove the token"
         )
     return dict(result)
-
-
-def read_json_definition(text: str) -> Json:
-    """The definition as the API takes it: JSON only, nothing substituted. Raises InvalidInput."""
-    _check_size(text)
-
-    def once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        result: dict[str, Json] = {}
-        for key, value in pairs:
-            if key in result:
-                raise InvalidInput(f"the key '{key}' stands twice{_lines_of(text, key)}")
-            result[key] = value
-        return result
-
-    try:
-        value = read_json(text, once)
-    except InvalidInput as error:
-        raise InvalidInput(f"definition: {error}") from None
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        text = "an escape such as \\ud83d is half a character without the other half"
-        raise InvalidInput(f"definition: {text}") from None
-    return value
-
-
-def _check_size(text: str) -> None:
-    size = size_of(text)
-    if size > MAX_DEFINITION_BYTES:
-        raise InvalidInput(f"definition: {size} bytes; at most {MAX_DEFINITION_BYTES} are allowed")
-
-
-def _lines_of(text: str, key: str) -> str:
-    spelled = re.compile(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:")
-    lines = [str(text.count("\n", 0, match.start()) + 1) for match in spelled.finditer(text)]
-    return f" in one object; see lines {', '.join(lines)}" if lines else " in one object"
 
 
 class _Loader(yaml.SafeLoader):
@@ -104,7 +67,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def _read_yaml(text: str) -> Json:
-    _check_size(text)
+    check_size(text)
     try:
         return _Loader(text).get_single_data()
     except RecursionError:

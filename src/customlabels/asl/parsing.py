@@ -10,11 +10,11 @@ from typing import Any
 
 from customlabels.asl import machines
 from customlabels.asl.choices import Condition, read_condition
-from customlabels.asl.definitions import read_json_definition
 from customlabels.asl.distribution import read_distributed
 from customlabels.asl.documents import MAX_DEPTH, Document, Json, compact, deeper_than, parse_time
 from customlabels.asl.expressions import Expression, Template
 from customlabels.asl.fields import InvalidDefinition, Problem, Reader
+from customlabels.asl.json_definitions import read_json_definition
 from customlabels.asl.json_texts import json_fault
 from customlabels.asl.jsonata import Query, QueryFlow
 from customlabels.asl.machines import (

@@ -7,13 +7,10 @@ at a variable (`$name`).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import fmean
-
-import jsonpath
-from jsonpath.exceptions import JSONPathError
+from math import fsum
 
 from customlabels.asl.documents import Json, Scale, compact, is_number
 
@@ -51,7 +48,7 @@ class Path:
     text: str
     root: str
     steps: tuple[Step, ...] | None
-    query: jsonpath.JSONPath | None = None
+    query: Callable[[Json], Iterator[Json]] | None = None
     function: str | None = None
 
     def read(self, document: Json) -> Json:
@@ -65,13 +62,10 @@ class Path:
         if not isinstance(document, dict | list):
             return found  # nothing is below it; and the library would take a text for a JSON document
         scale = Scale()
-        try:
-            for match in self.query.finditer(document):
-                found.append(match.obj)
-                if len(found) > MAX_MATCHES or not scale.add(match.obj):
-                    raise PathMissing(f"Too many results for path: {self.text}")
-        except JSONPathError as error:
-            raise PathMissing(str(error).splitlines()[0]) from None
+        for value in self.query(document):
+            found.append(value)
+            if len(found) > MAX_MATCHES or not scale.add(value):
+                raise PathMissing(f"Too many results for path: {self.text}")
         return found
 
 
@@ -112,7 +106,11 @@ def _apply(function: str, value: Json) -> Json:
         raise PathMissing(f"Function {function}() cannot tell the result of such large numbers") from None
 
 
-REDUCTIONS: dict[str, Callable[[list[float]], float]] = {"min": min, "max": max, "avg": fmean, "sum": sum}
+def mean(values: list[float]) -> float:
+    return fsum(values) / len(values)
+
+
+REDUCTIONS: dict[str, Callable[[list[float]], float]] = {"min": min, "max": max, "avg": mean, "sum": sum}
 
 
 @lru_cache(maxsize=4_096)
@@ -152,7 +150,9 @@ def _definite(rest: str) -> tuple[Step, ...] | None:
     return tuple(steps)
 
 
-def _general(rest: str) -> jsonpath.JSONPath:
+def _general(rest: str) -> Callable[[Json], Iterator[Json]]:
+    import jsonpath  # late: it is large, and most paths are definite
+
     bare = QUOTED.sub("''", rest)
     if bare.count("..") > MAX_DESCENTS:
         raise InvalidExpression(f"more than {MAX_DESCENTS} '..'")
@@ -165,11 +165,19 @@ def _general(rest: str) -> jsonpath.JSONPath:
         raise InvalidExpression("regular expressions in filters are not supported: their time has no bound")
     try:
         query = jsonpath.compile("$" + re.sub(r"(?<!\.)\.\[", "[", rest))
-    except (JSONPathError, ValueError, RecursionError) as error:
+    except (jsonpath.JSONPathError, ValueError, RecursionError) as error:
         raise InvalidExpression(str(error).splitlines()[0]) from None
     if not isinstance(query, jsonpath.JSONPath):
         raise InvalidExpression("it joins several paths")
-    return query
+
+    def found(document: Json) -> Iterator[Json]:
+        try:
+            for match in query.finditer(document):
+                yield match.obj
+        except jsonpath.JSONPathError as error:
+            raise PathMissing(str(error).splitlines()[0]) from None
+
+    return found
 
 
 def write_path(document: Json, steps: tuple[Step, ...], value: Json) -> Json:

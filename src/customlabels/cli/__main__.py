@@ -1,4 +1,4 @@
-"""`python -m customlabels.cli`: how a detached server is started, whatever is on the PATH."""
+"""`python -m customlabels.cli`: the command, whatever is on the PATH."""
 
 from customlabels.cli.program import main
 

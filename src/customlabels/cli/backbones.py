@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from customlabels import training
 from customlabels.cli.exits import UsageError
 from customlabels.cli.options import Json
 from customlabels.cli.printing import say, tell
@@ -23,10 +24,8 @@ def backbone_fetch(
     as_json: Json = False,
 ) -> None:
     """Download weights once; `run` then uses them by itself."""
-    from customlabels.training import fetch
-
     say(f"fetching {name}")
-    found = fetch(name, Settings.from_environment().backbones)
+    found = training.fetch(name, Settings.from_environment().backbones)
     told = {"Name": name, "Folder": str(found.folder), "Type": found.model_type, "Side": found.side}
     line = f"{name}: {found.model_type}, {found.side} pixels, in {found.folder}"
     advice = "Mind its licence: weights have their own, often another than their code."
@@ -36,9 +35,7 @@ def backbone_fetch(
 @backbone.command("list")
 def backbone_list(as_json: Json = False) -> None:
     """What was fetched; the first is what `--backbone auto` uses."""
-    from customlabels.training import fetched
-
-    found = fetched(Settings.from_environment().backbones)
+    found = training.fetched(Settings.from_environment().backbones)
     told = [{"Name": name, "Folder": str(folder)} for name, folder in found.items()]
     advice = "" if found else "nothing yet: customlabels backbone fetch OWNER/NAME"
     lines = (f"{name}  {folder}" for name, folder in found.items())
@@ -51,15 +48,13 @@ def chosen_backbone(text: str, backbones: Path) -> str | None:
     text: auto (what was fetched last, else our own), none (random ones), the name of one that was fetched,
         or a folder of one or of an earlier model of ours
     """
-    from customlabels.training import fetched, holds_weights
-
     if text == "none":
         return None
-    found = fetched(backbones)
+    found = training.fetched(backbones)
     if text == "auto":
         return str(next(iter(found.values()))) if found else None
     folder = found.get(text, Path(text).expanduser().absolute())
-    if not holds_weights(folder):
+    if not training.holds_weights(folder):
         known = f"; fetched are: {', '.join(found)}" if found else ""
         raise UsageError(
             f"--backbone {text}: neither a folder of weights "

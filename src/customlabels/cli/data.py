@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from customlabels import training
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import DataInvalid, Exit, UsageError
 from customlabels.cli.looking import project_arn
@@ -212,8 +213,6 @@ def _wait_complete(endpoint: Endpoint, arns: Sequence[str]) -> None:
 
 def write_sample(name: str, to: Path, *, as_json: bool) -> Exit:
     """Write a data set into a new folder and register it as a bucket."""
-    from customlabels import training
-
     folder = to.expanduser().absolute()
     bucket = bucket_name(folder)
     counts = training.write_sample(name, folder, bucket)

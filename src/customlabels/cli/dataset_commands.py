@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from customlabels.cli import actions
 from customlabels.cli.options import Json, amount, flag, text
 
 dataset = typer.Typer(
@@ -30,9 +31,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Read labelled images of any format into a manifest, or into a dataset of the server."""
-    from customlabels.cli.dataset_files import import_source
-
-    raise typer.Exit(import_source(source, to, leave_out=leave_out, as_json=as_json))
+    raise typer.Exit(actions.import_source(source, to, leave_out=leave_out, as_json=as_json))
 
 
 @dataset.command("export")
@@ -46,9 +45,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write labelled images in another format."""
-    from customlabels.cli.dataset_files import write_as
-
-    raise typer.Exit(write_as(source, form, to, leave_out=leave_out, as_json=as_json))
+    raise typer.Exit(actions.write_as(source, form, to, leave_out=leave_out, as_json=as_json))
 
 
 @dataset.command()
@@ -61,9 +58,7 @@ def split(
     as_json: Json = False,
 ) -> None:
     """Divide images into training and test; copies of an image stay on one side."""
-    from customlabels.cli.dataset_files import divide
-
-    raise typer.Exit(divide(source, test, seed, to, leave_out=leave_out, as_json=as_json))
+    raise typer.Exit(actions.divide(source, test, seed, to, leave_out=leave_out, as_json=as_json))
 
 
 @dataset.command()
@@ -73,6 +68,4 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """What was added, removed and labelled otherwise; an image is known by its bytes."""
-    from customlabels.cli.dataset_files import compare
-
-    raise typer.Exit(compare(before, after, as_json=as_json))
+    raise typer.Exit(actions.compare(before, after, as_json=as_json))

@@ -165,7 +165,7 @@ def _start_detached(settings: Settings) -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
     with log_file(settings).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "customlabels.cli", "serve", "--detached"],
+            [sys.executable, "-m", "customlabels.app"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

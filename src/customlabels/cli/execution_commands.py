@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from customlabels.cli import actions
 from customlabels.cli.options import Json, at_an_endpoint
 from customlabels.cli.places import Place
 
@@ -31,27 +32,21 @@ def execution_start(
     as_json: Json = False,
 ) -> None:
     """Start an execution."""
-    from customlabels.cli.executions import start_execution
-
-    raise typer.Exit(start_execution(place, machine, text, name, wait=wait, as_json=as_json))
+    raise typer.Exit(actions.start_execution(place, machine, text, name, wait=wait, as_json=as_json))
 
 
 @execution.command("describe")
 @at_an_endpoint
 def execution_describe(name: Execution, *, place: Place, as_json: Json = False) -> None:
     """Status, and output or error."""
-    from customlabels.cli.executions import describe_execution
-
-    raise typer.Exit(describe_execution(place, name, as_json=as_json))
+    raise typer.Exit(actions.describe_execution(place, name, as_json=as_json))
 
 
 @execution.command("history")
 @at_an_endpoint
 def execution_history(name: Execution, *, place: Place, as_json: Json = False) -> None:
     """Every event."""
-    from customlabels.cli.executions import show_history
-
-    raise typer.Exit(show_history(place, name, as_json=as_json))
+    raise typer.Exit(actions.show_history(place, name, as_json=as_json))
 
 
 @execution.command("stop")
@@ -65,18 +60,14 @@ def execution_stop(
     as_json: Json = False,
 ) -> None:
     """End an execution as ABORTED."""
-    from customlabels.cli.executions import stop_execution
-
-    raise typer.Exit(stop_execution(place, name, error, cause, as_json=as_json))
+    raise typer.Exit(actions.stop_execution(place, name, error, cause, as_json=as_json))
 
 
 @execution.command("redrive")
 @at_an_endpoint
 def execution_redrive(name: Execution, *, place: Place, as_json: Json = False) -> None:
     """Go on with a failed execution where it failed."""
-    from customlabels.cli.executions import redrive_execution
-
-    raise typer.Exit(redrive_execution(place, name, as_json=as_json))
+    raise typer.Exit(actions.redrive_execution(place, name, as_json=as_json))
 
 
 @at_an_endpoint
@@ -88,6 +79,4 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Compare an execution's history with one from AWS."""
-    from customlabels.cli.executions import verify_execution
-
-    raise typer.Exit(verify_execution(place, name, history, as_json=as_json))
+    raise typer.Exit(actions.verify_execution(place, name, history, as_json=as_json))

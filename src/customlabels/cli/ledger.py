@@ -22,7 +22,7 @@ from customlabels.settings import Settings
 POLL_SECONDS, START_SECONDS = 0.3, 300.0
 
 
-def show_history(project: str, at: datetime | None, holds: str, *, as_json: bool) -> Exit:
+def show_ledger(project: str, at: datetime | None, holds: str, *, as_json: bool) -> Exit:
     """The ledger of a project; FAILED where it was tampered with.
 
     holds: a digest that was noted before: without it entries were cut off at the end, or all written anew

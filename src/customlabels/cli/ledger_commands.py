@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from customlabels.cli import actions
 from customlabels.cli.options import Json, text
 
 Project = Annotated[str, typer.Argument(help="A project's name.")]
@@ -19,9 +20,7 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Which version of a project served when, by which run, and whether the record is intact."""
-    from customlabels.cli.ledger import show_history
-
-    raise typer.Exit(show_history(project, at, holds, as_json=as_json))
+    raise typer.Exit(actions.show_ledger(project, at, holds, as_json=as_json))
 
 
 def rollback(
@@ -30,6 +29,4 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Put the version before the present one back into service."""
-    from customlabels.cli.ledger import roll_back
-
-    raise typer.Exit(roll_back(project, reason, as_json=as_json))
+    raise typer.Exit(actions.roll_back(project, reason, as_json=as_json))

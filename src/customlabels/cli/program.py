@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from customlabels import __version__
+from customlabels.cli import actions
 from customlabels.cli.backbones import backbone as backbones
 from customlabels.cli.dataset_commands import dataset
 from customlabels.cli.durations import seconds_of
@@ -103,9 +104,7 @@ def reproduce(
     as_json: Json = False,
 ) -> None:
     """Train a version again, and say whether it comes out the same to the bit."""
-    from customlabels.cli.looking import reproduce_version
-
-    raise typer.Exit(reproduce_version(target, as_json=as_json))
+    raise typer.Exit(actions.reproduce_version(target, as_json=as_json))
 
 
 @app.command()
@@ -119,9 +118,7 @@ def detect(
     as_json: Json = False,
 ) -> None:
     """Ask a running model for the labels of images."""
-    from customlabels.cli.looking import detect_images
-
-    raise typer.Exit(detect_images(model, images, min_confidence, max_results, as_json=as_json))
+    raise typer.Exit(actions.detect_images(model, images, min_confidence, max_results, as_json=as_json))
 
 
 @app.command()
@@ -130,9 +127,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Every problem of the data at once, before anything costs time."""
-    from customlabels.cli.checking import check_sources
-
-    raise typer.Exit(check_sources(sources, as_json=as_json))
+    raise typer.Exit(actions.check_sources(sources, as_json=as_json))
 
 
 @app.command()
@@ -144,9 +139,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Write a data set to try things with."""
-    from customlabels.cli.data import write_sample
-
-    raise typer.Exit(write_sample(name, to, as_json=as_json))
+    raise typer.Exit(actions.write_sample(name, to, as_json=as_json))
 
 
 @app.command()
@@ -166,11 +159,8 @@ def serve(
         str | None, text("Stop models after so long without a request: 30m.", "TIME")
     ] = None,
     log_json: Annotated[bool, flag("--log-json", "Log JSON lines, one a request too.")] = False,
-    detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
 ) -> None:
     """Serve the API and the console in the foreground."""
-    from customlabels.app import serve_home
-
     settings = Settings.from_environment(
         host=host,
         port=port,
@@ -179,15 +169,13 @@ def serve(
         idle_stop_seconds=seconds_of(idle_stop) if idle_stop else None,
         log_json=log_json or None,
     )
-    serve_home(settings, detached=detached)
+    actions.serve_home(settings, detached=False)
 
 
 @app.command()
 def down(as_json: Json = False) -> None:
     """End the server of this home, and say what it stopped."""
-    from customlabels.cli.stopping import take_down
-
-    raise typer.Exit(take_down(as_json=as_json))
+    raise typer.Exit(actions.take_down(as_json=as_json))
 
 
 @app.command()
@@ -197,30 +185,22 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete a project with its versions and datasets; nothing of it comes back."""
-    from customlabels.cli.deleting import delete_project
-
-    raise typer.Exit(delete_project(project, yes=yes, as_json=as_json))
+    raise typer.Exit(actions.delete_project(project, yes=yes, as_json=as_json))
 
 
 @bucket.command("add")
 def bucket_add(name: str, folder: Path) -> None:
     """Register a folder as a bucket; its files stay where they are."""
-    from customlabels.cli.buckets import add_bucket
-
-    raise typer.Exit(add_bucket(name, folder))
+    raise typer.Exit(actions.add_bucket(name, folder))
 
 
 @bucket.command("list")
 def bucket_list(as_json: Json = False) -> None:
     """The registered buckets."""
-    from customlabels.cli.buckets import list_buckets
-
-    raise typer.Exit(list_buckets(as_json=as_json))
+    raise typer.Exit(actions.list_buckets(as_json=as_json))
 
 
 @bucket.command("remove")
 def bucket_remove(name: str) -> None:
     """Forget a bucket; its files stay."""
-    from customlabels.cli.buckets import remove_bucket
-
-    raise typer.Exit(remove_bucket(name))
+    raise typer.Exit(actions.remove_bucket(name))

@@ -14,6 +14,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+from customlabels import storage
 from customlabels.cli.data import OUTPUT_BUCKET
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.places import Elsewhere, Place, Reached
@@ -124,6 +125,4 @@ class Objects:
 
 
 def _unreadable(bucket: str, key: str, why: str) -> Exception:
-    from customlabels.storage import ObjectAccessError
-
-    return ObjectAccessError(f"s3://{bucket}/{key} cannot be read: {why}")
+    return storage.ObjectAccessError(f"s3://{bucket}/{key} cannot be read: {why}")

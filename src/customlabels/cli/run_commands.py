@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from customlabels.cli import actions
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.exits import UsageError
 from customlabels.cli.options import Json, Run, amount, anywhere, flag, share, text
@@ -56,8 +57,6 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train, judge, and put into service if good enough."""
-    from customlabels.cli.running import RunRequest, run_elsewhere, run_pipeline
-
     rules: dict[str, Any] = {
         "f1_threshold": min_f1,
         "f1_lower_bound": f1_lower_bound,
@@ -76,10 +75,10 @@ def run(
         "min_inference_units": min_units,
         "max_inference_units": max_units or None,
     }
-    request = RunRequest(train, test, project, name, budget, seed, leave_out, backbone, rules)
+    request = actions.RunRequest(train, test, project, name, budget, seed, leave_out, backbone, rules)
     if place.is_home:
-        raise typer.Exit(run_pipeline(request, detach=detach, as_json=as_json))
-    raise typer.Exit(run_elsewhere(request, place, detach=detach, as_json=as_json))
+        raise typer.Exit(actions.run_pipeline(request, detach=detach, as_json=as_json))
+    raise typer.Exit(actions.run_elsewhere(request, place, detach=detach, as_json=as_json))
 
 
 def plan(
@@ -89,17 +88,13 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """What a run would do, take and cost, before anything starts."""
-    from customlabels.cli.planning import plan_run
-
-    raise typer.Exit(plan_run(sources or [], budget, aws=aws, as_json=as_json))
+    raise typer.Exit(actions.plan_run(sources or [], budget, aws=aws, as_json=as_json))
 
 
 @anywhere
 def follow(name: Run, *, place: Place, as_json: Json = False) -> None:
     """Watch a run until it ends, or waits for a person."""
-    from customlabels.cli.running import follow_run
-
-    raise typer.Exit(follow_run(name, place, as_json=as_json))
+    raise typer.Exit(actions.follow_run(name, place, as_json=as_json))
 
 
 @anywhere
@@ -110,9 +105,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Runs and running models, newest first."""
-    from customlabels.cli.looking import show_status
-
-    raise typer.Exit(show_status(name, place, as_json=as_json))
+    raise typer.Exit(actions.show_status(name, place, as_json=as_json))
 
 
 @anywhere
@@ -125,9 +118,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Why a run was decided as it was: one HTML file with figures, curves and pictures."""
-    from customlabels.cli.reporting import show_report
-
-    raise typer.Exit(show_report(run, place, to, open_it=open_it, as_json=as_json))
+    raise typer.Exit(actions.show_report(run, place, to, open_it=open_it, as_json=as_json))
 
 
 @anywhere
@@ -138,17 +129,13 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """Stop a run, or take a model out of service."""
-    from customlabels.cli.stopping import stop_target
-
-    raise typer.Exit(stop_target(target, place, as_json=as_json))
+    raise typer.Exit(actions.stop_target(target, place, as_json=as_json))
 
 
 @anywhere
 def redrive(name: Run, detach: Detach = False, *, place: Place, as_json: Json = False) -> None:
     """Go on with a run that failed, timed out or was stopped."""
-    from customlabels.cli.running import redrive_run
-
-    raise typer.Exit(redrive_run(name, place, detach=detach, as_json=as_json))
+    raise typer.Exit(actions.redrive_run(name, place, detach=detach, as_json=as_json))
 
 
 @anywhere
@@ -165,14 +152,10 @@ def approve(
 ) -> None:
     """Let a run that waits for approval put its version into service; or one that the gate has ended."""
     if override or reason:
-        from customlabels.cli.ledger import override_run
-
         if not place.is_home:
             raise UsageError("--override is for runs of this machine: there is no ledger on AWS")
-        raise typer.Exit(override_run(name, reason, override=override, as_json=as_json))
-    from customlabels.cli.approving import answer_run
-
-    raise typer.Exit(answer_run(name, place, comment, approve=True, as_json=as_json))
+        raise typer.Exit(actions.override_run(name, reason, override=override, as_json=as_json))
+    raise typer.Exit(actions.answer_run(name, place, comment, approve=True, as_json=as_json))
 
 
 @anywhere
@@ -184,6 +167,4 @@ def refuse(
     as_json: Json = False,
 ) -> None:
     """End a run that waits for approval as REJECTED."""
-    from customlabels.cli.approving import answer_run
-
-    raise typer.Exit(answer_run(name, place, reason, approve=False, as_json=as_json))
+    raise typer.Exit(actions.answer_run(name, place, reason, approve=False, as_json=as_json))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from customlabels.cli.data import fetched
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import Exit, UsageError
@@ -92,8 +93,6 @@ def export_model(model: str, to: Path, *, as_json: bool) -> Exit:
     """Write a model that runs without this program; one that answers as the service does."""
     if to.exists():
         raise UsageError(f"{to} is there already; name a new folder")
-    from customlabels.cli.data import fetched
-
     endpoint = connect(Settings.from_environment())
     version = _version(endpoint, model)
     arn = version["ProjectVersionArn"]
@@ -159,8 +158,6 @@ def _compared(endpoint: Endpoint, version: dict[str, Any], folder: Path) -> dict
 
 def _test_images(endpoint: Endpoint, version: dict[str, Any]) -> Iterator[bytes]:
     """Each image that the version was measured on."""
-    from customlabels.cli.data import fetched
-
     asset = version["TestingDataResult"]["Output"]["Assets"][0]["GroundTruthManifest"]["S3Object"]
     for line in fetched(endpoint, _address(asset)).splitlines():
         yield fetched(endpoint, json.loads(line)["source-ref"])

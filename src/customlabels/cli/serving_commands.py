@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from customlabels.cli import actions
 from customlabels.cli.options import Json, Target, amount, flag, text
 
 
@@ -21,9 +22,7 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Put a trained model into service."""
-    from customlabels.cli.serving import start_model
-
-    raise typer.Exit(start_model(model, units, max_units or 0, idle_stop, wake=wake, as_json=as_json))
+    raise typer.Exit(actions.start_model(model, units, max_units or 0, idle_stop, wake=wake, as_json=as_json))
 
 
 def shadow(
@@ -36,22 +35,18 @@ def shadow(
     as_json: Json = False,
 ) -> None:
     """Compare a model with the one in service, on its live calls; tell how it stands."""
-    from customlabels.cli.serving import shadow_model
-
-    raise typer.Exit(shadow_model(model, sample, answer, compare, promote=promote, end=end, as_json=as_json))
+    raise typer.Exit(
+        actions.shadow_model(model, sample, answer, compare, promote=promote, end=end, as_json=as_json)
+    )
 
 
 def promote(model: Target, as_json: Json = False) -> None:
     """Make a model the one in service; the one before takes over again if it fails."""
-    from customlabels.cli.serving import promote_model
-
-    raise typer.Exit(promote_model(model, as_json=as_json))
+    raise typer.Exit(actions.promote_model(model, as_json=as_json))
 
 
 def export(
     model: Target, to: Annotated[Path, text("The folder to make.", "DIR")], as_json: Json = False
 ) -> None:
     """Write a model that runs without this program: ONNX, labels, card, a server."""
-    from customlabels.cli.serving import export_model
-
-    raise typer.Exit(export_model(model, to, as_json=as_json))
+    raise typer.Exit(actions.export_model(model, to, as_json=as_json))

@@ -1,6 +1,14 @@
 """Web pages for people: runs, models, data sets; they see and do only what the API gives."""
 
-from customlabels.console.pages import console_app
-from customlabels.console.site import AskAs
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.console.pages import console_app
+    from customlabels.console.site import AskAs
 
 __all__ = ["AskAs", "console_app"]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

@@ -5,31 +5,18 @@ What reads and writes records is loaded when it is asked for: they bring the lib
 
 from typing import TYPE_CHECKING
 
-from customlabels.datasets.attributes import Box, LineError, line_error
-from customlabels.datasets.building import new_folder
-from customlabels.datasets.checking import check
-from customlabels.datasets.copies import Copies, near_duplicates
-from customlabels.datasets.distributing import chosen_for_test
-from customlabels.datasets.dividing import Difference, compared, divided_by_label
-from customlabels.datasets.exporting import FORMATS, Images, export, images_of, write_parts
-from customlabels.datasets.findings import RULES, Findings, Problem
-from customlabels.datasets.items import Item, item_lines
-from customlabels.datasets.manifests import (
-    Dropped,
-    Entry,
-    ManifestFileError,
-    ManifestLimits,
-    file_lines,
-    listed_line,
-    read_line,
-    read_manifest,
-    split_ref,
-    validated_line,
-)
-from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 from customlabels.doors import later
 
 if TYPE_CHECKING:
+    from customlabels.datasets.attributes import Box, LineError, line_error
+    from customlabels.datasets.building import new_folder
+    from customlabels.datasets.checking import check
+    from customlabels.datasets.copies import near_duplicates
+    from customlabels.datasets.distributing import chosen_for_test
+    from customlabels.datasets.dividing import compared, divided_by_label
+    from customlabels.datasets.exporting import Images, export, images_of, write_parts
+    from customlabels.datasets.findings import RULES, Findings, Problem
+    from customlabels.datasets.items import Item, item_lines
     from customlabels.datasets.listing import (
         Filters,
         LabelCount,
@@ -40,6 +27,18 @@ if TYPE_CHECKING:
         rows_of,
         stats_of,
     )
+    from customlabels.datasets.manifests import (
+        Dropped,
+        Entry,
+        ManifestFileError,
+        ManifestLimits,
+        file_lines,
+        listed_line,
+        read_line,
+        read_manifest,
+        split_ref,
+        validated_line,
+    )
     from customlabels.datasets.revisions import (
         MOST_NOTED,
         Stats,
@@ -49,14 +48,13 @@ if TYPE_CHECKING:
         ready,
         stage,
     )
+    from customlabels.datasets.searching import Refs, in_all, packed
+    from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
-    "FORMATS",
     "MOST_NOTED",
     "RULES",
     "Box",
-    "Copies",
-    "Difference",
     "Dropped",
     "Entry",
     "Filters",
@@ -68,6 +66,7 @@ __all__ = [
     "ManifestFileError",
     "ManifestLimits",
     "Problem",
+    "Refs",
     "Source",
     "Stats",
     "bucket_name",
@@ -82,6 +81,7 @@ __all__ = [
     "export",
     "file_lines",
     "images_of",
+    "in_all",
     "item_lines",
     "labels_by_position",
     "labels_of",
@@ -91,6 +91,7 @@ __all__ = [
     "new_folder",
     "note_dropped",
     "open_source",
+    "packed",
     "read_folder",
     "read_line",
     "read_manifest",
@@ -104,4 +105,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = later(__name__, __all__, "listing", "revisions")
+    __getattr__ = later(__name__)

@@ -10,18 +10,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Row, func, select
 
+from customlabels import datasets  # its door: numpy is loaded by the first search
 from customlabels.datasets.manifests import Dropped
-from customlabels.datasets.revisions import BATCH, FIGURES, Stats
-from customlabels.datasets.searching import EVERY, LABELED, UNLABELED, WITH_ERRORS, Refs, in_all, of_label
+from customlabels.datasets.revisions import BATCH, FIGURES, LABELED, OF_LABEL, UNLABELED, WITH_ERRORS, Stats
 from customlabels.storage import Reading, Records
 from customlabels.storage.schema import dropped_lines, entries, entry_labels, entry_sets, ref_texts, revisions
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from customlabels.datasets.searching import Refs
+
+EVERY = (LABELED, UNLABELED)
 MOST_KEPT = 64 * 2**20  # bytes
 # The refs that were searched last, by database, revision and first position: they never change.
 _kept: dict[tuple[object, str, int], Refs] = {}
@@ -114,18 +119,18 @@ def _places(
     here = entry_sets.c.revision_id == revision_id, entry_sets.c.name.in_(names)
     rows = reading.execute(select(entry_sets.c.name, entry_sets.c.bits).where(*here))
     sets = {row.name: row.bits for row in rows}
-    fits = in_all(groups, sets)
+    fits = datasets.in_all(groups, sets)
     fits[: after_position + 1] = False
     if not text or not fits.any():
-        return list(map(int, np.flatnonzero(fits)[:limit]))
-    every = np.flatnonzero(in_all([EVERY], sets))
+        return list(map(int, fits.nonzero()[0][:limit]))
+    every = datasets.in_all([EVERY], sets).nonzero()[0]
     return list(islice(_containing(reading, revision_id, text, fits, every), limit))
 
 
 def _groups(filters: Filters) -> Iterator[Sequence[str]]:
     """Names of sets; what fits is in one of each group."""
     if filters.contains_labels:
-        yield [of_label(label) for label in filters.contains_labels]
+        yield [OF_LABEL.format(label) for label in filters.contains_labels]
     if filters.labeled is not None:
         yield [LABELED if filters.labeled else UNLABELED]
     if filters.has_errors:
@@ -141,7 +146,9 @@ def _containing(
     column = ref_texts.c.first
     query = select(column).where(ref_texts.c.revision_id == revision_id).order_by(column)
     firsts = reading.execute(query).scalars().all()
-    for first, positions in zip(firsts, np.split(every, np.searchsorted(every, firsts[1:])), strict=True):
+    begins = every.searchsorted(firsts)
+    for first, begin, end in zip(firsts, begins, [*begins[1:], None], strict=True):
+        positions = every[begin:end]
         wanted = fits[positions].tobytes()
         if 1 in wanted:
             refs = _refs(reading, revision_id, first)
@@ -153,7 +160,7 @@ def _refs(reading: Reading, revision_id: str, first: int) -> Refs:
     refs = _kept.get(key)
     if refs is None:
         here = ref_texts.c.revision_id == revision_id, ref_texts.c.first == first
-        refs = Refs(reading.execute(select(ref_texts.c.refs).where(*here)).scalar_one())
+        refs = datasets.Refs(reading.execute(select(ref_texts.c.refs).where(*here)).scalar_one())
         if refs.size + sum(each.size for each in list(_kept.values())) > MOST_KEPT:
             _kept.clear()  # which is seldom, for it holds four datasets of the largest size
         _kept[key] = refs

@@ -15,17 +15,19 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Table, delete, exists, func, insert, literal, select, tuple_, update
 
+from customlabels import datasets  # its door: numpy is loaded by the first manifest
 from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, split_ref
-from customlabels.datasets.searching import LABELED, UNLABELED, WITH_ERRORS, joined, of_label, packed
 from customlabels.storage import Records, Transaction
 from customlabels.storage.schema import dropped_lines, entries, entry_labels, entry_sets, ref_texts, revisions
 
 BATCH = 1000  # rows in one transaction: some ten milliseconds of the one writer
 REFS = 10_000  # source refs in one text to be searched, up to some MB
+# The names of a revision's sets, besides those of labels. Every entry is in one of the first two.
+LABELED, UNLABELED, WITH_ERRORS = "labeled", "unlabeled", "errors"
+OF_LABEL = "label {}"
 MOST_NOTED = 10_000  # lines left out that can be listed; they are all counted
 FIGURES = ("total_entries", "labeled_entries", "total_labels", "error_entries")
 
@@ -253,7 +255,9 @@ def _completed(records: Records, revision_id: str) -> Stats:
             rows = reading.execute(page).all()
         if not rows:
             break
-        text = {"revision_id": revision_id, "first": rows[0].position, "refs": joined(row[1] for row in rows)}
+        # What is looked for has no line break of any kind.
+        refs = "\n".join(row.source_ref.replace("\n", "\r") for row in rows)
+        text = {"revision_id": revision_id, "first": rows[0].position, "refs": refs}
         with records.write() as tx:
             tx.execute(insert(ref_texts), text)
         last = rows[-1].position
@@ -261,7 +265,7 @@ def _completed(records: Records, revision_id: str) -> Stats:
             found[LABELED if is_labeled else UNLABELED].append(place)
             if has_errors:
                 found[WITH_ERRORS].append(place)
-    sets = {name: packed(np.array(places, np.int64), last) for name, places in found.items()}
+    sets = {name: datasets.packed(places, last) for name, places in found.items()}
     label, places = (
         entry_labels.c.label,
         func.aggregate_strings(sa.cast(entry_labels.c.position, sa.Text), ","),
@@ -269,7 +273,7 @@ def _completed(records: Records, revision_id: str) -> Stats:
     of_labels = select(label, places).where(entry_labels.c.revision_id == revision_id).group_by(label)
     with records.read() as reading:
         for name, told in reading.execute(of_labels):
-            sets[of_label(name)] = packed(np.fromstring(told, np.int64, sep=","), last)
+            sets[OF_LABEL.format(name)] = datasets.packed([int(place) for place in told.split(",")], last)
     with records.write() as tx:
         named = [{"revision_id": revision_id, "name": name, "bits": bits} for name, bits in sets.items()]
         tx.execute(insert(entry_sets), named)

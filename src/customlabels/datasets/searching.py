@@ -9,28 +9,20 @@ from __future__ import annotations
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 from stringzilla import find
 
-# The names of a revision's sets; see `of_label` for the others. Every entry is in one of the first two.
-LABELED, UNLABELED, WITH_ERRORS = "labeled", "unlabeled", "errors"
-EVERY = (LABELED, UNLABELED)
 MOST_MISSES = 100  # matches in lines that are not wanted; then all are found at once, in their time
 
 
-def of_label(label: str) -> str:
-    """The name of the set of entries that carry a label."""
-    return f"label {label}"
-
-
-def packed(positions: NDArray[np.int64], last: int) -> bytes:
+def packed(positions: Sequence[int], last: int) -> bytes:
     """The set of these positions, a bit for each; `last` is the largest of the revision."""
     bits = np.zeros(last + 1, np.bool_)
-    bits[positions] = True
+    bits[np.array(positions, np.int64)] = True
     return zlib.compress(np.packbits(bits).tobytes(), level=1)
 
 
@@ -42,13 +34,8 @@ def in_all(groups: Collection[Collection[str]], sets: Mapping[str, bytes]) -> ND
     return np.unpackbits(reduce(np.bitwise_and, unions)).view(np.bool_)
 
 
-def joined(refs: Iterable[str]) -> str:
-    """Source refs in one text, each on a line; what is looked for has no line break of any kind."""
-    return "\n".join(ref.replace("\n", "\r") for ref in refs)
-
-
 class Refs:
-    """Such a text, and where its lines begin."""
+    """Source refs in one text, each on a line, and where the lines begin."""
 
     def __init__(self, text: str) -> None:
         self._text = text.encode()

@@ -4,10 +4,15 @@ Layer: the ground. Data in, a string out: no files, no clock, no randomness; the
 bytes. A drawing carries its own light and dark look and follows the reader's preference.
 """
 
-from customlabels.drawing.charts import Axis, Figure, Line, interval_chart, line_chart
-from customlabels.drawing.matrices import Cell, matrix_chart
-from customlabels.drawing.sheets import SHEET, bare
-from customlabels.drawing.workflows import STATUSES, workflow_svg
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.drawing.charts import Axis, Figure, Line, interval_chart, line_chart
+    from customlabels.drawing.matrices import Cell, matrix_chart
+    from customlabels.drawing.sheets import SHEET, bare
+    from customlabels.drawing.workflows import STATUSES, workflow_svg
 
 __all__ = [
     "SHEET",
@@ -22,3 +27,6 @@ __all__ = [
     "matrix_chart",
     "workflow_svg",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

@@ -5,44 +5,46 @@ Throughout: scores are (images, labels) float, 0..1; truth is (images, labels) b
 A label, or a box, counts as found where its score is at least its threshold.
 """
 
-from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlap, overlaps
-from customlabels.evaluation.comparing import Comparison, compared
-from customlabels.evaluation.counting import (
-    Candidates,
-    Counts,
-    Curve,
-    average_precision,
-    best_thresholds,
-    confusion_matrix,
-    count,
-    curve,
-    steady_thresholds,
-)
-from customlabels.evaluation.evaluations import (
-    OUT_OF_FOLD,
-    TEST_TUNED,
-    Evaluation,
-    LabelFigures,
-    Predictions,
-    evaluate,
-    evaluate_test_tuned,
-)
-from customlabels.evaluation.gate import (
-    DEPLOYED,
-    REJECTED,
-    RULES,
-    UNDECIDED,
-    Evidence,
-    Judgement,
-    Outcome,
-    Rule,
-    judge,
-    rules_of,
-)
-from customlabels.evaluation.intervals import Interval, share_interval
-from customlabels.evaluation.recorded import Recorded, read_recorded
-from customlabels.evaluation.summaries import box_line, prediction_line, summary
-from customlabels.evaluation.suspects import NOTHING, Suspect, suspects
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlap, overlaps
+    from customlabels.evaluation.comparing import Comparison, compared
+    from customlabels.evaluation.counting import (
+        Counts,
+        average_precision,
+        best_thresholds,
+        confusion_matrix,
+        count,
+        curve,
+        steady_thresholds,
+    )
+    from customlabels.evaluation.doubts import NOTHING, Suspect, suspects
+    from customlabels.evaluation.evaluations import (
+        OUT_OF_FOLD,
+        TEST_TUNED,
+        Evaluation,
+        LabelFigures,
+        Predictions,
+        evaluate,
+        evaluate_test_tuned,
+    )
+    from customlabels.evaluation.gate import (
+        DEPLOYED,
+        REJECTED,
+        RULES,
+        UNDECIDED,
+        Evidence,
+        Judgement,
+        Outcome,
+        judge,
+        rules_of,
+    )
+    from customlabels.evaluation.intervals import Interval, share_interval
+    from customlabels.evaluation.recorded import Recorded, read_recorded
+    from customlabels.evaluation.summaries import box_line, prediction_line, summary
 
 __all__ = [
     "DEPLOYED",
@@ -55,10 +57,8 @@ __all__ = [
     "UNDECIDED",
     "BoxPredictions",
     "Boxes",
-    "Candidates",
     "Comparison",
     "Counts",
-    "Curve",
     "Evaluation",
     "Evidence",
     "Interval",
@@ -67,7 +67,6 @@ __all__ = [
     "Outcome",
     "Predictions",
     "Recorded",
-    "Rule",
     "Suspect",
     "average_precision",
     "best_thresholds",
@@ -90,3 +89,6 @@ __all__ = [
     "summary",
     "suspects",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

@@ -4,20 +4,24 @@ Layer: ground. Knows formats, sizes and orientation; knows nothing of labels, mo
 What arrives is not trusted: everything is bounded from the header, before a pixel is decoded.
 """
 
-from customlabels.images.headers import Header, ImageLimits, check_header
-from customlabels.images.likeness import Alike, alike, fingerprint, leaks
-from customlabels.images.pixels import decode, thumbnail, upright_size
-from customlabels.images.preparing import Preprocessing, prepared
-from customlabels.images.refusals import (
-    ImageError,
-    ImageTooLarge,
-    InvalidImage,
-    InvalidImageFormat,
-    InvalidPreprocessing,
-)
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.images.headers import Header, ImageLimits, check_header
+    from customlabels.images.likeness import alike, fingerprint, leaks
+    from customlabels.images.pixels import decode, thumbnail, upright_size
+    from customlabels.images.preparing import Preprocessing, prepared
+    from customlabels.images.refusals import (
+        ImageError,
+        ImageTooLarge,
+        InvalidImage,
+        InvalidImageFormat,
+        InvalidPreprocessing,
+    )
 
 __all__ = [
-    "Alike",
     "Header",
     "ImageError",
     "ImageLimits",
@@ -35,3 +39,6 @@ __all__ = [
     "thumbnail",
     "upright_size",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

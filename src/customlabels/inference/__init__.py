@@ -3,26 +3,30 @@
 Layer: above images. Knows ONNX Runtime, never imports torch; knows nothing of projects or processes.
 """
 
-from customlabels.inference.cards import (
-    BOXES,
-    FORMAT_VERSION,
-    KINDS,
-    MULTI_LABEL,
-    SINGLE_LABEL,
-    WEIGHTS,
-    ArtefactError,
-    ModelCard,
-    read_card,
-    write_card,
-)
-from customlabels.inference.exporting import exported_files
-from customlabels.inference.finding import Found, detect, found_boxes, found_labels
-from customlabels.inference.predictor import Predictor
-from customlabels.inference.suppression import kept_boxes
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.inference.cards import (
+        BOXES,
+        KINDS,
+        MULTI_LABEL,
+        SINGLE_LABEL,
+        WEIGHTS,
+        ArtefactError,
+        ModelCard,
+        read_card,
+        write_card,
+    )
+    from customlabels.inference.exporting import exported_files
+    from customlabels.inference.finding import detect, found_boxes, found_labels
+    from customlabels.inference.found import Found
+    from customlabels.inference.predictor import Predictor
+    from customlabels.inference.suppression import kept_boxes
 
 __all__ = [
     "BOXES",
-    "FORMAT_VERSION",
     "KINDS",
     "MULTI_LABEL",
     "SINGLE_LABEL",
@@ -39,3 +43,6 @@ __all__ = [
     "read_card",
     "write_card",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

@@ -4,26 +4,14 @@ Layer: inference. Pure, but for `detect`, which asks a predictor first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from customlabels.evaluation import Boxes
 from customlabels.inference.cards import BOXES
+from customlabels.inference.found import Found
 from customlabels.inference.predictor import Predictor
-
-
-@dataclass(frozen=True)
-class Found:
-    """A label in an image; confidence is a percentage, 0 to 100, exactly a float32.
-
-    box: left, top, width and height as shares of the image's sides; None for a label of the whole image
-    """
-
-    name: str
-    confidence: float
-    box: tuple[float, float, float, float] | None = None
 
 
 def found_labels(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from customlabels.inference import ArtefactError, exported_files
+from customlabels import inference
 from customlabels.operations.comparing import output_place
 from customlabels.operations.dispatch import Call, Response, operation
 from customlabels.operations.hosting import HostingError, model_folder
@@ -19,10 +19,10 @@ def export_project_version(call: Call) -> Response:
     with call.parts.records.read() as reading:
         row = version_row(reading, call)
     try:
-        files = exported_files(model_folder(call.parts, row))
+        files = inference.exported_files(model_folder(call.parts, row))
     except HostingError as error:
         raise in_use(str(error)) from error
-    except ArtefactError as error:
+    except inference.ArtefactError as error:
         raise invalid_parameter(str(error)) from error
     bucket, prefix = output_place(row)
     keys = {name: f"{prefix}/export/{name}".lstrip("/") for name in files}

@@ -12,26 +12,26 @@ from functools import lru_cache
 from typing import Any
 
 from botocore import xform_name
-from botocore.config import Config
 from botocore.model import ServiceModel
-from botocore.session import Session
 from botocore.utils import EVENT_ALIASES
 
 from customlabels.errors import InvalidInput
 
 # One attempt: how often a call is made is the state's own Retry.
-CONFIG = Config(
-    connect_timeout=10,
-    read_timeout=70,
-    retries={"total_max_attempts": 1},
-    parameter_validation=False,  # what is wrong with a call the service says in its own words
-    s3={"addressing_style": "path"},
-    inject_host_prefix=False,
-)
+CONFIG: Mapping[str, Any] = {
+    "connect_timeout": 10,
+    "read_timeout": 70,
+    "retries": {"total_max_attempts": 1},
+    "parameter_validation": False,  # what is wrong with a call the service says in its own words
+    "s3": {"addressing_style": "path"},
+    "inject_host_prefix": False,
+}
 
 
 @lru_cache(maxsize=1)
 def _names() -> Mapping[str, str]:
+    from botocore.session import Session  # late, as below: its clients are large, and few servers have any
+
     # The SDK for Java, by whose names a state calls, names clients by the service's id without blanks.
     services = Session().get_available_services()
     return {EVENT_ALIASES.get(name, name).replace("-", ""): name for name in services}
@@ -70,6 +70,9 @@ class Remote:
             )
 
     def _client(self, model: ServiceModel, region: str) -> Any:
+        from botocore.config import Config
+        from botocore.session import Session
+
         with self._lock:
             key = (model.service_name, region)
             if key not in self._clients:
@@ -77,7 +80,7 @@ class Remote:
                     model.service_name,
                     region_name=region,
                     endpoint_url=self._urls[_setting(model)],
-                    config=CONFIG,
+                    config=Config(**CONFIG),
                     **self._keys,
                 )
             return self._clients[key]

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from customlabels import pipeline
 from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.access import may_use
 from customlabels.operations.dispatch import Call, Response, operation, table
 from customlabels.operations.refusals import invalid_parameter, not_found
 from customlabels.operations.rows import version_row
-from customlabels.pipeline import place_of, report_text
 from customlabels.storage import ObjectAccessError
 
 ABSENT = ("ExecutionDoesNotExist", "InvalidArn", "ResourceNotFoundException")
@@ -54,8 +54,8 @@ def get_report(call: Call) -> Response:
         with call.parts.records.read() as reading:
             version_row(reading, call, given[0])
     try:
-        place = place_of(ask, given[0])
-        text = report_text(place, OwnObjects(call), as_json=call.params.get("Format") == "JSON")
+        place = pipeline.place_of(ask, given[0])
+        text = pipeline.report_text(place, OwnObjects(call), as_json=call.params.get("Format") == "JSON")
     except ServiceError as error:
         if error.code in ABSENT:
             raise not_found(str(error)) from error

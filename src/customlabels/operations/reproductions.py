@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from customlabels.inference import ModelCard, read_card
+from customlabels import inference
 from customlabels.operations.dispatch import Call, Response, operation, writing
 from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import in_use, not_found
@@ -70,7 +70,7 @@ class Reproducing:
     def run(self, job: Job, control: JobControl) -> Finish:
         """Train again by the first plan, compare, forget."""
         row = self._training.row(job.spec["version"])
-        first = read_card(self._parts.home / row.folder)
+        first = inference.read_card(self._parts.home / row.folder)
         spec = self._training.spec(job, row, orjson.loads(row.details))
         output = spec.work_folder / "output"
         output.mkdir(exist_ok=True)
@@ -85,7 +85,7 @@ class Reproducing:
             outcome = self._parts.train(spec, reporter(control), control.cancelled)
         except TrainingCancelled:
             return self.failed(job, TrainingCancelled())
-        found = list(_differences(first, read_card(outcome.artefact_folder)))
+        found = list(_differences(first, inference.read_card(outcome.artefact_folder)))
         control.report({**asdict(Progress("exporting")), "differences": found, "ended": time.time()})
         return lambda tx: sweep_folders(tx, self._parts.jobs, job.subject, [self._training.work(job)])
 
@@ -98,7 +98,7 @@ def _subject(arn: str) -> str:
     return f"reproduce {arn}"
 
 
-def _differences(first: ModelCard, again: ModelCard) -> Iterator[str]:
+def _differences(first: inference.ModelCard, again: inference.ModelCard) -> Iterator[str]:
     """Where two cards differ, causes before effects; empty for the same bits."""
     yield from _changed("", first.environment, again.environment)
     yield from _changed("", _decisive(first), _decisive(again))
@@ -108,16 +108,16 @@ def _differences(first: ModelCard, again: ModelCard) -> Iterator[str]:
     yield from _changed("F1 on ", *map(_scores, cards))
 
 
-def _decisive(card: ModelCard) -> Mapping[str, Any]:
+def _decisive(card: inference.ModelCard) -> Mapping[str, Any]:
     """What of a card decides the result."""
     return {name: card.card.get(name) for name in ("data_digest", "seed", "plan", "backbone")}
 
 
-def _thresholds(card: ModelCard) -> Mapping[str, Any]:
+def _thresholds(card: inference.ModelCard) -> Mapping[str, Any]:
     return dict(zip(card.labels, card.thresholds, strict=True))
 
 
-def _scores(card: ModelCard) -> Mapping[str, Any]:
+def _scores(card: inference.ModelCard) -> Mapping[str, Any]:
     """F1 by the images that it is of."""
     return {split: told["f1"] for split, told in card.metrics.items() if isinstance(told, Mapping)}
 

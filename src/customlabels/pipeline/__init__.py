@@ -2,44 +2,37 @@
 
 Layer: pipeline. The workflow itself is `statemachine/workflow.yaml`, data that AWS and the local engine run
 alike; this room knows where the file is and what goes in and comes out, and composes the report of a run.
-The judge, which needs numpy, is not behind this door but in `customlabels.pipeline.judge`, where Lambda finds
-it too.
+Lambda finds the judge in `customlabels.pipeline.judge`.
 """
 
-from customlabels.pipeline.rehearsals import Rehearsal, iam_actions, rehearse
-from customlabels.pipeline.report_places import Place, place_of
-from customlabels.pipeline.reports import report_text
-from customlabels.pipeline.runs import (
-    Decision,
-    RunInput,
-    RunResult,
-    Waits,
-    current_key,
-    decision_key,
-    poll_seconds,
-)
-from customlabels.pipeline.workflow import (
-    APPROVAL_STATE,
-    CLEANUP_MACHINE_NAME,
-    JUDGE_FUNCTION,
-    LOCAL_TOPIC,
-    STATE_MACHINE_NAME,
-    WorkflowMissing,
-    cleanup_definition,
-    definition,
-    definition_text,
-    local_substitutions,
-)
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.pipeline.judge import judged
+    from customlabels.pipeline.rehearsals import iam_actions, rehearse
+    from customlabels.pipeline.report_places import Place, place_of
+    from customlabels.pipeline.reports import report_text
+    from customlabels.pipeline.runs import RunInput, RunResult, Waits, current_key, decision_key, poll_seconds
+    from customlabels.pipeline.workflow import (
+        CLEANUP_MACHINE_NAME,
+        JUDGE_FUNCTION,
+        LOCAL_TOPIC,
+        STATE_MACHINE_NAME,
+        WorkflowMissing,
+        cleanup_definition,
+        definition,
+        definition_text,
+        local_substitutions,
+    )
 
 __all__ = [
-    "APPROVAL_STATE",
     "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
     "STATE_MACHINE_NAME",
-    "Decision",
     "Place",
-    "Rehearsal",
     "RunInput",
     "RunResult",
     "Waits",
@@ -50,9 +43,13 @@ __all__ = [
     "definition",
     "definition_text",
     "iam_actions",
+    "judged",
     "local_substitutions",
     "place_of",
     "poll_seconds",
     "rehearse",
     "report_text",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

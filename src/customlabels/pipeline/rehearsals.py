@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from customlabels import asl
 from customlabels.errors import InvalidInput
 
 ARN = "arn:aws:rekognition:us-east-1:123456789012:project/rehearsal"
@@ -84,9 +85,6 @@ def rehearse(
 
     Raises InvalidInput where the run would not end well, as with an input that the workflow refuses.
     """
-    # Loaded late: the door of this room must not cost commands that only need a name an interpreter.
-    from customlabels import asl
-
     machine = asl.parse(dict(definition))
     service = _Service(training_seconds, hosting_seconds)
     happening: asl.Happening = asl.ExecutionStarted(

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
+from customlabels.pipeline.report_evidence import Reader, gathered
+from customlabels.pipeline.report_facts import facts
+from customlabels.pipeline.report_pages import page
 from customlabels.pipeline.report_places import Place
-
-if TYPE_CHECKING:
-    from customlabels.pipeline.report_evidence import Reader
 
 
 def report_text(place: Place, reader: Reader, *, as_json: bool = False) -> str:
     """The HTML page, or the same as a JSON document. Raises InvalidInput where there is nothing to report."""
-    # Loaded late: the judge, which runs on AWS by itself, shares this room and needs none of it.
-    from customlabels.pipeline.report_evidence import gathered
-    from customlabels.pipeline.report_facts import facts
-    from customlabels.pipeline.report_pages import page
-
     told = facts(gathered(place, reader))
     return json.dumps(told, indent=1, ensure_ascii=False) if as_json else page(told, reader)

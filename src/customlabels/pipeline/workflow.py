@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from customlabels import asl
 from customlabels.errors import CustomLabelsError
 
 STATE_MACHINE_NAME = "customlabels-pipeline"
@@ -39,17 +40,12 @@ def definition_text(places: Sequence[Path] = PLACES) -> str:
 
 def definition(substitutions: Mapping[str, str]) -> dict[str, Any]:
     """The definition with its places filled. Raises InvalidInput for a place without a substitution."""
-    # Loaded late: commands that only need the machine's name shall not wait for an interpreter.
-    from customlabels.asl import read_definition
-
-    return read_definition(definition_text(), substitutions)
+    return asl.read_definition(definition_text(), substitutions)
 
 
 def cleanup_definition() -> dict[str, Any]:
     """The definition that deletes a project with everything in it."""
-    from customlabels.asl import read_definition
-
-    return read_definition(definition_text(CLEANUP_PLACES), {"Partition": "aws"})
+    return asl.read_definition(definition_text(CLEANUP_PLACES), {"Partition": "aws"})
 
 
 def local_substitutions() -> dict[str, str]:

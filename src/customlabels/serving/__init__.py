@@ -5,11 +5,16 @@ The `Supervisor` lives on the server's event loop. Units hang on it by a socket:
 SIGKILL, the socket closes and each unit ends, so nothing is left behind.
 """
 
-from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded, ServingError, StartFailed
-from customlabels.serving.shadows import PROMOTE, ROLL_BACK, Counts, Pair, Rules, Shadow
-from customlabels.serving.slots import UnitStatus, VersionStatus
-from customlabels.serving.supervisor import Supervisor
-from customlabels.serving.traffic import BUCKETS, Terms
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded, StartFailed
+    from customlabels.serving.shadows import PROMOTE, ROLL_BACK, Counts, Pair, Rules, Shadow
+    from customlabels.serving.slots import UnitStatus, VersionStatus
+    from customlabels.serving.supervisor import Supervisor
+    from customlabels.serving.traffic import BUCKETS, Terms
 
 __all__ = [
     "BUCKETS",
@@ -21,7 +26,6 @@ __all__ = [
     "Overloaded",
     "Pair",
     "Rules",
-    "ServingError",
     "Shadow",
     "StartFailed",
     "Supervisor",
@@ -29,3 +33,6 @@ __all__ = [
     "UnitStatus",
     "VersionStatus",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

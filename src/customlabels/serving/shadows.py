@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from customlabels.evaluation import LEAST_OVERLAP, overlap
+from customlabels import evaluation
 from customlabels.images import ImageError
 from customlabels.inference import Found
 from customlabels.serving.refusals import DetectionFailed, NotServing, Overloaded
@@ -96,11 +96,12 @@ def differ(ours: list[Found], theirs: list[Found]) -> bool:
         same = [
             other
             for other in left
-            if other.name == found.name and overlap(found.box, other.box) >= LEAST_OVERLAP
+            if other.name == found.name
+            and evaluation.overlap(found.box, other.box) >= evaluation.LEAST_OVERLAP
         ]
         if not same:
             return True
-        left.remove(max(same, key=lambda other: overlap(found.box, other.box)))
+        left.remove(max(same, key=lambda other: evaluation.overlap(found.box, other.box)))
     return False
 
 

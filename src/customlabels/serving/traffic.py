@@ -5,9 +5,8 @@ Layer: serving. Counts only; no clock of its own: the time comes from the loop t
 
 import bisect
 import collections
+import math
 from dataclasses import dataclass, field
-
-import numpy as np
 
 LATENCIES = 500  # last requests that p50 and p99 are taken from
 BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0)  # seconds, upper ends
@@ -53,7 +52,12 @@ class Traffic:
 
     def quantile(self, share: float) -> float | None:
         """Seconds within which this share of the last requests was answered; None before the first."""
-        return float(np.quantile(self.seconds, share)) if self.seconds else None
+        if not self.seconds:
+            return None
+        ordered = sorted(self.seconds)
+        below, part = divmod(share * (len(ordered) - 1), 1)
+        lower, upper = ordered[int(below)], ordered[math.ceil(below + part)]
+        return lower + part * (upper - lower)
 
     def answered(self, seconds: float) -> None:
         """Note an answer."""

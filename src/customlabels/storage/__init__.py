@@ -7,25 +7,25 @@ most commands never do.
 from typing import TYPE_CHECKING
 
 from customlabels.doors import later
-from customlabels.storage.buckets import (
-    Allowed,
-    BucketNotFound,
-    Draft,
-    ObjectAccessError,
-    ObjectInfo,
-    ObjectNotFound,
-    ObjectTooLarge,
-    Opened,
-    StorageError,
-)
-from customlabels.storage.durable import sync, write_whole
-from customlabels.storage.endpoint import S3Endpoint
-from customlabels.storage.objects import Objects
-from customlabels.storage.uploads import Part, Upload, UploadNotFound, Uploads
 
 if TYPE_CHECKING:
+    from customlabels.storage.buckets import (
+        Allowed,
+        BucketNotFound,
+        Draft,
+        ObjectAccessError,
+        ObjectInfo,
+        ObjectNotFound,
+        ObjectTooLarge,
+        Opened,
+        StorageError,
+    )
+    from customlabels.storage.durable import sync, write_whole
+    from customlabels.storage.endpoint import S3Endpoint
     from customlabels.storage.migrations import NewerSchema
+    from customlabels.storage.objects import Objects
     from customlabels.storage.records import Reading, Records, RecordsError, Transaction
+    from customlabels.storage.uploads import Part, Upload, UploadNotFound, Uploads
 
 __all__ = [
     "Allowed",
@@ -53,4 +53,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = later(__name__, __all__, "records", "migrations")
+    __getattr__ = later(__name__)

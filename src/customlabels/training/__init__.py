@@ -3,22 +3,26 @@
 Layer: above inference and datasets. torch is imported by the training process alone, never through this door.
 """
 
-from customlabels.training.estimating import Estimate, estimate
-from customlabels.training.hub import fetch, fetched, holds_weights
-from customlabels.training.launcher import train
-from customlabels.training.samples import SAMPLES, write_sample
-from customlabels.training.spec import (
-    InvalidTrainingSpec,
-    Progress,
-    TrainingCancelled,
-    TrainingFailed,
-    TrainingOutcome,
-    TrainingSpec,
-)
+from typing import TYPE_CHECKING
+
+from customlabels.doors import later
+
+if TYPE_CHECKING:
+    from customlabels.training.estimating import estimate
+    from customlabels.training.hub import fetch, fetched, holds_weights
+    from customlabels.training.launcher import train
+    from customlabels.training.samples import SAMPLES, write_sample
+    from customlabels.training.spec import (
+        InvalidTrainingSpec,
+        Progress,
+        TrainingCancelled,
+        TrainingFailed,
+        TrainingOutcome,
+        TrainingSpec,
+    )
 
 __all__ = [
     "SAMPLES",
-    "Estimate",
     "InvalidTrainingSpec",
     "Progress",
     "TrainingCancelled",
@@ -32,3 +36,6 @@ __all__ = [
     "train",
     "write_sample",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = later(__name__)

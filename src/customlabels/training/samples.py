@@ -1,14 +1,16 @@
 """Sample data to try the whole pipeline with, one for each kind of model; nothing is downloaded.
 
-Layer: training. `digits` are the 1,797 scans that scikit-learn ships, imported only when asked for;
+Layer: training. `digits` are the 1,797 scans that scikit-learn ships, read when asked for;
 `labels` and `boxes` are scenes of plain shapes, drawn here.
 """
 
 from __future__ import annotations
 
+import gzip
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +50,7 @@ def write_sample(name: str, folder: Path, bucket: str, *, seed: int = 0) -> Mapp
             for item, picture in SAMPLES[name](part, seed):
                 place = beside / part / item.key
                 place.parent.mkdir(parents=True, exist_ok=True)
-                picture.save(place)
+                picture.save(place, compress_level=1)  # of noise, more would take long and save nothing
                 items.append(item)
             text = "".join(f"{line}\n" for line in item_lines(items, f"s3://{bucket}/{part}/"))
             (beside / f"{part}.manifest").write_text(text, encoding="utf-8")
@@ -58,15 +60,15 @@ def write_sample(name: str, folder: Path, bucket: str, *, seed: int = 0) -> Mapp
 
 def _digits(part: str, seed: int) -> Iterator[Drawn]:
     """Dark ink on white, enlarged smoothly."""
-    try:
-        from sklearn.datasets import load_digits
-    except ModuleNotFoundError as error:
-        raise InvalidInput("the digits come with scikit-learn: pip install 'customlabels[train]'") from error
-    found = load_digits()
-    test = held_out_part(found.target, TEST_SHARE, seed)
-    for at in test if part == "test" else np.setdiff1d(np.arange(len(found.target)), test):
-        digit = str(found.target[at])
-        pixels = (255 - found.images[at] * (255 / 16)).round().astype(np.uint8)  # ink from 0 to 16
+    package = find_spec("sklearn")  # only its file: to import it takes longer than all else here
+    if package is None or package.origin is None:
+        raise InvalidInput("the digits come with scikit-learn: pip install 'customlabels[train]'")
+    with gzip.open(Path(package.origin).with_name("datasets") / "data" / "digits.csv.gz", "rt") as file:
+        scans, digits = np.split(np.loadtxt(file, delimiter=","), [64], axis=1)
+    test = held_out_part(digits[:, 0].astype(int), TEST_SHARE, seed)
+    for at in test if part == "test" else np.setdiff1d(np.arange(len(digits)), test):
+        digit = str(int(digits[at, 0]))
+        pixels = (255 - scans[at].reshape(8, 8) * (255 / 16)).round().astype(np.uint8)  # ink from 0 to 16
         picture = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
         yield Item(f"{digit}/{at:04d}.png", SAMPLE, (digit,)), picture
 

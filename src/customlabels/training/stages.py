@@ -70,7 +70,6 @@ def run(
 ) -> TrainingOutcome:
     """Train from wherever the work folder stands; raises TrainingFailed. The first of a team runs this."""
     spec = replace(spec, processes=team.count)
-    tell(Progress("waiting"))
     with WorkFolder.claimed(spec) as folder:
         if (stored := read_json(folder.outcome)) is not None:
             team.told("done")

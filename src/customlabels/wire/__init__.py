@@ -11,7 +11,7 @@ Layer: the ground. Bytes in, checked values out, and back; it opens no sockets a
 from customlabels.wire.checking import check_output, validate
 from customlabels.wire.checksums import ALGORITHMS
 from customlabels.wire.hosts import FOREIGN_HOST, has_own_host
-from customlabels.wire.http import Application, Invocation, Limits, WireApp, not_found
+from customlabels.wire.http import Application, Invocation, Limits, Receive, Send, WireApp
 from customlabels.wire.s3 import S3App
 from customlabels.wire.s3_signatures import S3Signatures
 from customlabels.wire.serialising import OutputError, serialise
@@ -28,8 +28,10 @@ __all__ = [
     "Limits",
     "ModelNotFound",
     "OutputError",
+    "Receive",
     "S3App",
     "S3Signatures",
+    "Send",
     "Service",
     "Services",
     "Signatures",
@@ -38,7 +40,6 @@ __all__ = [
     "check_output",
     "has_own_host",
     "load_services",
-    "not_found",
     "serialise",
     "validate",
 ]

@@ -10,7 +10,6 @@ from customlabels.workflows.job_handlers import (
     JobControl,
     JobHandler,
     JobPace,
-    Progress,
 )
 from customlabels.workflows.jobs import Jobs
 from customlabels.workflows.journal import Execution, Listed, Run
@@ -62,7 +61,6 @@ __all__ = [
     "MapRuns",
     "MockedTasks",
     "Outcome",
-    "Progress",
     "Run",
     "StateMachine",
     "StateMachines",

@@ -6,10 +6,10 @@ clock decides; an SQLite database has one server, whose own clock is enough.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Table, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from customlabels.storage import Reading, Transaction
 
@@ -30,6 +30,6 @@ def insert_once(transaction: Transaction, table: Table, row: Mapping[str, Any]) 
 
 @lru_cache(maxsize=64)
 def _insertion(table: Table, dialect: str) -> Any:
-    made = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    made = import_module(f"sqlalchemy.dialects.{dialect}").insert(table)  # the other one is never needed
     # Asked for its key, because the two drivers do not count inserted rows alike.
     return made.on_conflict_do_nothing().returning(*table.primary_key)
