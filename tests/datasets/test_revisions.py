@@ -222,7 +222,7 @@ def test_changes_to_nothing_are_a_first_content(records: Records) -> None:
 
 
 def test_staging_holds_no_more_than_a_batch_of_a_large_manifest(records: Records) -> None:
-    count, batch, held = 50_000, 1000, []
+    count, batch, held = 20_000, 1000, []
 
     def lines() -> Iterator[bytes]:
         for number in range(count):

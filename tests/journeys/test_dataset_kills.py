@@ -99,7 +99,7 @@ class Story:
         if rows("SELECT id FROM jobs WHERE status IN ('QUEUED', 'RUNNING')"):
             return False
         kept = {row["revision_id"] for row in rows("SELECT revision_id FROM datasets")} - {None}
-        tables = ("entries", "entry_labels", "ref_blocks", "ref_grams")
+        tables = ("entries", "entry_labels", "ref_texts", "entry_sets")
         held = {row["id"] for row in rows("SELECT id FROM revisions")}
         for table in tables:
             held |= {row["revision_id"] for row in rows(f"SELECT DISTINCT revision_id FROM {table}")}

@@ -187,7 +187,7 @@ def consistent(world: World) -> None:
             pointed |= set(reading.execute(select(column)).scalars())
         figures = dict(reading.execute(select(revisions.c.id, revisions.c.total_entries)).all())
         assert figures.keys() == pointed - {None}
-        for table in (schema.entries, schema.entry_labels, schema.ref_blocks, schema.ref_grams):
+        for table in (schema.entries, schema.entry_labels, schema.ref_texts, schema.entry_sets):
             assert set(reading.execute(select(table.c.revision_id).distinct()).scalars()) <= pointed
         counted = select(schema.entries.c.revision_id, func.count()).group_by(schema.entries.c.revision_id)
         assert dict(reading.execute(counted).all()) == {id: count for id, count in figures.items() if count}

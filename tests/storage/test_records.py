@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -175,13 +176,14 @@ def test_commits_of_another_process_are_heard_on_postgresql(database: str, recor
 
 
 def test_a_home_of_the_first_schema_keeps_its_datasets_and_figures(database: str) -> None:
-    """What the third migration moves: evaluations out of details; and the eighth."""
-    entry = "INSERT INTO entries VALUES ('r', {0}, 's3://photos/{0}', '{{}}', 0, NULL)"
+    """What the third migration moves: evaluations out of details; and the ninth makes of entries."""
+    entry = "INSERT INTO entries VALUES ('r', {0}, 's3://photos/{0}', '{{}}', {1})"
     migrated_to(
         "0001",
         database,
         "INSERT INTO revisions VALUES ('r', 'READY', 2, 0, 0, 0, 0)",
-        *(entry.format(position) for position in (1, 3)),
+        *(entry.format(*each) for each in ((1, "1, NULL"), (3, "0, '[]'"))),
+        "INSERT INTO entry_labels VALUES ('r', 'cat', 1, 0)",
         "INSERT INTO projects VALUES ('p', '1', 'r', 'n', 'CREATED', 0)",
         "INSERT INTO versions (arn, project_arn, name, status, status_message, created_at, details)"
         """ VALUES ('v', 'p', 'n', 'STOPPED', '', 0, '{"Evaluation"\\: {"a"\\: 1}, "b"\\: 2}')""",
@@ -189,11 +191,18 @@ def test_a_home_of_the_first_schema_keeps_its_datasets_and_figures(database: str
 
     records = Records.open(database)
     with records.read() as reading:
-        blocks = reading.execute(text("SELECT * FROM ref_blocks NATURAL JOIN ref_grams")).all()
+        texts = reading.execute(text("SELECT * FROM ref_texts")).all()
+        sets = dict(reading.execute(text("SELECT name, bits FROM entry_sets")).all())
         moved = reading.execute(text("SELECT details, evaluation FROM versions")).one()
         keys = reading.execute(text("SELECT name FROM keys")).scalars().all()
     records.close()
 
-    assert blocks == [("r", 1, 3, "s3://photos/1\ns3://photos/3", b"")]
+    assert texts == [("r", 1, "s3://photos/1\ns3://photos/3")]
+    assert {name: zlib.decompress(bits) for name, bits in sets.items()} == {
+        "labeled": b"\x40",  # the first bit is that of position 0, which none has
+        "unlabeled": b"\x10",
+        "label cat": b"\x40",
+        "errors": b"\x10",
+    }
     assert [json.loads(each) for each in moved] == [{"b": 2}, {"a": 1}]
     assert keys == ["pages"]

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from customlabels.datasets.dividing import compared, divided_by_label
     from customlabels.datasets.exporting import Images, export, images_of, write_parts
     from customlabels.datasets.findings import RULES, Findings, Problem
-    from customlabels.datasets.grams import grams_of, may_contain
     from customlabels.datasets.items import Item, item_lines
     from customlabels.datasets.listing import (
         Filters,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
         ready,
         stage,
     )
+    from customlabels.datasets.searching import Refs, in_all, packed
     from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "ManifestFileError",
     "ManifestLimits",
     "Problem",
+    "Refs",
     "Source",
     "Stats",
     "bucket_name",
@@ -79,18 +80,18 @@ __all__ = [
     "every_line",
     "export",
     "file_lines",
-    "grams_of",
     "images_of",
+    "in_all",
     "item_lines",
     "labels_by_position",
     "labels_of",
     "line_error",
     "listed_line",
-    "may_contain",
     "near_duplicates",
     "new_folder",
     "note_dropped",
     "open_source",
+    "packed",
     "read_folder",
     "read_line",
     "read_manifest",

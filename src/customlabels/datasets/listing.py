@@ -10,20 +10,26 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import Row, func, select
 
-from customlabels import datasets
+from customlabels import datasets  # its door: numpy is loaded by the first search
 from customlabels.datasets.manifests import Dropped
-from customlabels.datasets.revisions import BATCH, FIGURES, Stats
+from customlabels.datasets.revisions import BATCH, FIGURES, LABELED, OF_LABEL, UNLABELED, WITH_ERRORS, Stats
 from customlabels.storage import Reading, Records
-from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, ref_grams, revisions
+from customlabels.storage.schema import dropped_lines, entries, entry_labels, entry_sets, ref_texts, revisions
 
-BLOCKS_AT_ONCE = 16
-MOST_KEPT = 8  # revisions
-# The blocks of the revisions that were searched last, which never change: at most 2 MB each.
-_kept: dict[tuple[object, str], Sequence[Row[Any]]] = {}
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from customlabels.datasets.searching import Refs
+
+EVERY = (LABELED, UNLABELED)
+MOST_KEPT = 64 * 2**20  # bytes
+# The refs that were searched last, by database, revision and first position: they never change.
+_kept: dict[tuple[object, str, int], Refs] = {}
 SHOWN = (entries.c.position, entries.c.line, entries.c.is_labeled, entries.c.errors)
 
 
@@ -61,17 +67,16 @@ def rows_of(
 ) -> Sequence[Row[Any]]:
     """A page of entries in the order of their positions, those after `after_position`: rows of SHOWN.
 
-    Each filter has an index that leads to the page: a page costs about the same wherever it begins. The lines
-    are not read again: what was found in them when they were staged stands beside them.
+    What fits is told by sets of positions and by the texts of source refs, not by looking at entries: a page
+    costs about the same wherever it begins and whatever is asked for. The lines are not read again: what was
+    found in them when they were staged stands beside them.
     """
-    filters = filters or Filters()
-    conditions = list(_conditions(filters, reading.dialect))
-    begin = _Begin(revision_id, after_position, limit)
-    if filters.contains_labels:
-        return _by_label(reading, begin, filters, conditions)
-    if filters.source_ref_contains and not filters.has_errors and filters.labeled is not False:
-        return list(_by_block(reading, begin, filters.source_ref_contains, conditions))
-    return _rows(reading, begin, entries.c.position > after_position, *conditions)
+    position, filters = entries.c.position, filters or Filters()
+    fitting = position > after_position
+    if filters != Filters():
+        fitting = position.in_(_places(reading, revision_id, after_position, limit, filters))
+    query = select(*SHOWN).where(entries.c.revision_id == revision_id, fitting)
+    return reading.execute(query.order_by(position).limit(limit)).all()
 
 
 def every_line(records: Records, revision_id: str, batch: int = BATCH) -> Iterator[str]:
@@ -105,97 +110,61 @@ def dropped_of(reading: Reading, subject: str, after_position: int = 0, limit: i
     return [Dropped(row.position, row.code) for row in reading.execute(ordered)]
 
 
-def _conditions(filters: Filters, dialect: str) -> Iterator[ColumnElement[bool]]:
-    if filters.labeled is not None and not (filters.labeled and filters.contains_labels):
-        # Few have errors: the planner is kept from looking for these among all that have a label.
-        is_labeled = entries.c.is_labeled + 0 if filters.has_errors else entries.c.is_labeled
-        yield is_labeled == int(filters.labeled)
-    if filters.source_ref_contains:
-        find = func.instr if dialect == "sqlite" else func.strpos  # LIKE ignores case on SQLite
-        yield find(entries.c.source_ref, filters.source_ref_contains) > 0
+def _places(
+    reading: Reading, revision_id: str, after_position: int, limit: int, filters: Filters
+) -> list[int]:
+    """The positions of the first entries that fit."""
+    groups, text = list(_groups(filters)), filters.source_ref_contains
+    names = [name for group in groups for name in group]
+    here = entry_sets.c.revision_id == revision_id, entry_sets.c.name.in_(names)
+    rows = reading.execute(select(entry_sets.c.name, entry_sets.c.bits).where(*here))
+    sets = {row.name: row.bits for row in rows}
+    fits = datasets.in_all(groups, sets)
+    fits[: after_position + 1] = False
+    if not text or not fits.any():
+        return list(map(int, fits.nonzero()[0][:limit]))
+    every = datasets.in_all([EVERY], sets).nonzero()[0]
+    return list(islice(_containing(reading, revision_id, text, fits, every), limit))
+
+
+def _groups(filters: Filters) -> Iterator[Sequence[str]]:
+    """Names of sets; what fits is in one of each group."""
+    if filters.contains_labels:
+        yield [OF_LABEL.format(label) for label in filters.contains_labels]
+    if filters.labeled is not None:
+        yield [LABELED if filters.labeled else UNLABELED]
     if filters.has_errors:
-        yield entries.c.errors.is_not(None)
-
-
-class _Begin(NamedTuple):
-    """Where a page begins, and how many entries it has at most."""
-
-    revision_id: str
-    after_position: int
-    limit: int
-
-
-def _rows(reading: Reading, begin: _Begin, *conditions: ColumnElement[bool]) -> Sequence[Row[Any]]:
-    """The first entries that fit the conditions."""
-    here = entries.c.revision_id == begin.revision_id, *conditions
-    query = select(*SHOWN).where(*here).order_by(entries.c.position)
-    return reading.execute(query.limit(begin.limit)).all()
-
-
-def _by_label(
-    reading: Reading, begin: _Begin, filters: Filters, conditions: Sequence[ColumnElement[bool]]
-) -> Sequence[Row[Any]]:
-    """Entries along the index of labels: the first ones of all labels are among the first ones of each."""
-    position = entry_labels.c.position
-    here = [entry_labels.c.revision_id == begin.revision_id, position > begin.after_position]
-    if conditions:
-        # The position of the entry itself is not bounded, lest a planner begins with the entries.
-        here += entries.c.revision_id == begin.revision_id, entries.c.position == position, *conditions
+        yield [WITH_ERRORS]
     if filters.source_ref_contains:
-        blocks = list(_blocks_with(reading, begin, filters.source_ref_contains))
-        if not blocks:
-            return ()
-        here.append(position.between(blocks[0].first, blocks[-1].last))
-    found: set[int] = set()
-    for label in dict.fromkeys(filters.contains_labels):
-        of_label = select(position).where(*here, entry_labels.c.label == label).order_by(position)
-        found.update(reading.execute(of_label.limit(begin.limit)).scalars())
-    return _rows(reading, begin, entries.c.position.in_(sorted(found)[: begin.limit]))
+        yield EVERY  # whose refs are looked at
 
 
-def _by_block(
-    reading: Reading, begin: _Begin, text: str, conditions: Sequence[ColumnElement[bool]]
-) -> Iterator[Row[Any]]:
-    """Entries of the blocks that have the text, block after block until the page is full."""
-    position = entries.c.position
-    left, size = begin.limit, 1  # blocks at a time: of a frequent text, one will do
-    blocks = _blocks_with(reading, begin, text)
-    while left and (piece := list(islice(blocks, size))):
-        size = BLOCKS_AT_ONCE
-        here = ref_blocks.c.first.in_([block.first for block in piece])
-        those = select(ref_blocks.c.refs).where(ref_blocks.c.revision_id == begin.revision_id, here)
-        found = [
-            ref
-            for refs in reading.execute(those).scalars()
-            if text in refs
-            for ref in refs.split("\n")
-            if text in ref
-        ]
-        after = max(piece[0].first - 1, begin.after_position)
-        fitting = (position > after) & (position <= piece[-1].last)
-        if found and len(found) < begin.limit * len(piece):  # else they are soon met along the positions
-            # Asked for apart, lest a planner goes along the positions all the same.
-            named = entries.c.revision_id == begin.revision_id, entries.c.source_ref.in_(found)
-            places = reading.execute(select(position).where(*named)).scalars()
-            fitting = position.in_([place for place in places if place > after])
-        rows = _rows(reading, begin._replace(limit=left), fitting, *conditions) if found else ()
-        yield from rows
-        left -= len(rows)
+def _containing(
+    reading: Reading, revision_id: str, text: str, fits: NDArray[np.bool_], every: NDArray[np.int64]
+) -> Iterator[int]:
+    """The positions where it `fits` whose source ref has the text. every: all positions of the revision."""
+    column = ref_texts.c.first
+    query = select(column).where(ref_texts.c.revision_id == revision_id).order_by(column)
+    firsts = reading.execute(query).scalars().all()
+    begins = every.searchsorted(firsts)
+    for first, begin, end in zip(firsts, begins, [*begins[1:], None], strict=True):
+        positions = every[begin:end]
+        wanted = fits[positions].tobytes()
+        if 1 in wanted:
+            refs = _refs(reading, revision_id, first)
+            yield from (int(positions[line]) for line in refs.containing(text, wanted))
 
 
-def _blocks_with(reading: Reading, begin: _Begin, text: str) -> Iterator[Row[Any]]:
-    """The blocks that may have the text, from where the page begins."""
-    key = reading.database, begin.revision_id
-    blocks = _kept.get(key)
-    if blocks is None:
-        here = select(ref_grams).where(ref_grams.c.revision_id == begin.revision_id)
-        blocks = reading.execute(here.order_by(ref_grams.c.first)).all()
-        for oldest in list(_kept)[: len(_kept) - MOST_KEPT + 1]:
-            _kept.pop(oldest, None)
-        _kept[key] = blocks
-    return (
-        each for each in blocks if each.last > begin.after_position and datasets.may_contain(each.grams, text)
-    )
+def _refs(reading: Reading, revision_id: str, first: int) -> Refs:
+    key = reading.database, revision_id, first
+    refs = _kept.get(key)
+    if refs is None:
+        here = ref_texts.c.revision_id == revision_id, ref_texts.c.first == first
+        refs = datasets.Refs(reading.execute(select(ref_texts.c.refs).where(*here)).scalar_one())
+        if refs.size + sum(each.size for each in list(_kept.values())) > MOST_KEPT:
+            _kept.clear()  # which is seldom, for it holds four datasets of the largest size
+        _kept[key] = refs
+    return refs
 
 
 def labels_by_position(records: Records, revision_id: str) -> dict[int, tuple[str, tuple[str, ...]]]:

@@ -1,7 +1,7 @@
 """Revisions: the entries of a dataset at one moment, staged in small transactions and never changed.
 
-Layer: datasets. Writes the tables revisions, entries, entry_labels, ref_grams and dropped_lines; which
-dataset points to a revision is decided above, in the transaction that calls `ready`.
+Layer: datasets. Writes the tables revisions, entries, entry_labels, entry_sets, ref_texts and dropped_lines;
+which dataset points to a revision is decided above, in the transaction that calls `ready`.
 
 What a power cut leaves: rows of a revision that is STAGING and that nothing points to. The job that staged
 it starts again with `stage`, `changed` or `divided`, which delete them first.
@@ -15,14 +15,19 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Table, delete, exists, func, insert, literal, select, tuple_, update
 
 from customlabels import datasets  # its door: numpy is loaded by the first manifest
 from customlabels.datasets.manifests import Dropped, Entry, ManifestLimits, one_bucket, split_ref
 from customlabels.storage import Records, Transaction
-from customlabels.storage.schema import dropped_lines, entries, entry_labels, ref_blocks, ref_grams, revisions
+from customlabels.storage.schema import dropped_lines, entries, entry_labels, entry_sets, ref_texts, revisions
 
 BATCH = 1000  # rows in one transaction: some ten milliseconds of the one writer
+REFS = 10_000  # source refs in one text to be searched, up to some MB
+# The names of a revision's sets, besides those of labels. Every entry is in one of the first two.
+LABELED, UNLABELED, WITH_ERRORS = "labeled", "unlabeled", "errors"
+OF_LABEL = "label {}"
 MOST_NOTED = 10_000  # lines left out that can be listed; they are all counted
 FIGURES = ("total_entries", "labeled_entries", "total_labels", "error_entries")
 
@@ -168,9 +173,9 @@ def _write(records: Records, revision_id: str, lines: Iterable[Entry], batch: in
             for label, boxes in entry.boxes_by_label.items()
         ]
         with records.write() as tx:
-            tx.execute(insert(entries), rows)
+            tx.insert(entries, rows)
             if labels:
-                tx.execute(insert(entry_labels), labels)
+                tx.insert(entry_labels, labels)
 
 
 def _placed(records: Records, base_id: str, changes: dict[str, Entry], limits: ManifestLimits) -> list[Entry]:
@@ -239,31 +244,38 @@ def _blocks(records: Records, table: Table, revision_id: str) -> Iterator[Column
 
 
 def _completed(records: Records, revision_id: str) -> Stats:
-    """Gather the source refs of a staged revision into blocks, and count its rows."""
-    position = 0
+    """Write down what is searched, source refs in long texts and which entries have what; count them."""
+    position, of_entries = entries.c.position, entries.c.revision_id == revision_id
+    columns = position, entries.c.source_ref, entries.c.is_labeled, entries.c.errors.is_not(None)
+    found: dict[str, list[int]] = {LABELED: [], UNLABELED: [], WITH_ERRORS: []}
+    last = 0
     while True:
-        here = entries.c.revision_id == revision_id, entries.c.position > position
-        page = select(entries.c.position, entries.c.source_ref).where(*here).order_by(entries.c.position)
+        page = select(*columns).where(of_entries, position > last).order_by(position).limit(REFS)
         with records.read() as reading:
-            rows = reading.execute(page.limit(BATCH)).all()
+            rows = reading.execute(page).all()
         if not rows:
             break
-        first, position = rows[0].position, rows[-1].position
-        refs = "\n".join(row.source_ref for row in rows)  # what is looked for has no line break
-        block = {"revision_id": revision_id, "first": first, "last": position}
-        grams = datasets.grams_of(refs)
+        # What is looked for has no line break of any kind.
+        refs = "\n".join(row.source_ref.replace("\n", "\r") for row in rows)
+        text = {"revision_id": revision_id, "first": rows[0].position, "refs": refs}
         with records.write() as tx:
-            tx.execute(insert(ref_blocks), block | {"refs": refs})
-            tx.execute(insert(ref_grams), block | {"grams": grams})
-    of_entries, of_labels = entries.c.revision_id == revision_id, entry_labels.c.revision_id == revision_id
-    figures = select(
-        func.count().label("total_entries"),
-        func.coalesce(func.sum(entries.c.is_labeled), 0).label("labeled_entries"),
-        func.count(entries.c.errors).label("error_entries"),
-        select(func.count(entry_labels.c.label.distinct()))
-        .where(of_labels)
-        .scalar_subquery()
-        .label("total_labels"),
-    ).where(of_entries)
+            tx.execute(insert(ref_texts), text)
+        last = rows[-1].position
+        for place, _ref, is_labeled, has_errors in rows:
+            found[LABELED if is_labeled else UNLABELED].append(place)
+            if has_errors:
+                found[WITH_ERRORS].append(place)
+    sets = {name: datasets.packed(places, last) for name, places in found.items()}
+    label, places = (
+        entry_labels.c.label,
+        func.aggregate_strings(sa.cast(entry_labels.c.position, sa.Text), ","),
+    )
+    of_labels = select(label, places).where(entry_labels.c.revision_id == revision_id).group_by(label)
     with records.read() as reading:
-        return Stats(**reading.execute(figures).mappings().one())
+        for name, told in reading.execute(of_labels):
+            sets[OF_LABEL.format(name)] = datasets.packed([int(place) for place in told.split(",")], last)
+    with records.write() as tx:
+        named = [{"revision_id": revision_id, "name": name, "bits": bits} for name, bits in sets.items()]
+        tx.execute(insert(entry_sets), named)
+    labeled, unlabeled, errors = map(len, found.values())
+    return Stats(labeled + unlabeled, labeled, len(sets) - len(found), errors)

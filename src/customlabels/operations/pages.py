@@ -121,7 +121,7 @@ def newest(
     """
     if after:
         query = query.where(tuple_(*order) < tuple_(*after))
-    return list(reading.execute(query.order_by(*(column.desc() for column in order)).limit(size)))
+    return list(reading.execute(query.order_by(*(column.desc() for column in order)).limit(size)).all())
 
 
 def newest_of_project(

@@ -61,7 +61,7 @@ def describe_projects(call: Call) -> Response:
         with call.parts.records.read() as reading:
             order = projects.c.created_at, projects.c.arn
             found = newest(reading, query, order, after, size) if is_ours else []
-            within = _datasets_of(reading, [row.arn for row in found])
+            within = _datasets_of(reading, [row.arn for row in found]) if found else {}
         return [(row, within[row.arn]) for row in found]
 
     return one_page(

@@ -5,10 +5,10 @@ Layer: operations. An ARN of another account is answered as if nothing were ther
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Row, Select, Table, bindparam, select
 
 from customlabels.operations.arns import Arn
 from customlabels.operations.dispatch import Call
@@ -34,10 +34,16 @@ def locked(reading: Reading, query: Select[Any]) -> Select[Any]:
     return query.with_for_update() if isinstance(reading, Transaction) else query
 
 
+@cache
+def _by_arn(table: Table) -> Select[Any]:
+    """Made once: what nearly every request asks first takes four times as long to say as to answer."""
+    return select(table).where(table.c.arn == bindparam("arn"))
+
+
 def _row(table: Table, member: str, reading: Reading, call: Call, arn: str | None = None) -> Row[Any]:
     named = call.params[member] if arn is None else arn
     require_own(call, named)
-    row = reading.execute(locked(reading, select(table).where(table.c.arn == named))).first()
+    row = reading.execute(locked(reading, _by_arn(table)), {"arn": named}).first()
     if row is None:
         raise not_found(f"there is no {named}: it was deleted, or never made")
     return row

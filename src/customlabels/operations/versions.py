@@ -23,6 +23,16 @@ from customlabels.storage import StorageError, Transaction, schema
 
 KEPT_AS_GIVEN = ("OutputConfig", "KmsKeyId", "VersionDescription")
 versions, datasets = schema.versions, schema.datasets
+DESCRIBED = {
+    "ProjectVersionArn": versions.c.arn,
+    "CreationTimestamp": versions.c.created_at,
+    "MinInferenceUnits": versions.c.min_units,
+    "MaxInferenceUnits": versions.c.max_units,
+    "Status": versions.c.status,
+    "StatusMessage": versions.c.status_message,
+    "TrainingEndTimestamp": versions.c.training_ended_at,
+    "SourceProjectVersionArn": versions.c.source_arn,
+}
 
 
 @operation("rekognition", "CreateProjectVersion")
@@ -70,8 +80,9 @@ def create_project_version(call: Call) -> Response:
 def describe_project_versions(call: Call) -> Response:
     """Versions of a project, newest first; names that do not exist are left out."""
     params = call.params
-    columns = (column for column in versions.c if column.name != "evaluation")  # which may be large
-    query = select(*columns).where(versions.c.project_arn == params["ProjectArn"])
+    query = select(*DESCRIBED.values(), versions.c.details).where(
+        versions.c.project_arn == params["ProjectArn"]
+    )
     if "VersionNames" in params:
         query = query.where(versions.c.name.in_(params["VersionNames"]))
     order = versions.c.created_at, versions.c.arn
@@ -240,18 +251,10 @@ def _require_units(tx: Transaction, call: Call, most: int) -> None:
 
 
 def _described(row: Row[Any]) -> Response:
-    details = orjson.loads(row.details)
-    answer = {
-        "ProjectVersionArn": row.arn,
-        "CreationTimestamp": row.created_at,
-        "MinInferenceUnits": row.min_units,
-        "MaxInferenceUnits": row.max_units,
-        "Status": row.status,
-        "StatusMessage": row.status_message,
-        "TrainingEndTimestamp": row.training_ended_at,
-        "SourceProjectVersionArn": row.source_arn,
-        "Feature": "CUSTOM_LABELS",
+    *values, details = tuple(row)  # looking up columns by name would cost as much as reading the rows
+    told: Response = orjson.loads(details)
+    answer: Response = {
+        name: value for name, value in zip(DESCRIBED, values, strict=True) if value is not None
     }
-    answer |= {key: details[key] for key in KEPT_AS_GIVEN if key in details}
-    answer |= details.get("Results", {})
-    return {key: value for key, value in answer.items() if value is not None}
+    answer |= {key: told[key] for key in KEPT_AS_GIVEN if key in told}
+    return {"Feature": "CUSTOM_LABELS", **answer, **told.get("Results", {})}

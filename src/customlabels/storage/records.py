@@ -13,7 +13,17 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Table,
+    create_engine,
+    event,
+    insert,
+    make_url,
+)
 from sqlalchemy.pool import QueuePool
 
 from customlabels.errors import CustomLabelsError
@@ -57,6 +67,16 @@ class Transaction(Reading):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.topics: set[str] = set()
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put in many rows that have the same columns, in the fastest way that the database has."""
+        if self.dialect == "sqlite":
+            self.execute(insert(table), rows)
+            return
+        cursor: Any = self._connection.connection.cursor()
+        with cursor, cursor.copy(f"COPY {table.name} ({', '.join(rows[0])}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(tuple(row.values()))
 
     def notify(self, topic: str) -> None:
         """Wake the subscribers of `topic` once this transaction is committed."""

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.schema import SchemaItem
 
@@ -111,31 +110,22 @@ entries = _table(
     Column("is_labeled", Integer, nullable=False),  # 0 | 1
     Column("errors", Text),  # JSON, null when there are none
     UniqueConstraint("revision_id", "source_ref"),
-    Index(None, "revision_id", "is_labeled", "position"),
-    Index(
-        "ix_entries_with_errors",
-        "revision_id",
-        "position",
-        sqlite_where=text("errors IS NOT NULL"),  # on PostgreSQL too: naming it would load its dialect
-    ),
 )
 
-# The source refs of successive entries in one text: to look through it costs a twentieth of looking at rows.
-ref_blocks = _table(
-    "ref_blocks",
+# The source refs of successive entries in one long text, each on a line.
+ref_texts = _table(
+    "ref_texts",
     Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
-    Column("first", Integer, primary_key=True),  # positions
-    Column("last", Integer, nullable=False),
+    Column("first", Integer, primary_key=True),  # position
     Column("refs", Text, nullable=False),
 )
 
-# Which short pieces such a text has, so that most texts need no look; apart, for databases read whole rows.
-ref_grams = _table(
-    "ref_grams",
+# Which entries of a revision have something, by the name of that: a bit for each position, packed.
+entry_sets = _table(
+    "entry_sets",
     Column("revision_id", Text, ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True),
-    Column("first", Integer, primary_key=True),  # positions
-    Column("last", Integer, nullable=False),
-    Column("grams", LargeBinary, nullable=False),
+    Column("name", Text, primary_key=True),
+    Column("bits", LargeBinary, nullable=False),
 )
 
 # Lines that were left out: of a revision by its id, of an operation that failed by its dataset's ARN.

@@ -102,16 +102,20 @@ def _structure(shape: Shape) -> Write:
     def write(value: Any) -> Any:
         written = {}
         for name, item in value.items():
-            if item is None:
-                continue
-            if name not in members:
-                if name not in shape.members:
-                    raise OutputError(f"{shape.name} has no member {name}; it has {', '.join(shape.members)}")
-                members[name] = _writer(shape.members[name])
-            written[name] = members[name](item)
+            if item is not None:
+                if name not in members:
+                    members[name] = _member(shape, name)
+                written_by = members[name]
+                written[name] = item if written_by is _as_it_is else written_by(item)
         return written
 
     return (lambda value: value) if shape.is_document_type else write
+
+
+def _member(shape: Shape, name: str) -> Write:
+    if name not in shape.members:
+        raise OutputError(f"{shape.name} has no member {name}; it has {', '.join(shape.members)}")
+    return _writer(shape.members[name])
 
 
 def _list(shape: Shape) -> Write:

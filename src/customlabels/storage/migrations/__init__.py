@@ -17,7 +17,7 @@ from customlabels.storage.schema import keys, metadata
 
 __all__ = ["HEAD", "NewerSchema", "migrate"]
 
-HEAD = "0008"  # the last migration in versions/
+HEAD = "0009"  # the last migration in versions/
 
 
 class NewerSchema(CustomLabelsError):
