@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from customlabels.drawing import Axis, Cell, Figure, Line, interval_chart, line_chart, matrix_chart
+from customlabels.drawing import Axis, Figure, Line, confusion_chart, interval_chart, line_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 SHARES = Axis("recall", 0, 1)
@@ -63,19 +63,34 @@ def test_a_figure_says_its_value_and_its_interval() -> None:
     assert 'class="bound"' in drawn
 
 
+def linked(counts: dict[tuple[str, str], int], labels: list[str]) -> ElementTree.Element:
+    """A matrix whose cells lead to #truth-found."""
+    drawn = confusion_chart("t", counts, labels, "images", lambda pair: "#" + "-".join(pair))
+    return ElementTree.fromstring(drawn)
+
+
 def test_a_cell_leads_to_its_images_and_an_empty_one_nowhere() -> None:
-    cells = [[Cell(0.5, "3", "3 hats", "#hat-hat"), Cell(0, "", "no hat was taken for a bag")]]
+    root = linked({("hat", "hat"): 3, ("hat", "bag"): 1, ("bag", ""): 2}, ["hat", "bag"])
 
-    root = ElementTree.fromstring(matrix_chart("t", ["hat"], ["hat", "bag"], cells))
-
-    links = root.findall(f"{SVG}a")
-    assert [(link.get("href"), link.get("aria-label")) for link in links] == [("#hat-hat", "3 hats")]
+    links = [(link.get("href"), link.get("aria-label")) for link in root.findall(f"{SVG}a")]
+    assert links == [
+        ("#hat-hat", "3 images of hat, found as hat"),
+        ("#hat-bag", "1 images of hat, found as bag"),
+        ("#bag-", "2 images of bag, found as nothing"),
+    ]
+    assert len(root.findall(f"{SVG}g")) == 3
     assert root.get("role") == "group"
 
 
-def test_a_matrix_needs_a_cell_for_every_pair() -> None:
-    with pytest.raises(ValueError, match="1 rows of 2"):
-        matrix_chart("t", ["hat"], ["hat", "bag"], [[Cell(0, "", "")]])
+def test_what_was_found_where_nothing_is_has_a_row_and_of_many_labels_the_most_confused_are_shown() -> None:
+    labels = [f"label {number:02}" for number in range(40)]
+    root = linked(
+        {(label, label): 9 for label in labels} | {("", "label 39"): 1, ("label 38", ""): 1}, labels
+    )
+
+    names = [text.text for text in root.findall(f"{SVG}text") if text.get("class") == "said"]
+    assert len(names) == 2 * 25
+    assert {"label 38", "label 39", "(nothing)", "(not there)"} <= set(names)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +98,7 @@ def test_a_matrix_needs_a_cell_for_every_pair() -> None:
     [
         line_chart(HOSTILE, [Line(HOSTILE, [(0, 0)]), Line("b", [])], Axis(HOSTILE, 0, 1), SHARES),
         interval_chart(HOSTILE, [Figure(HOSTILE, 0.5)], SHARES),
-        matrix_chart(HOSTILE, [HOSTILE], [HOSTILE], [[Cell(1, HOSTILE, HOSTILE, "#" + HOSTILE)]]),
+        confusion_chart(HOSTILE, {(HOSTILE, HOSTILE): 1}, [HOSTILE], HOSTILE, lambda _: "#" + HOSTILE),
     ],
     ids=["lines", "intervals", "matrix"],
 )

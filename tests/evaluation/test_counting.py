@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from customlabels.evaluation import best_thresholds, confusion_matrix, count, steady_thresholds
-from customlabels.evaluation.counting import candidates_of
+from customlabels.evaluation import count, steady_thresholds
+from customlabels.evaluation.counting import Floats, Truth, best_cut, candidates_of, confusion_matrix
 
 Case = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -24,6 +24,11 @@ def cases(draw: st.DrawFn, dtype: str = "float64") -> Case:
     scores = draw(arrays.arrays(np.dtype(dtype), shape, elements=coarse))
     truth = draw(arrays.arrays(np.dtype(bool), shape))
     return scores, truth, draw(arrays.arrays(np.float64, shape[1], elements=coarse))
+
+
+def best_thresholds(scores: Floats, truth: Truth) -> Floats:
+    """The cut of each label with the best F1 on these images."""
+    return np.array([best_cut(each) for each in candidates_of(scores, truth)])
 
 
 @given(cases())

@@ -7,12 +7,12 @@ import pytest
 
 from customlabels.evaluation import (
     OUT_OF_FOLD,
-    TEST_TUNED,
     Predictions,
     count,
     evaluate,
     evaluate_test_tuned,
 )
+from customlabels.evaluation.evaluations import TEST_TUNED
 
 
 def guesses(images: int, labels: int, right: float, seed: int = 0) -> Predictions:

@@ -23,7 +23,6 @@ from customlabels.evaluation import (
     Outcome,
     Predictions,
     Recorded,
-    best_thresholds,
     compared,
     count,
     evaluate,
@@ -31,6 +30,7 @@ from customlabels.evaluation import (
     rules_of,
 )
 from customlabels.evaluation.comparing import mcnemar
+from customlabels.evaluation.counting import best_cut, candidates_of
 from customlabels.evaluation.wear import widened
 
 GATE_PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
@@ -256,7 +256,7 @@ def test_a_test_set_that_has_decided_often_is_told_and_its_bounds_are_wider() ->
     fresh, worn = GOOD, replace(GOOD, decisions=10)
 
     assert judge(rules_of({}), fresh).warnings == ()
-    assert "has decided 10 gates" in judge(rules_of({}), worn).warnings[0]
+    assert "has judged 10 versions" in judge(rules_of({}), worn).warnings[0]
     assert worn.f1_low < fresh.f1_low == fresh.evaluation.f1_interval.low
 
 
@@ -355,7 +355,8 @@ def test_thresholds_tuned_on_the_test_images_pass_a_model_that_is_not_good_enoug
     passed = np.zeros(2)
     for _ in range(2000):
         scores = norm.cdf(dice.normal(size=truth.shape) + apart * truth)
-        for way, cuts in enumerate((np.full(2, norm.cdf(cut)), best_thresholds(scores, truth))):
+        tuned = np.array([best_cut(each) for each in candidates_of(scores, truth)])
+        for way, cuts in enumerate((np.full(2, norm.cdf(cut)), tuned)):
             passed[way] += count(scores, truth, cuts).macro_f1 > 0.85
 
     assert passed[0] / 2000 == pytest.approx(0.11, abs=0.02)

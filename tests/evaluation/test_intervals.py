@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
-from customlabels.evaluation import OUT_OF_FOLD, Predictions, evaluate, share_interval
+from customlabels.evaluation import OUT_OF_FOLD, Predictions, evaluate
+from customlabels.evaluation.intervals import share_interval
 
 HALF = np.array([0.5, 0.5])
 

@@ -12,7 +12,6 @@ from tests.evaluation.test_boxes import predictions as some_boxes
 from customlabels.errors import InvalidInput
 from customlabels.evaluation import (
     OUT_OF_FOLD,
-    TEST_TUNED,
     BoxPredictions,
     Predictions,
     box_line,
@@ -22,6 +21,7 @@ from customlabels.evaluation import (
     read_recorded,
     summary,
 )
+from customlabels.evaluation.evaluations import TEST_TUNED
 
 ENDED = datetime(2026, 1, 1, tzinfo=UTC)
 CUTS = np.array([0.5, 0.45, 0.6])

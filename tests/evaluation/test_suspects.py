@@ -7,6 +7,7 @@ from customlabels.evaluation import NOTHING, Boxes, BoxPredictions, Predictions,
 
 LABELS = ("cat", "dog", "fox")
 LEFT, RIGHT = (0.0, 0.0, 0.4, 0.9), (0.5, 0.0, 0.9, 0.9)
+BESIDE = (0.7, 0.0, 1.0, 0.9)  # RIGHT, moved by half its width
 
 
 def sure(*said: int) -> np.ndarray:
@@ -56,26 +57,40 @@ def test_of_several_labels_one_may_be_missing_or_one_too_many() -> None:
     assert {(each.image, each.given, each.likely) for each in found} == {(0, NOTHING, 1), (5, 0, NOTHING)}
 
 
-def test_of_boxes_a_missing_one_a_wrong_label_and_one_around_nothing_are_suspected() -> None:
-    def boxes(*told: tuple[int, tuple[float, ...], float]) -> Boxes:
-        labels, corners, scores = zip(*told, strict=True) if told else ((), (), ())
-        true = Boxes.true(labels, corners)
-        return Boxes(true.labels, true.corners, np.array(scores, dtype=np.float64))
+Told = tuple[int, tuple[float, ...], float]  # label, corners, score
 
+
+def boxes(*told: Told) -> Boxes:
+    labels, corners, scores = zip(*told, strict=True) if told else ((), (), ())
+    true = Boxes.true(labels, corners)
+    return Boxes(true.labels, true.corners, np.array(scores, dtype=np.float64))
+
+
+def test_of_boxes_a_missing_one_a_wrong_label_a_misplaced_one_and_one_around_nothing_are_suspected() -> None:
     usual = (boxes((0, LEFT, 0.8), (1, RIGHT, 0.8)), boxes((0, LEFT, 1), (1, RIGHT, 1)))
     pairs = [
-        usual,
+        *5 * [usual],
         (boxes((0, LEFT, 0.9), (1, RIGHT, 0.9)), boxes((0, LEFT, 1))),
         (boxes((0, LEFT, 0.8), (1, RIGHT, 0.85)), boxes((0, LEFT, 1), (0, RIGHT, 1))),
         (boxes((0, LEFT, 0.8)), boxes((0, LEFT, 1), (1, RIGHT, 1))),
         (boxes((0, LEFT, 0.8), (0, LEFT, 0.3)), boxes((0, LEFT, 1))),
+        (boxes((0, LEFT, 0.8), (1, BESIDE, 0.9)), boxes((0, LEFT, 1), (1, RIGHT, 1))),
     ]
 
     said, truth = zip(*pairs, strict=True)
     found = suspects(BoxPredictions(LABELS, said, truth), single=False)
 
     told = {(each.image, each.given, each.likely, each.corners) for each in found}
-    assert told == {(1, NOTHING, 1, RIGHT), (2, 0, 1, RIGHT), (3, 1, NOTHING, RIGHT)}
+    assert told == {(5, NOTHING, 1, RIGHT), (6, 0, 1, RIGHT), (7, 1, NOTHING, RIGHT), (9, 1, 1, BESIDE)}
+
+
+def test_a_label_of_boxes_that_is_often_contradicted_contradicts_nothing() -> None:
+    right = (boxes((1, RIGHT, 0.8)), boxes((1, RIGHT, 1)))
+    wrong = (boxes((1, RIGHT, 0.9)), boxes((0, RIGHT, 1)))
+
+    said, truth = zip(right, right, wrong, strict=True)
+
+    assert suspects(BoxPredictions(LABELS, said, truth), single=False) == []
 
 
 def test_without_images_nothing_is_suspected() -> None:

@@ -161,6 +161,23 @@ def test_a_rejected_run_has_a_report_that_says_why(
     assert deployed.home.typed("report", "no-such-run").code == 2
 
 
+def test_a_report_of_a_run_elsewhere_is_composed_from_its_bucket_and_put_beside_it(
+    deployed: Deployed, rejected: Finished, tmp_path: Path
+) -> None:
+    bucket, _, key = rejected.json["Report"].removeprefix("s3://").partition("/")
+    s3 = deployed.home.client("s3")
+    here = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.delete_object(Bucket=bucket, Key=key)
+    place = ("--to", tmp_path / "elsewhere.html", "--endpoint-url", deployed.home.server.url)
+
+    told = deployed.home.typed("report", rejected.json["Name"], *place)
+
+    there = s3.get_object(Bucket=bucket, Key=key)
+    assert (told.code, told.out.strip(), told.err) == (0, str(tmp_path / "elsewhere.html"), "")
+    assert (there["Body"].read(), there["ContentType"]) == (here, "text/html")
+    assert (tmp_path / "elsewhere.html").read_bytes() == here
+
+
 # ------------------------------------------------------------ several runs at once
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from customlabels.errors import InvalidInput
-from customlabels.pipeline import WorkflowMissing, definition, definition_text, local_substitutions
+from customlabels.pipeline import definition, local_substitutions
+from customlabels.pipeline.workflow import WorkflowMissing, definition_text
 
 
 def test_a_checkout_gives_the_file_that_the_template_names() -> None:

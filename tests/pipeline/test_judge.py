@@ -1,6 +1,7 @@
 """The judge: from documents in a bucket to a judgement in it, on folders and on S3."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from tests.emulator import emulated_aws
 from typer.main import get_command
 
-from customlabels.app.functions import OwnObjects, judge_function
+from customlabels.app.functions import judge_function
 from customlabels.cli.program import app
 from customlabels.errors import InvalidInput
 from customlabels.evaluation import (
@@ -26,9 +27,12 @@ from customlabels.evaluation import (
     prediction_line,
     summary,
 )
-from customlabels.operations import FunctionContext
-from customlabels.pipeline import JUDGE_FUNCTION, definition, local_substitutions
-from customlabels.pipeline.judge import S3, Bucket, handler, judged
+from customlabels.operations import FunctionContext, OwnObjects
+from customlabels.pipeline import JUDGE_FUNCTION, S3, definition, local_substitutions
+from customlabels.pipeline.judge import handler, judged
+from customlabels.pipeline.judge_documents import Documents
+from customlabels.pipeline.judge_objects import Bucket
+from customlabels.pipeline.judge_wear import Note, versions_judged
 from customlabels.storage import Objects
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,14 +77,14 @@ def leave(objects: Bucket, version: str, right: float, images: int = 40, ours: b
     }
 
 
-def event(version: dict[str, Any], run: str = "run-1", current: str = "", **rules: Any) -> dict[str, Any]:
-    place = {"OutputBucket": "results", "OutputPrefix": "out", "ProjectName": "pets"}
+def event(version: dict[str, Any], current: str = "", **rules: Any) -> dict[str, Any]:
     name = version["ProjectVersionArn"].split("/")[3]
+    place = {"OutputBucket": "results", "OutputPrefix": "out", "ProjectName": "pets", "VersionName": name}
     return {
         "Config": place | rules,
         "Version": version,
         "Current": {"ProjectVersionArn": ARN.format(current), "VersionName": current} if current else {},
-        "ExecutionArn": f"arn:aws:states:eu-west-1:111122223333:execution:pipeline:{run}",
+        "ExecutionArn": "arn:aws:states:eu-west-1:111122223333:execution:pipeline:run",
         "Judgement": {"Bucket": "results", "Key": f"out/pets/{name}/judgement.json"},
     }
 
@@ -156,20 +160,72 @@ def test_a_test_image_of_the_training_set_is_found_by_its_name(objects: OwnObjec
     assert "s3://images/7.png" in said["Reasons"][0]
 
 
-def test_decisions_are_counted_by_test_set_and_a_run_only_once(objects: OwnObjects) -> None:
-    version = leave(objects, "v1", 0.97, images=300)
-    bounds = []
-    for run in ("a", "b", "b", *(f"run-{number}" for number in range(8))):
-        judged(event(version, run, F1LowerBound=0.9), objects)
-        written = json.loads(objects.read("results", "out/pets/v1/judgement.json") or b"")
-        bounds.append((written["TestSet"]["Decisions"], written["F1LowerBound"]))
-    judged(event(leave(objects, "v2", 0.97, images=298), "other", F1LowerBound=0.9), objects)
-    other = json.loads(objects.read("results", "out/pets/v2/judgement.json") or b"")
+def decide(objects: Bucket, version: dict[str, Any], decision: str = "DEPLOYED") -> None:
+    """Leave the record of a run that asked no judge."""
+    name = version["ProjectVersionArn"].split("/")[3]
+    told: dict[str, Any] = {"Decision": decision} | ({"Version": version} if decision != "FAILED" else {})
+    objects.write("results", f"out/pets/{name}/decision.json", json.dumps(told).encode())
 
-    assert [count for count, _ in bounds] == [1, 2, 2, *range(3, 11)]
-    assert bounds[0][1] > bounds[1][1] == bounds[2][1] > bounds[-1][1]
-    assert any("has decided 10 gates" in warning for warning in written["Warnings"])
-    assert other["TestSet"]["Decisions"] == 1
+
+def written(objects: Bucket, version: str) -> dict[str, Any]:
+    """The judgement of a version."""
+    told: dict[str, Any] = json.loads(objects.read("results", f"out/pets/{version}/judgement.json") or b"")
+    return told
+
+
+def test_versions_are_counted_by_test_set_and_each_only_once(objects: OwnObjects) -> None:
+    bounds = []
+    for name in ("v1", "v1", *(f"v{number}" for number in range(2, 11))):
+        judged(event(leave(objects, name, 0.97, images=60), F1LowerBound=0.9), objects)
+        bounds.append(written(objects, name)["TestSet"]["Versions"])
+    judged(event(leave(objects, "v11", 0.97, images=58), F1LowerBound=0.9), objects)
+
+    assert bounds == [1, 1, *range(2, 11)]
+    assert any("has judged 10 versions" in warning for warning in written(objects, "v10")["Warnings"])
+    assert written(objects, "v11")["TestSet"]["Versions"] == 1
+
+
+def test_the_same_version_is_less_sure_the_more_its_test_set_has_judged(objects: OwnObjects) -> None:
+    version = leave(objects, "v1", 0.97, images=300)
+    judged(event(version, F1LowerBound=0.9), objects)
+    alone = written(objects, "v1")["F1LowerBound"]
+    judged(event(leave(objects, "v2", 0.97, images=300), F1LowerBound=0.9), objects)
+
+    judged(event(version, F1LowerBound=0.9), objects)
+
+    assert written(objects, "v1")["F1LowerBound"] < alone
+
+
+def test_runs_that_asked_no_judge_count_by_what_they_left(objects: OwnObjects) -> None:
+    for name, images, decision in (
+        ("plain", 40, "DEPLOYED"),
+        ("worse", 40, "REJECTED"),
+        ("elsewhere", 38, "DEPLOYED"),
+        ("broken", 40, "FAILED"),
+    ):
+        decide(objects, leave(objects, name, 0.9, images), decision)
+    objects.write("results", "out/pets/odd/decision.json", b"no JSON")
+    rules: dict[str, Any] = {"MinLabelF1": 0.1}
+
+    judged(event(leave(objects, "v1", 1.0), **rules), objects)
+    noted = [key.rpartition("/")[2] for key in objects.keys("results", "out/test-sets/")]
+    shutil.rmtree(objects.objects.path("results", "out/pets/plain") or "")
+    judged(event(leave(objects, "v2", 1.0), **rules), objects)
+
+    assert [written(objects, name)["TestSet"]["Versions"] for name in ("v1", "v2")] == [3, 4]
+    assert sorted(noted) == ["elsewhere.json", "plain.json", "v1.json", "worse.json"]
+
+
+def test_many_evaluations_are_read_little_by_little(objects: OwnObjects) -> None:
+    for number in range(4):
+        decide(objects, leave(objects, f"v{number}", 0.9))
+    digest = Documents.of_version(objects, leave(objects, "v9", 0.9)).recorded().digest
+
+    def counted(note: Note | None) -> int:
+        return versions_judged(objects, ("results", "out"), ("pets", "v9"), digest, note, most=3)
+
+    assert [counted(None), counted(None)] == [4, 4]
+    assert [counted(objects.write), counted(objects.write)] == [4, 5]
 
 
 def test_missing_documents_and_unreadable_rules_are_named(objects: OwnObjects) -> None:
@@ -212,12 +268,17 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
 def test_the_function_of_lambda_judges_from_s3(s3: S3) -> None:
     version = leave(s3, "v1", 1.0, ours=False)
 
-    said = [handler(event(version, run, F1LowerBound=0.8), None) for run in ("a", "b")]
+    decide(s3, leave(s3, "plain", 1.0, ours=False))
+
+    said = [handler(event(version, F1LowerBound=0.8), None) for _ in range(2)]
 
     assert [each["Decision"] for each in said] == ["DEPLOYED", "DEPLOYED"]
-    written = json.loads(s3.read("results", "out/pets/v1/judgement.json") or b"")
-    assert written["TestSet"]["Decisions"] == 2
+    assert written(s3, "v1")["TestSet"]["Versions"] == 2
     assert s3.read("results", "nothing") is None
+    with pytest.raises(InvalidInput, match="s3://absent/nothing: An error"):
+        s3.read("absent", "nothing")
+    with pytest.raises(InvalidInput, match="s3://absent/page: An error"):
+        s3.write("absent", "page", b"")
 
 
 def test_the_judge_needs_numpy_and_boto3_and_no_more() -> None:

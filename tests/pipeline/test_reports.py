@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,11 +17,12 @@ from tests.training.shapes import LABELS, image_lines, line, spec_on, trained_on
 
 from customlabels.errors import InvalidInput
 from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
+from customlabels.operations import OwnObjects
 from customlabels.pipeline import place_of, report_text
 from customlabels.pipeline.report_advice import suspected
 from customlabels.pipeline.report_pages import MOST_BYTES
 from customlabels.pipeline.report_places import Place
-from customlabels.storage import ObjectNotFound, Objects
+from customlabels.storage import Objects
 from customlabels.training import TrainingSpec, train
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;"
@@ -92,7 +95,12 @@ class Page(HTMLParser):
         return [value or "" for _, attrs in self.tags for name, value in attrs.items() if name in names]
 
 
-def judged(spec: TrainingSpec, decision: str, f1: float) -> tuple[Place, Objects]:
+def own(folders: Mapping[str, Path]) -> OwnObjects:
+    """The objects of these buckets."""
+    return OwnObjects(Objects(folders.get), lambda _bucket: True)
+
+
+def judged(spec: TrainingSpec, decision: str, f1: float) -> tuple[Place, OwnObjects]:
     """The place of a trained version's results, with the record that the workflow writes."""
     record = {
         "Decision": decision,
@@ -102,15 +110,15 @@ def judged(spec: TrainingSpec, decision: str, f1: float) -> tuple[Place, Objects
         "RecordedAt": "2026-01-01T00:00:00Z",
     }
     (spec.buckets["output"] / "runs" / "decision.json").write_text(json.dumps(record))
-    return Place("output", "runs", "shapes", "v1"), Objects(spec.buckets.get)
+    return Place("output", "runs", "shapes", "v1"), own(spec.buckets)
 
 
 @pytest.fixture(scope="module", params=[SINGLE_LABEL, MULTI_LABEL, BOXES])
 def rejected(
     request: pytest.FixtureRequest,
-    hostile: tuple[Place, Objects],
+    hostile: tuple[Place, OwnObjects],
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Place, Objects]:
+) -> tuple[Place, OwnObjects]:
     """A run of each kind, trained for a second and rejected."""
     if request.param == SINGLE_LABEL:
         return hostile
@@ -119,7 +127,7 @@ def rejected(
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Objects]:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, OwnObjects]:
     """A run whose labels are markup; a test image is a copy of a training image."""
     spec = spec_on(tmp_path_factory.mktemp("hostile"))
     bucket = spec.buckets["images"]
@@ -139,20 +147,20 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Objects]:
     return judged(spec, "REJECTED", train(spec, lambda _: None, lambda: False).f1)
 
 
-def facts(place: Place, objects: Objects) -> dict[str, Any]:
+def facts(place: Place, objects: OwnObjects) -> dict[str, Any]:
     told = json.loads(report_text(place, objects, as_json=True))
     assert isinstance(told, dict)
     return told
 
 
-def test_the_json_keeps_its_schema(rejected: tuple[Place, Objects]) -> None:
+def test_the_json_keeps_its_schema(rejected: tuple[Place, OwnObjects]) -> None:
     assert breaches(facts(*rejected), SCHEMA) == []
 
 
-def test_every_figure_agrees_with_the_summary(rejected: tuple[Place, Objects]) -> None:
+def test_every_figure_agrees_with_the_summary(rejected: tuple[Place, OwnObjects]) -> None:
     place, objects = rejected
     told = facts(place, objects)
-    summary = json.loads(objects.read(*place.document("EvaluationResultSummary")))
+    summary = json.loads(objects.read(*place.document("EvaluationResultSummary")) or b"")
 
     assert told["Figures"]["F1Score"] == pytest.approx(summary["AggregatedEvaluationResults"]["F1Score"])
     wanted = {each["Label"]: each["Metrics"]["F1Score"] for each in summary["LabelEvaluationResults"]}
@@ -167,7 +175,7 @@ def test_every_figure_agrees_with_the_summary(rejected: tuple[Place, Objects]) -
     assert low <= told["Figures"]["F1Score"] <= high
 
 
-def test_a_page_is_one_small_file_that_asks_for_nothing(rejected: tuple[Place, Objects]) -> None:
+def test_a_page_is_one_small_file_that_asks_for_nothing(rejected: tuple[Place, OwnObjects]) -> None:
     text = report_text(*rejected)
     page = Page(text)
 
@@ -178,7 +186,7 @@ def test_a_page_is_one_small_file_that_asks_for_nothing(rejected: tuple[Place, O
     assert "@import" not in text
 
 
-def test_a_page_says_the_verdict_first_and_shows_pictures(rejected: tuple[Place, Objects]) -> None:
+def test_a_page_says_the_verdict_first_and_shows_pictures(rejected: tuple[Place, OwnObjects]) -> None:
     page = Page(report_text(*rejected))
     told = facts(*rejected)
 
@@ -193,7 +201,7 @@ def test_a_page_says_the_verdict_first_and_shows_pictures(rejected: tuple[Place,
 
 
 def test_every_link_of_a_page_leads_somewhere_and_every_drawing_has_words(
-    rejected: tuple[Place, Objects],
+    rejected: tuple[Place, OwnObjects],
 ) -> None:
     page = Page(report_text(*rejected))
 
@@ -205,7 +213,7 @@ def test_every_link_of_a_page_leads_somewhere_and_every_drawing_has_words(
     assert all(attrs.get("aria-label") or attrs.get("aria-hidden") for attrs in drawings)
 
 
-def test_a_label_that_is_markup_stays_a_word(hostile: tuple[Place, Objects]) -> None:
+def test_a_label_that_is_markup_stays_a_word(hostile: tuple[Place, OwnObjects]) -> None:
     page = Page(report_text(*hostile))
 
     assert HOSTILE in page.words
@@ -213,11 +221,12 @@ def test_a_label_that_is_markup_stays_a_word(hostile: tuple[Place, Objects]) -> 
     assert not [attrs for tag, attrs in page.tags if tag in ("img", "script") or "onerror" in attrs]
 
 
-def test_a_copy_in_the_other_set_is_named(hostile: tuple[Place, Objects]) -> None:
+def test_a_copy_in_the_other_set_is_named(hostile: tuple[Place, OwnObjects]) -> None:
     told = facts(*hostile)
 
     images = {"Image": "s3://images/test/cross-0.png", "Of": "s3://images/train/cross-1.png"}
-    assert told["Copies"] == [images | {"Split": "test", "OfSplit": "training"}]
+    leaked = [each for each in told["Copies"] if each["Split"] != each["OfSplit"]]
+    assert leaked == [images | {"Split": "test", "OfSplit": "training"}]
 
 
 def test_labels_are_doubted_among_all_images_that_something_has_spoken_of() -> None:
@@ -235,7 +244,7 @@ def test_labels_are_doubted_among_all_images_that_something_has_spoken_of() -> N
 
 
 def test_a_page_never_grows_beyond_its_limit(
-    rejected: tuple[Place, Objects], monkeypatch: pytest.MonkeyPatch
+    rejected: tuple[Place, OwnObjects], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = report_text(*rejected)
     pictures = sum(map(len, re.findall('data:image/[^"]+', whole)))  # none where the model made no mistake
@@ -248,50 +257,76 @@ def test_a_page_never_grows_beyond_its_limit(
     assert ("pictures were left out" in text) == (pictures > 0)
 
 
-class Forgetful:
+class Forgetful(OwnObjects):
     """A bucket of AWS: what only we leave there is missing, and the summary has nothing of ours."""
 
-    def __init__(self, objects: Objects) -> None:
-        self.objects = objects
-
-    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
-        if "TrainingRecord" in key:
-            raise ObjectNotFound(key)
-        data = self.objects.read(bucket, key, limit=limit)
-        if "EvaluationResultSummary" in key:
+    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes | None:
+        data = None if "TrainingRecord" in key else super().read(bucket, key, limit=limit)
+        if data is not None and "EvaluationResultSummary" in key:
             told = json.loads(data)
             del told["CustomLabels"]
             return json.dumps(told).encode()
         return data
 
-    def lines(self, bucket: str, key: str) -> Iterator[bytes]:
-        return self.objects.lines(bucket, key)
+
+class Unlisted(OwnObjects):
+    """A bucket that the caller may read but not list."""
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        raise InvalidInput(f"s3://{bucket}/{prefix}*: AccessDenied")
 
 
-def test_what_aws_does_not_give_is_named(rejected: tuple[Place, Objects]) -> None:
+def test_versions_that_a_test_set_has_judged_are_counted_without_a_judge(
+    rejected: tuple[Place, OwnObjects], tmp_path: Path
+) -> None:
     place, objects = rejected
+    results = objects.objects.path(place.bucket, place.prefix)
+    assert results is not None
+    for number in range(10):
+        shutil.copytree(results, tmp_path / f"out/shapes/v{number}", copy_function=os.link)
+    summary = f"out/shapes/v1/{Path(place.document('EvaluationResultSummary')[1]).name}"
+    version = {"EvaluationResult": {"Summary": {"S3Object": {"Bucket": "output", "Name": summary}}}}
+    for file in tmp_path.glob("out/shapes/*/decision.json"):
+        told = json.loads(file.read_text()) | {"Version": version}
+        file.unlink()
+        file.write_text(json.dumps(told))
 
-    told = json.loads(report_text(place, Forgetful(objects), as_json=True))
+    here, objects = Place("output", "out/shapes/v1", "shapes", "v1"), own({"output": tmp_path})
+    page = Page(report_text(here, objects))
+    unlisted = facts(here, Unlisted(objects.objects, objects.may_use))
+
+    assert "This test set has judged 10 versions, this one included." in page.words
+    assert "models are chosen by it" in page.words
+    assert not list(tmp_path.glob("out/test-sets/*"))
+    assert "cannot be told: s3://output/out/*: AccessDenied" in " ".join(unlisted["Notes"])
+    assert "has judged" not in Page(report_text(*rejected)).words
+
+
+def test_what_aws_does_not_give_is_named(rejected: tuple[Place, OwnObjects]) -> None:
+    place, objects = rejected
+    aws = Forgetful(objects.objects, objects.may_use)
+
+    told = json.loads(report_text(place, aws, as_json=True))
 
     assert told["Figures"]["Protocol"] == "test-tuned thresholds"
     assert not {"Training", "Seed", "LabelErrors", "Copies"} & set(told)
     assert any(note.startswith("Local only") for note in told["Notes"])
     assert all(each["TrainingImages"] > 0 for each in told["Labels"])
-    assert Page(report_text(place, Forgetful(objects))).words.count("Local only") == 1
+    assert Page(report_text(place, aws)).words.count("Local only") == 1
 
 
 def test_a_run_that_failed_early_has_a_report_of_its_failure(tmp_path: Path) -> None:
     record = {"Decision": "FAILED", "Error": "TrainingFailed", "Cause": "too few labels", "Input": {}}
     (tmp_path / "decision.json").write_text(json.dumps(record))
 
-    page = Page(report_text(Place("output", "", "p", "v"), Objects({"output": tmp_path}.get)))
+    page = Page(report_text(Place("output", "", "p", "v"), own({"output": tmp_path})))
 
     assert "TrainingFailed: too few labels" in page.words
 
 
 def test_where_nothing_lies_there_is_nothing_to_report(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"nothing to report: neither s3://output/p/decision\.json"):
-        report_text(Place("output", "p", "p", "v"), Objects({"output": tmp_path}.get))
+        report_text(Place("output", "p", "p", "v"), own({"output": tmp_path}))
 
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:m:one"

@@ -17,7 +17,6 @@ from customlabels.pipeline import (
     RunResult,
     Waits,
     current_key,
-    decision_key,
     definition,
     poll_seconds,
 )
@@ -148,4 +147,3 @@ def test_an_output_of_another_machine_is_refused(output: str) -> None:
 
 def test_keys_lie_under_the_project() -> None:
     assert current_key("a/b", "p") == "a/b/p/current.json"
-    assert decision_key("a/b", "p", "v") == "a/b/p/v/decision.json"

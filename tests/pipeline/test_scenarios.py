@@ -19,7 +19,6 @@ from customlabels.pipeline import (
     RunResult,
     Waits,
     current_key,
-    decision_key,
     definition,
     local_substitutions,
 )
@@ -35,7 +34,7 @@ INPUT = RunInput(
     waits=Waits(1, 10, 5, 10, 50, 20),
 ).to_json()
 CURRENT = "results/" + current_key("models", "demo")
-DECISION = "results/" + decision_key("models", "demo", "v-run-1")
+DECISION = "results/models/demo/v-run-1/decision.json"
 
 
 def states_of(workflow: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

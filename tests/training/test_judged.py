@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from tests.training.shapes import LABELS, VERSION, spec_on, written
 
-from customlabels.app.functions import OwnObjects
 from customlabels.evaluation import read_recorded
+from customlabels.operations import OwnObjects
 from customlabels.pipeline.judge import judged
 from customlabels.storage import Objects
 from customlabels.training import TrainingSpec, train
@@ -35,7 +35,13 @@ def trained(folder: Path, change: Callable[[TrainingSpec], TrainingSpec], **rule
     outcome = train(spec, lambda _progress: None, lambda: False)
     objects = OwnObjects(Objects(spec.buckets.get, None, folder / "attributes"), lambda _bucket: True)
     place = {"S3Object": {"Bucket": "output", "Name": outcome.summary_key}}
-    config = {"OutputBucket": "output", "OutputPrefix": "runs", "ProjectName": "shapes", "F1Threshold": 0.6}
+    config = {
+        "OutputBucket": "output",
+        "OutputPrefix": "runs",
+        "ProjectName": "shapes",
+        "VersionName": "v1",
+        "F1Threshold": 0.6,
+    }
     event = {
         "Config": config | RULES | rules,
         "Version": {

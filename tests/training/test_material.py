@@ -28,9 +28,10 @@ from tests.training.shapes import (
 from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
 from customlabels.storage import Objects
 from customlabels.training import TrainingFailed, TrainingSpec
+from customlabels.training.copies import copies_in
 from customlabels.training.documents import Documents
 from customlabels.training.material import Material, Part, gathered
-from customlabels.training.pictures import PictureSource
+from customlabels.training.pictures import Pictures, PictureSource
 from customlabels.training.plan import courses
 
 
@@ -268,9 +269,29 @@ def test_copies_of_an_image_are_noted_with_their_addresses(tmp_path: Path) -> No
     _, summary = material_of(spec)
 
     assert summary["notes"] == [
-        "1 training images are copies of another one: s3://images/train/cross-1.png",
         "1 test images are copies of training images, so the figures flatter: s3://images/test/circle-0.png",
+        "1 training images are copies of another one: s3://images/train/cross-1.png",
     ]
+
+
+def test_near_copies_are_looked_for_within_each_set(tmp_path: Path) -> None:
+    spec = spec_on(tmp_path)
+    for part, name in (("train", "cross"), ("test", "circle")):
+        with Image.open(tmp_path / "images" / part / f"{name}-0.png") as image:
+            image.convert("RGB").resize((90, 90)).save(tmp_path / "images" / part / f"{name}-1.png")
+    material, _ = material_of(spec)
+
+    pairs = {(each["Image"], each["Of"], each["OfSplit"]) for each in material.copies.within}
+    for part, name, split in (("train", "cross", "training"), ("test", "circle", "test")):
+        first, second = (f"s3://images/{part}/{name}-{at}.png" for at in (0, 1))
+        assert (second, first, split) in pairs
+
+
+def test_near_copies_are_not_looked_for_where_the_budget_has_no_time_for_it() -> None:
+    many = ["s3://images/a.png"] * 301
+    pictures = Pictures(np.zeros((301, 8, 8, 3), np.uint8), {}, [""] * 301)
+    hasty = copies_in((many, pictures), ([], Pictures(np.zeros((0, 8, 8, 3), np.uint8), {}, [])), 5.0)
+    assert "Near copies among the 301 training images were not looked for" in hasty.notes[0]
 
 
 def test_test_labels_that_training_does_not_know_are_left_out_and_said(tmp_path: Path) -> None:

@@ -7,45 +7,16 @@ Layer: app. The file is the user's own program and runs as such, in the server's
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 from customlabels import pipeline
 from customlabels.errors import InvalidInput
-from customlabels.operations import Function, FunctionContext
+from customlabels.operations import Function, FunctionContext, OwnObjects
 from customlabels.pipeline import JUDGE_FUNCTION
-from customlabels.storage import ObjectNotFound, Objects
-
-
-class OwnObjects:
-    """The objects that one account may use, for the judge."""
-
-    def __init__(self, objects: Objects, may_use: Callable[[str], bool]) -> None:
-        self._objects, self._may_use = objects, may_use
-
-    def read(self, bucket: str, key: str) -> bytes | None:
-        """An object's bytes; None where there is none."""
-        self._require(bucket)
-        try:
-            return self._objects.read(bucket, key)
-        except ObjectNotFound:
-            return None
-
-    def write(self, bucket: str, key: str, data: bytes) -> None:
-        """Put an object in place."""
-        self._require(bucket)
-        self._objects.write(bucket, key, data)
-
-    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        """The keys that start with `prefix`."""
-        self._require(bucket)
-        return (found.key for found in self._objects.list(bucket, prefix))
-
-    def _require(self, bucket: str) -> None:
-        if not self._may_use(bucket):
-            raise InvalidInput(f"the execution's account may not use bucket {bucket}")
+from customlabels.storage import Objects
 
 
 def judge_function(objects: Objects, may_use: Callable[[str, str], bool]) -> dict[str, Function]:

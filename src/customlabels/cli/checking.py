@@ -15,9 +15,10 @@ from customlabels.cli.data import existing, fetched, is_remote, told_by_rule
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import Exit
 from customlabels.cli.printing import print_json, say, show
-from customlabels.cli.reporting import Objects
 from customlabels.datasets import Findings, check
+from customlabels.pipeline import S3
 from customlabels.settings import Settings
+from customlabels.storage import ObjectNotFound
 
 
 def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
@@ -51,7 +52,7 @@ def _findings(sources: Sequence[str]) -> Findings:
             else existing(source)
             for number, source in enumerate(sources)
         ]
-        found = check(files, Objects(endpoint.s3))
+        found = check(files, _Images(endpoint.s3))
 
     def named(text: str) -> str:  # as the user knows the source
         for file, source in zip(files, sources, strict=True):
@@ -62,6 +63,17 @@ def _findings(sources: Sequence[str]) -> Findings:
     return Findings(
         tuple(problems), tuple(replace(each, source=named(each.source)) for each in found.summary)
     )
+
+
+class _Images(S3):
+    """Images at the endpoint."""
+
+    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
+        """All bytes."""
+        data = super().read(bucket, key, limit=limit)
+        if data is None:
+            raise ObjectNotFound(f"there is no s3://{bucket}/{key}")
+        return data
 
 
 def _lines_of(endpoint: Endpoint, source: str, file: Path) -> Path:

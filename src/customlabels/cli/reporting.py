@@ -6,21 +6,20 @@ by the same code, from the objects in its output bucket.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-from customlabels import storage
 from customlabels.cli.data import OUTPUT_BUCKET
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.places import Elsewhere, Place, Reached
 from customlabels.cli.printing import say, show
+from customlabels.errors import InvalidInput
+from customlabels.pipeline import S3, place_of, report_text
 from customlabels.pipeline import Place as Results
-from customlabels.pipeline import place_of, report_text
 
 
 def show_report(run: str, place: Place, to: Path | None, *, open_it: bool, as_json: bool) -> Exit:
@@ -60,9 +59,10 @@ def _composed(reached: Reached, arn: str, *, as_json: bool) -> tuple[str, Path |
     """The text, and the file among the results on this machine."""
     if isinstance(reached, Elsewhere):
         place = place_of(lambda *call: _asked(reached, *call), arn)
-        text = report_text(place, Objects(reached.s3), as_json=as_json)
+        objects = S3(reached.s3)
+        text = report_text(place, objects, as_json=as_json)
         if not as_json:
-            _put_beside(reached, place, text)
+            _put_beside(objects, place, text)
         return text, None
     member = "ExecutionArn" if ":execution:" in arn else "ProjectVersionArn"
     told = reached.customlabels.get_report(**{member: arn, "Format": "JSON" if as_json else "HTML"})
@@ -70,13 +70,13 @@ def _composed(reached: Reached, arn: str, *, as_json: bool) -> tuple[str, Path |
     return told["Text"], reached.settings.output_folder / told["Key"] if ours else None
 
 
-def _put_beside(reached: Elsewhere, place: Results, text: str) -> None:
+def _put_beside(objects: S3, place: Results, text: str) -> None:
     """Put the page where the run's `Report` says that it is; whoever may only read has it on this machine."""
     bucket, key = place.beside("report.html")
     try:
-        reached.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="text/html")
-    except (ClientError, BotoCoreError) as error:
-        say(f"not put at s3://{bucket}/{key}: {error}")
+        objects.write(bucket, key, text.encode())
+    except InvalidInput as error:
+        say(f"the page was not put beside the results: {error}")
 
 
 def _written(text: str, file: Path) -> Path:
@@ -95,34 +95,3 @@ def _asked(reached: Elsewhere, service: str, operation: str, params: Mapping[str
     client = reached.states if service == "stepfunctions" else reached.rekognition
     answer: Mapping[str, Any] = getattr(client, xform_name(operation))(**params)
     return answer
-
-
-@dataclass(frozen=True)
-class Objects:
-    """Objects behind boto3's client of S3, read as the report wants them."""
-
-    client: Any
-
-    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
-        """All bytes; refused, unread, above the limit."""
-        body, size = self._opened(bucket, key)
-        if limit is not None and size > limit:
-            raise _unreadable(bucket, key, f"it has {size} bytes; at most {limit} are read here")
-        data: bytes = body.read()
-        return data
-
-    def lines(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Line by line."""
-        body, _size = self._opened(bucket, key)
-        yield from body.iter_lines()
-
-    def _opened(self, bucket: str, key: str) -> tuple[Any, int]:
-        try:
-            answer = self.client.get_object(Bucket=bucket, Key=key)
-        except (ClientError, BotoCoreError) as error:
-            raise _unreadable(bucket, key, str(error)) from error
-        return answer["Body"], int(answer["ContentLength"])
-
-
-def _unreadable(bucket: str, key: str, why: str) -> Exception:
-    return storage.ObjectAccessError(f"s3://{bucket}/{key} cannot be read: {why}")

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from customlabels.datasets import Entry, read_line
+from customlabels.datasets import Box, Entry, Item, item_lines, read_line
 from customlabels.errors import ServiceError
 
 WHOLE, BOXES = "groundtruth/image-classification", "groundtruth/object-detection"
@@ -50,24 +50,16 @@ def relabelled(
     value: dict[str, Any] = json.loads(line)
     for name in [name for name in value if _is_label(value.get(f"{name}-metadata"))]:
         del value[name], value[f"{name}-metadata"]
-    told = {"job-name": JOB, "human-annotated": "yes", "creation-date": date}
-    for number, label in enumerate(dict.fromkeys(labels)):
-        name = f"label-{number}"
-        value[name] = 1
-        value[f"{name}-metadata"] = {**told, "class-name": label, "confidence": 1, "type": WHOLE}
-    if boxes:
-        if not size:
-            raise ServiceError("ValidationException", "boxes need the size of their image")
-        names = list(dict.fromkeys(str(box[0]) for box in boxes))
-        annotations = [
-            {"class_id": names.index(str(label)), "left": left, "top": top, "width": width, "height": height}
-            for label, left, top, width, height in boxes
-        ]
-        frame = {"width": size[0], "height": size[1], "depth": 3}
-        value["bounding-box"] = {"image_size": [frame], "annotations": annotations}
-        objects = [{"confidence": 1}] * len(boxes)
-        class_map = {str(number): name for number, name in enumerate(names)}
-        value["bounding-box-metadata"] = {**told, "objects": objects, "class-map": class_map, "type": BOXES}
+    if boxes and not size:
+        raise ServiceError("ValidationException", "boxes need the size of their image")
+    drawn = tuple(Box(str(label), *sides) for label, *sides in boxes)
+    frame = (size[0], size[1]) if boxes and size else None
+    [text] = item_lines(
+        [Item(value["source-ref"], ("", None), tuple(dict.fromkeys(labels)), drawn, frame)], ""
+    )
+    for name, told in json.loads(text).items():
+        ours = {"job-name": JOB, "creation-date": date} if name.endswith("-metadata") else {}
+        value[name] = told | ours if ours else told
     written = json.dumps(value)
     read = read_line(written, 1)
     if not isinstance(read, Entry) or read.errors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,13 +13,14 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from customlabels.console.judging import Cells, Judged, confusions, curve
-from customlabels.console.pictures import body_of
+from customlabels.console.judging import Cells, cells_of, items_of
+from customlabels.console.pictures import body_of, object_bytes
 from customlabels.console.site import Ask, Site, every, named
-from customlabels.drawing import Axis, Cell, Line, bare, line_chart, matrix_chart
-from customlabels.errors import ServiceError
+from customlabels.drawing import Axis, Line, bare, confusion_chart, line_chart, taken
+from customlabels.errors import InvalidInput, ServiceError
+from customlabels.evaluation import BoxPredictions, Recorded, read_recorded
 
-MATRIX_LABELS, CURVES, CELL_IMAGES = 30, 6, 120
+CURVES, CELL_IMAGES = 6, 120
 LARGEST_DOCUMENT = 256 * 2**20  # bytes of a testing output that a page reads
 
 
@@ -31,22 +32,23 @@ async def model_page(site: Site, request: Request) -> Response:
     values: dict[str, Any] = {"arn": arn, "version": version, "others": others, "evaluation": None}
     if "EvaluationResult" in version:
         evaluation = await ask("customlabels", "DescribeEvaluation", {"ProjectVersionArn": arn})
-        thresholds = {each["Label"]: each["Threshold"] for each in evaluation["Labels"]}
-        judged = await _judged(ask, version)
+        labels = [each["Label"] for each in evaluation["Labels"]]
+        tested = await _tested(ask, version)
+        boxes = tested is not None and isinstance(tested.predictions, BoxPredictions)
         chosen = asked.get("label", "")
-        if chosen not in thresholds:  # the one that errs most
-            chosen = evaluation["Labels"][-1]["Label"] if thresholds else ""
-        cells, noun = confusions(judged, thresholds), "boxes" if judged.finds_boxes else "images"
+        if chosen not in labels:  # the one that errs most
+            chosen = labels[-1] if labels else ""
+        cells, noun = cells_of(tested) if tested else {}, "boxes" if boxes else "images"
         cell = (asked.get("truth", ""), asked.get("found", ""))
         values |= {
             "evaluation": evaluation,
             "chosen": chosen,
-            "boxes": judged.finds_boxes,
-            "curves": Markup(_curves(judged, thresholds, chosen)),  # noqa: S704 - our own drawing
-            "matrix": Markup(_matrix(cells, list(thresholds), noun)) if cells else "",  # noqa: S704 - as above
+            "boxes": boxes,
+            "curves": Markup(_curves(tested, labels, chosen) if tested else ""),  # noqa: S704 - our own drawing
+            "matrix": Markup(_matrix(cells, labels, noun)) if cells else "",  # noqa: S704 - as above
             "cell": cell if "truth" in asked else None,
             "cell_images": list(dict.fromkeys(cells.get(cell, [])))[:CELL_IMAGES],
-            "cell_said": _said(cells, noun, *cell),
+            "cell_said": taken(noun, len(cells.get(cell, [])), *cell),
         }
     return site.page(request, "model.html", **values)
 
@@ -54,14 +56,9 @@ async def model_page(site: Site, request: Request) -> Response:
 async def scores(site: Site, request: Request) -> Response:
     """`/scores/ARN?label=`: every item of a label, for the slider."""
     ask, label = site.ask(request), request.query_params.get("label", "")
-    judged = await _judged(ask, await _version(ask, request.path_params["arn"]))
-    items = [item for item in judged.items if item.label == label]
-    images = {item.image for item in items}
-    said = {
-        "items": [[item.image, round(item.score, 4), int(item.present), item.box] for item in items],
-        "truth": {image: judged.truth[image] for image in images},
-        "frames": {image: judged.frames[image] for image in images if image in judged.frames},
-    }
+    tested = await _tested(ask, await _version(ask, request.path_params["arn"]))
+    known = tested is not None and label in tested.predictions.labels
+    said = items_of(tested, label) if tested and known else {"items": [], "truth": {}}
     return Response(orjson.dumps(said), media_type="application/json")
 
 
@@ -125,63 +122,38 @@ async def _version(ask: Ask, arn: str) -> dict[str, Any]:
     raise ServiceError("ResourceNotFoundException", f"there is no model {named(arn)}")
 
 
-async def _judged(ask: Ask, version: Mapping[str, Any]) -> Judged:
-    """What the training wrote of the test images into the output bucket."""
+async def _tested(ask: Ask, version: Mapping[str, Any]) -> Recorded | None:
+    """What the training wrote of the test images into the output bucket; None where it left nothing."""
     assets = version.get("TestingDataResult", {}).get("Output", {}).get("Assets", [])
     if not assets:
-        return Judged()
-    place = assets[0]["GroundTruthManifest"]["S3Object"]
-    answer = await ask("s3", "GetObject", {"Bucket": place["Bucket"], "Key": place["Name"]})
-    if answer["ContentLength"] > LARGEST_DOCUMENT:
-        raise ServiceError("ValidationException", f"{place['Name']} is too large for a page")
-    body = answer["Body"]
+        return None
+    places = (version["EvaluationResult"]["Summary"], assets[0]["GroundTruthManifest"])
+    objects = [{"Bucket": each["S3Object"]["Bucket"], "Key": each["S3Object"]["Name"]} for each in places]
+    summary, lines = [await object_bytes(ask, each, LARGEST_DOCUMENT) for each in objects]
 
-    def read() -> Judged:
-        return Judged.of((body if isinstance(body, bytes) else b"".join(body)).split(b"\n"))
+    def read() -> Recorded:
+        return read_recorded(orjson.loads(summary), map(orjson.loads, filter(None, lines.split(b"\n"))))
 
-    return await asyncio.to_thread(read)
+    try:
+        return await asyncio.to_thread(read)
+    except (InvalidInput, ValueError) as error:
+        raise ServiceError("ValidationException", f"the evaluation cannot be read: {error}") from error
 
 
-def _curves(judged: Judged, thresholds: Mapping[str, float], chosen: str) -> str:
+def _curves(tested: Recorded, labels: list[str], chosen: str) -> str:
     """Precision over recall of the chosen label, and of those that err most."""
-    shown = [chosen, *(label for label in reversed(list(thresholds)) if label != chosen)][:CURVES]
-    axes, lines = (Axis("recall", 0, 1), Axis("precision", 0, 1)), list(_lines(judged, thresholds, shown))
+    shown = [chosen, *(label for label in reversed(labels) if label != chosen)][:CURVES]
+    axes, lines = (Axis("recall", 0, 1), Axis("precision", 0, 1)), list[Line]()
+    by_label = dict(zip(tested.predictions.labels, tested.curves, strict=True))
+    for label in (label for label in shown if label in by_label):
+        told, mark = by_label[label]
+        if points := list(zip(told.recall.tolist(), told.precision.tolist(), strict=True)):
+            lines.append(Line(label, [(0.0, points[0][1]), *points], mark))
     return bare(line_chart("Precision over recall", lines, *axes))
 
 
-def _lines(judged: Judged, thresholds: Mapping[str, float], shown: list[str]) -> Iterator[Line]:
-    for label in shown:
-        items = [item for item in judged.items if item.label == label]
-        kept = [item for item in items if item.is_found(thresholds.get(label, 1.0))]
-        there, hits = sum(item.present for item in items), sum(item.present for item in kept)
-        mark = (hits / there, hits / len(kept)) if there and kept else None
-        # Of boxes, those below the threshold that find nothing were not kept: the curve ends there.
-        if points := curve(kept if judged.finds_boxes else items, there):
-            yield Line(label, [(0.0, points[0][1]), *points], mark)
-
-
-def _said(cells: Cells, noun: str, truth: str, found: str) -> str:
-    """A cell of the matrix in words."""
-    count = len(cells.get((truth, found), []))
-    return f"{count} {noun} of {truth or 'nothing'}, found as {found or 'nothing'}"
-
-
 def _matrix(cells: Cells, labels: list[str], noun: str) -> str:
-    """Truth in rows, answers in columns; of many labels those that are confused most."""
-    errors = dict.fromkeys(labels, 0)
-    for (truth, found), images in cells.items():
-        for label in {truth, found} & errors.keys() if truth != found else ():
-            errors[label] += len(images)
-    shown = sorted(sorted(labels, key=lambda label: -errors[label])[:MATRIX_LABELS])
-    columns = [*shown, ""]
-    rows = columns if any(truth == "" for truth, _ in cells) else shown
-    totals = {truth: sum(len(images) for (row, _), images in cells.items() if row == truth) for truth in rows}
-
-    def cell(truth: str, found: str) -> Cell:
-        count = len(cells.get((truth, found), []))
-        href = f"?{urlencode({'truth': truth, 'found': found})}#cell" if count else ""
-        return Cell(count / max(totals[truth], 1), str(count or ""), _said(cells, noun, truth, found), href)
-
-    drawn = [[cell(truth, found) for found in columns] for truth in rows]
-    names = [*shown, "false"][: len(rows)]
-    return bare(matrix_chart("What was taken for what", names, [*shown, "missed"], drawn))
+    told = "What was taken for what", {pair: len(images) for pair, images in cells.items()}, sorted(labels)
+    return bare(
+        confusion_chart(*told, noun, lambda pair: f"?{urlencode({'truth': pair[0], 'found': pair[1]})}#cell")
+    )

@@ -34,13 +34,15 @@ async def body_of(request: Request) -> bytes:
     return body
 
 
-async def image_bytes(ask: Callable[..., Awaitable[Mapping[str, Any]]], place: dict[str, str]) -> bytes:
-    """An object of at most LARGEST bytes; raises ServiceError."""
-    answer = await ask("s3", "GetObject", place | {"Range": f"bytes=0-{LARGEST}"})
+async def object_bytes(
+    ask: Callable[..., Awaitable[Mapping[str, Any]]], place: dict[str, str], most: int = LARGEST
+) -> bytes:
+    """An object, an image if nothing else is said, of at most so many bytes; raises ServiceError."""
+    answer = await ask("s3", "GetObject", place | {"Range": f"bytes=0-{most}"})
     body = answer["Body"]
     data: bytes = body if isinstance(body, bytes) else await asyncio.to_thread(b"".join, body)
-    if len(data) > LARGEST:
-        raise ServiceError("ImageTooLargeException", f"{place['Key']} has more than {LARGEST:,} bytes")
+    if len(data) > most:
+        raise ServiceError("ValidationException", f"{place['Key']} has more than {most:,} bytes")
     return data
 
 
@@ -63,7 +65,7 @@ class Thumbnails:
             if request.headers.get("if-none-match") == headers["ETag"]:
                 return Response(status_code=304, headers=headers)
             if not size:
-                data = await image_bytes(ask, place)
+                data = await object_bytes(ask, place)
                 kind = check_header(data, ANY_SIDE).format.lower()
                 return Response(data, media_type=f"image/{kind}", headers=headers)
             key = (*place.values(), etag, str(size))
@@ -75,7 +77,7 @@ class Thumbnails:
 
     async def _make(self, ask: Any, place: dict[str, str], size: int) -> bytes:
         async with self._turns:
-            data = await image_bytes(ask, place)
+            data = await object_bytes(ask, place)
             return await asyncio.to_thread(thumbnail, data, size)
 
     def _keep(self, key: tuple[str, ...], small: bytes) -> None:

@@ -16,9 +16,9 @@ from customlabels.datasets.copies import DECODED_SIDE, Copies
 from customlabels.datasets.findings import Findings, Problem, Severity, SplitSummary
 from customlabels.datasets.manifests import Dropped, Entry, ManifestFileError, split_ref, told_errors
 from customlabels.datasets.sources import Source, bucket_name, open_source
-from customlabels.errors import InvalidInput
-from customlabels.images import ImageError, ImageLimits, decode, upright_size
-from customlabels.storage import Objects, ObjectTooLarge, StorageError
+from customlabels.errors import CustomLabelsError, InvalidInput
+from customlabels.images import ImageLimits, decode, upright_size
+from customlabels.storage import Objects, ObjectTooLarge
 
 FEW_IMAGES = 10  # images of a label for training; below it a model hardly learns the label
 LEAST_OVERLAP = 0.5  # of the training labels, the share that the test data must have
@@ -50,7 +50,7 @@ class _Split:
 
 
 class Images(Protocol):
-    """Where images are, as `storage.Objects`; raises StorageError."""
+    """Where images are, as `storage.Objects`; raises CustomLabelsError."""
 
     def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
         """All bytes; refused, unread, above the limit."""
@@ -144,7 +144,7 @@ def _look_at(split: _Split, entry: Entry, objects: Images, copies: Copies, seen:
     try:
         data = objects.read(bucket, key, limit=ImageLimits().max_bytes)
         image = decode(data, at_least=DECODED_SIDE)
-    except (StorageError, ImageError) as error:
+    except CustomLabelsError as error:
         advice = "shrink it" if isinstance(error, ObjectTooLarge) else "replace, shrink or remove it"
         note("unusable", "ERROR_INVALID_IMAGE", str(error), advice)
         return

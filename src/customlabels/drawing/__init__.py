@@ -10,7 +10,7 @@ from customlabels.doors import later
 
 if TYPE_CHECKING:
     from customlabels.drawing.charts import Axis, Figure, Line, interval_chart, line_chart
-    from customlabels.drawing.matrices import Cell, matrix_chart
+    from customlabels.drawing.matrices import confusion_chart, taken
     from customlabels.drawing.sheets import SHEET, bare
     from customlabels.drawing.workflows import STATUSES, workflow_svg
 
@@ -18,13 +18,13 @@ __all__ = [
     "SHEET",
     "STATUSES",
     "Axis",
-    "Cell",
     "Figure",
     "Line",
     "bare",
+    "confusion_chart",
     "interval_chart",
     "line_chart",
-    "matrix_chart",
+    "taken",
     "workflow_svg",
 ]
 

@@ -15,16 +15,14 @@ if TYPE_CHECKING:
     from customlabels.evaluation.counting import (
         Counts,
         average_precision,
-        best_thresholds,
-        confusion_matrix,
         count,
         curve,
         steady_thresholds,
     )
     from customlabels.evaluation.doubts import NOTHING, Suspect, suspects
+    from customlabels.evaluation.erring import Mistake, confusions, mistakes, repairs
     from customlabels.evaluation.evaluations import (
         OUT_OF_FOLD,
-        TEST_TUNED,
         Evaluation,
         LabelFigures,
         Predictions,
@@ -42,9 +40,10 @@ if TYPE_CHECKING:
         judge,
         rules_of,
     )
-    from customlabels.evaluation.intervals import Interval, share_interval
+    from customlabels.evaluation.intervals import Interval
     from customlabels.evaluation.recorded import Recorded, read_recorded
     from customlabels.evaluation.summaries import box_line, prediction_line, summary
+    from customlabels.evaluation.wear import worn
 
 __all__ = [
     "DEPLOYED",
@@ -53,7 +52,6 @@ __all__ = [
     "OUT_OF_FOLD",
     "REJECTED",
     "RULES",
-    "TEST_TUNED",
     "UNDECIDED",
     "BoxPredictions",
     "Boxes",
@@ -64,30 +62,32 @@ __all__ = [
     "Interval",
     "Judgement",
     "LabelFigures",
+    "Mistake",
     "Outcome",
     "Predictions",
     "Recorded",
     "Suspect",
     "average_precision",
-    "best_thresholds",
     "box_line",
     "compared",
-    "confusion_matrix",
+    "confusions",
     "count",
     "curve",
     "evaluate",
     "evaluate_test_tuned",
     "judge",
     "matches",
+    "mistakes",
     "overlap",
     "overlaps",
     "prediction_line",
     "read_recorded",
+    "repairs",
     "rules_of",
-    "share_interval",
     "steady_thresholds",
     "summary",
     "suspects",
+    "worn",
 ]
 
 if not TYPE_CHECKING:

@@ -127,11 +127,6 @@ def average_precision(label: Candidates, *, falling: bool) -> float:
     return float((np.diff(told.recall, prepend=0.0) * precision).sum())
 
 
-def best_thresholds(scores: Floats, truth: Truth) -> Floats:
-    """The cut of each label with the best F1 on these images: (labels,) float64, 0..1; see `best_cut`."""
-    return np.array([best_cut(each) for each in candidates_of(scores, truth)])
-
-
 def candidates_of(scores: Floats, truth: Truth) -> list[Candidates]:
     """Every image is a candidate for every label; one entry a label."""
     return [

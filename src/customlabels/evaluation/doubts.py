@@ -2,7 +2,9 @@
 
 Layer: evaluation. Confident learning (Northcutt, Jiang, Chuang: JAIR 70, 2021): a label is suspected where
 another one is said with more confidence than that other label has on average where it is right. Of boxes the
-same, and true boxes where nothing at all was seen. A suspect is to be looked at, not to be changed unseen.
+same, where the data mostly agrees with that label's boxes; a box beside a true one of its label that was not
+found; a box on nothing, with a score that only a quarter of the right ones have; and true boxes where nothing
+at all was seen. A suspect is to be looked at, not to be changed unseen.
 """
 
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from customlabels.evaluation.evaluations import Predictions
 
 NOTHING = -1  # no label
 SURE = 0.75  # of several labels each has a score of its own; a weak model's are all near a half
+TRUSTED = 0.8  # share of a label's surest boxes that agree with the data, else it contradicts nothing
 UNSEEN_OVERLAP = 0.1  # of a true box with all that was found: less is "nothing was seen there"
 
 
@@ -25,7 +28,8 @@ class Suspect:
     """A label that is probably wrong.
 
     image: row of the predictions     given: label of the data, NOTHING: none is there
-    likely: what it should be, NOTHING: it should not be there     doubt: 0..1, how sure that is
+    likely: what it should be, NOTHING: it should not be there, as given: its box should be elsewhere
+    doubt: 0..1, how sure that is
     corners: of boxes: left, top, right, bottom of the box in question, as shares of the image's sides
     """
 
@@ -85,23 +89,38 @@ def _of_several(predictions: Predictions) -> Iterator[Suspect]:
 
 
 def _of_boxes(predictions: BoxPredictions) -> Iterator[Suspect]:
-    confident = np.array(
-        [
-            float(label.scores[label.hits].mean()) if label.hits.any() else np.inf
-            for label in predictions.candidates
-        ]
-    )
+    right = [label.scores[label.hits] for label in predictions.candidates]
+    usual = np.array([scores.mean() if len(scores) else np.inf for scores in right])
+    high = [float(np.quantile(scores, SURE)) if len(scores) else np.inf for scores in right]
+    trusted = _trusted(predictions, usual)
     for image, (found, truth) in enumerate(zip(predictions.found, predictions.truth, strict=True)):
-        shared = overlaps(found.corners, truth.corners)
+        shared, matched = overlaps(found.corners, truth.corners), predictions.matched[image]
         best = shared.max(axis=1, initial=0.0)
-        matched = predictions.matched[image]
-        for at in np.flatnonzero((matched < 0) & (found.scores >= confident[found.labels])):
-            other = int(truth.labels[shared[at].argmax()]) if best[at] >= LEAST_OVERLAP else NOTHING
-            if other != found.labels[at]:  # else a second box for the same thing
-                box = tuple(found.corners[at].tolist())
-                yield Suspect(image, other, int(found.labels[at]), float(found.scores[at]), box)
+        unfound = np.isin(np.arange(len(truth)), matched, invert=True)
+        for at in np.flatnonzero((matched < 0) & (found.scores >= usual[found.labels])):
+            label, score = int(found.labels[at]), float(found.scores[at])
+            if best[at] >= LEAST_OVERLAP:
+                given = int(truth.labels[shared[at].argmax()])
+                told = given != label and trusted[label]  # else a second box for the same thing
+            else:
+                beside = unfound & (truth.labels == label) & (shared[at] >= UNSEEN_OVERLAP)
+                given, told = (label, True) if beside.any() else (NOTHING, score >= high[label])
+            if told:
+                yield Suspect(image, given, label, score, tuple(found.corners[at].tolist()))
         for at in np.flatnonzero(shared.max(axis=0, initial=0.0) < UNSEEN_OVERLAP):
-            usual = confident[truth.labels[at]]
-            if np.isfinite(usual):
+            if np.isfinite(score := float(usual[truth.labels[at]])):
                 box = tuple(truth.corners[at].tolist())
-                yield Suspect(image, int(truth.labels[at]), NOTHING, float(usual), box)
+                yield Suspect(image, int(truth.labels[at]), NOTHING, score, box)
+
+
+def _trusted(predictions: BoxPredictions, usual: Floats) -> NDArray[np.bool_]:
+    """(labels,) whether nearly all boxes that were found with confidence on something say what it is."""
+    said, agreed = np.zeros(len(predictions.labels)), np.zeros(len(predictions.labels))
+    for found, truth in zip(predictions.found, predictions.truth, strict=True):
+        shared = overlaps(found.corners, truth.corners)
+        on_something = shared.max(axis=1, initial=0.0) >= LEAST_OVERLAP
+        sure = np.flatnonzero(on_something & (found.scores >= usual[found.labels]))
+        labels = found.labels[sure]
+        np.add.at(said, labels, 1)
+        np.add.at(agreed, labels, truth.labels[shared[sure].argmax(axis=1)] == labels if len(sure) else 0)
+    return agreed >= TRUSTED * np.maximum(said, 1)

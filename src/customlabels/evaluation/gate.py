@@ -13,7 +13,7 @@ from customlabels.errors import InvalidInput
 from customlabels.evaluation.comparing import Comparison
 from customlabels.evaluation.evaluations import Evaluation
 from customlabels.evaluation.lacking import lacking_images
-from customlabels.evaluation.wear import WORN, widened
+from customlabels.evaluation.wear import widened, worn
 
 DEPLOYED, REJECTED, UNDECIDED = "DEPLOYED", "REJECTED", "UNDECIDED"
 Said = Literal["PASSES", "FAILS", "UNSURE"]
@@ -57,7 +57,7 @@ class Evidence:
     f1: as the service reports it     evaluation: counted again from its predictions
     comparison: with the version in service     not_compared: why there is none
     leaked: test images that are training images, told apart `by_content` or by their names alone
-    decisions: how many gates this test set has decided, this one included
+    decisions: how many versions this test set has judged, this one included
     """
 
     f1: float
@@ -159,12 +159,7 @@ def _lacking(outcome: Outcome, evidence: Evidence) -> Mapping[str, int]:
 
 
 def _warnings(evidence: Evidence) -> tuple[str, ...]:
-    told = []
-    if evidence.decisions >= WORN:
-        told.append(
-            f"This test set has decided {evidence.decisions} gates: models are chosen by it, so its figures "
-            "flatter. Bounds are widened for that; gather new test images."
-        )
+    told = [*worn(evidence.decisions)]
     if abs(evidence.f1 - evidence.evaluation.f1) > 0.001:
         told.append(
             f"The service reports F1 {evidence.f1:.4f}; its own list of predictions gives "

@@ -5,7 +5,7 @@ is what the lines say, also where a summary does not follow from them, as one of
 The lines of boxes leave out what was found wrongly below its threshold: curves end there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from customlabels.errors import InvalidInput
 from customlabels.evaluation.boxes import Boxes, BoxPredictions
-from customlabels.evaluation.counting import Floats
+from customlabels.evaluation.counting import Curve, Floats, curve
 from customlabels.evaluation.evaluations import (
     OUT_OF_FOLD,
     RESAMPLES,
@@ -45,6 +45,20 @@ class Recorded:
     def evaluation(self, seed: int = 0, resamples: int = RESAMPLES) -> Evaluation:
         """Every figure, computed anew."""
         return evaluate(self.predictions, self.thresholds, self.protocol, seed, resamples)
+
+    @property
+    def curves(self) -> Iterator[tuple[Curve, tuple[float, float] | None]]:
+        """Of each label; recall and precision at its threshold, None where nothing is found.
+
+        Of boxes, those below their threshold that find nothing are not on record: curves end there.
+        """
+        for candidates, threshold in zip(self.predictions.candidates, self.thresholds, strict=True):
+            told = curve(candidates)
+            kept = int(np.searchsorted(-told.cuts, -threshold, side="right"))
+            mark = (float(told.recall[kept - 1]), float(told.precision[kept - 1])) if kept else None
+            if isinstance(self.predictions, BoxPredictions):
+                told = Curve(told.cuts[:kept], told.precision[:kept], told.recall[:kept])
+            yield told, mark
 
     @property
     def keys(self) -> list[str]:

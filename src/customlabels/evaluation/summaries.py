@@ -15,6 +15,7 @@ from customlabels.evaluation.evaluations import Evaluation, LabelFigures, Predic
 
 TRAINING_JOB = "rekognition-custom-labels-training-job"
 EVALUATION_JOB = "rekognition-custom-labels-evaluation-job"
+FIGURES = {"Precision": "precision", "Recall": "recall", "F1Score": "f1"}  # as the service names ours
 
 
 def summary(
@@ -54,7 +55,7 @@ def summary(
 
 
 def _means(evaluation: Evaluation) -> dict[str, float]:
-    means = {"Precision": evaluation.precision, "Recall": evaluation.recall, "F1Score": evaluation.f1}
+    means = {name: float(getattr(evaluation, figure)) for name, figure in FIGURES.items()}
     further = {"AveragePrecision": evaluation.average_precision, "AverageRecall": evaluation.average_recall}
     return means | {name: value for name, value in further.items() if value is not None}
 
@@ -69,12 +70,8 @@ def _label_results(figures: LabelFigures) -> dict[str, Any]:
     return {
         "Label": figures.label,
         "NumberOfTestingImages": figures.images,
-        "Metrics": {
-            "Precision": figures.precision,
-            "Recall": figures.recall,
-            "F1Score": figures.f1,
-            "Threshold": figures.threshold,
-        },
+        "Metrics": {name: getattr(figures, figure) for name, figure in FIGURES.items()}
+        | {"Threshold": figures.threshold},
     }
 
 
@@ -99,11 +96,7 @@ def _counts(figures: LabelFigures, evaluation: Evaluation) -> dict[str, int]:
 
 def _intervals(figures: LabelFigures) -> dict[str, list[float]]:
     """Low and high of each figure, at the level that `F1ScoreInterval` says."""
-    told = {
-        "Precision": figures.precision_interval,
-        "Recall": figures.recall_interval,
-        "F1Score": figures.f1_interval,
-    }
+    told = {name: getattr(figures, f"{figure}_interval") for name, figure in FIGURES.items()}
     return {name: [interval.low, interval.high] for name, interval in told.items()}
 
 

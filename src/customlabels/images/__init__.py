@@ -10,7 +10,7 @@ from customlabels.doors import later
 
 if TYPE_CHECKING:
     from customlabels.images.headers import Header, ImageLimits, check_header
-    from customlabels.images.likeness import alike, fingerprint, leaks
+    from customlabels.images.likeness import Alike, alike, fingerprint, leaks
     from customlabels.images.pixels import decode, thumbnail, upright_size
     from customlabels.images.preparing import Preprocessing, prepared
     from customlabels.images.refusals import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Alike",
     "Header",
     "ImageError",
     "ImageLimits",

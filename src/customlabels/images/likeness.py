@@ -12,6 +12,7 @@ of one outline are told apart. The threshold rises where all pictures of the set
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -212,15 +213,21 @@ def _best(
 # ---------------------------------------------------------------- the second sieve
 
 
+@cache
+def _stretches() -> Floats:
+    """By left or top, and by 100 - right or bottom: the means of that stretch."""
+    means = np.zeros((31, 31, FINE, SIDE), dtype=np.float32)
+    for low in range(31):
+        for cut in range(31 - low):
+            means[low, cut] = _averages(low / 100, 1 - cut / 100, FINE)
+    return means
+
+
 def _fitted(
     gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]
 ) -> tuple[Floats, NDArray[np.intp]]:
     """(pairs,) likeness and (pairs, 4) frames moved to their best fit; hopeless pairs as far as they came."""
-    # By left or top, and by 100 - right or bottom.
-    stretches = np.zeros((31, 31, FINE, SIDE), dtype=np.float32)
-    for low in range(31):
-        for cut in range(31 - low):
-            stretches[low, cut] = _averages(low / 100, 1 - cut / 100, FINE)
+    stretches = _stretches()
     copies = _described(stretches[0, 0] @ gray @ stretches[0, 0].T)
     likeness, fitted = np.zeros(len(pairs), dtype=np.float32), frames.copy()
     for at in range(0, len(pairs), BLOCK):

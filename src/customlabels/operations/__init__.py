@@ -8,7 +8,7 @@ HTTP port, `ServiceTasks` for executions; `job_handlers` are for `workflows.Jobs
 from importlib import import_module
 from pkgutil import iter_modules
 
-from customlabels.operations.access import account_may_use
+from customlabels.operations.access import OwnObjects, account_may_use
 from customlabels.operations.buckets import folder_of, sweep_buckets
 from customlabels.operations.comparing import resume_shadows
 from customlabels.operations.copies import Copying
@@ -29,6 +29,7 @@ __all__ = [
     "Function",
     "FunctionContext",
     "Limits",
+    "OwnObjects",
     "Parts",
     "Remote",
     "ServiceTasks",

@@ -7,13 +7,15 @@ machine this is. Nobody uses another account's bucket; where no access keys are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from customlabels.errors import ServiceError
+from customlabels.errors import InvalidInput, ServiceError
 from customlabels.operations.dispatch import Call
 from customlabels.operations.parts import Parts
 from customlabels.operations.refusals import invalid_s3_object
+from customlabels.storage import ObjectNotFound, Objects
 
 
 def bucket_folder(parts: Parts, account: str, name: str) -> Path:
@@ -58,3 +60,35 @@ def require_operator(call: Call, instead: str = "create a bucket with S3's Creat
             f"folders of this machine are for account {call.parts.operator}, not {call.caller.account}; "
             f"{instead}",
         )
+
+
+@dataclass(frozen=True)
+class OwnObjects:
+    """The objects that one account may use, for the judge and the report."""
+
+    objects: Objects
+    may_use: Callable[[str], bool]
+
+    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes | None:
+        """All bytes; None where there is no such object; refused, unread, above the limit."""
+        try:
+            return self._of(bucket).read(bucket, key, limit=limit)
+        except ObjectNotFound:
+            return None
+
+    def lines(self, bucket: str, key: str) -> Iterator[bytes]:
+        """Line by line; refused where there is no such object."""
+        return self._of(bucket).lines(bucket, key)
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        """The keys that start with `prefix`."""
+        return (found.key for found in self._of(bucket).list(bucket, prefix))
+
+    def write(self, bucket: str, key: str, data: bytes) -> None:
+        """Put an object in place."""
+        self._of(bucket).write(bucket, key, data)
+
+    def _of(self, bucket: str) -> Objects:
+        if not self.may_use(bucket):
+            raise InvalidInput(f"the account may not use bucket {bucket}")
+        return self.objects

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from customlabels import pipeline
 from customlabels.errors import InvalidInput, ServiceError
-from customlabels.operations.access import may_use
+from customlabels.operations.access import OwnObjects, may_use
 from customlabels.operations.dispatch import Call, Response, operation, table
 from customlabels.operations.refusals import invalid_parameter, not_found
 from customlabels.operations.rows import version_row
-from customlabels.storage import ObjectAccessError
 
 ABSENT = ("ExecutionDoesNotExist", "InvalidArn", "ResourceNotFoundException")
-
-
-@dataclass(frozen=True)
-class OwnObjects:
-    """Objects in the buckets that the caller may use; those of others cannot be read."""
-
-    call: Call
-
-    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
-        """All bytes; refused, unread, above the limit."""
-        self._require(bucket)
-        return self.call.parts.objects.read(bucket, key, limit=limit)
-
-    def lines(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Line by line."""
-        self._require(bucket)
-        return self.call.parts.objects.lines(bucket, key)
-
-    def _require(self, bucket: str) -> None:
-        if not may_use(self.call, bucket):
-            raise ObjectAccessError(f"account {self.call.caller.account} may not use bucket {bucket}")
 
 
 @operation("customlabels", "GetReport")
@@ -55,7 +34,8 @@ def get_report(call: Call) -> Response:
             version_row(reading, call, given[0])
     try:
         place = pipeline.place_of(ask, given[0])
-        text = pipeline.report_text(place, OwnObjects(call), as_json=call.params.get("Format") == "JSON")
+        own = OwnObjects(call.parts.objects, partial(may_use, call))
+        text = pipeline.report_text(place, own, as_json=call.params.get("Format") == "JSON")
     except ServiceError as error:
         if error.code in ABSENT:
             raise not_found(str(error)) from error

@@ -11,19 +11,18 @@ from customlabels.doors import later
 
 if TYPE_CHECKING:
     from customlabels.pipeline.judge import judged
+    from customlabels.pipeline.judge_objects import S3
     from customlabels.pipeline.rehearsals import iam_actions, rehearse
     from customlabels.pipeline.report_places import Place, place_of
     from customlabels.pipeline.reports import report_text
-    from customlabels.pipeline.runs import RunInput, RunResult, Waits, current_key, decision_key, poll_seconds
+    from customlabels.pipeline.runs import RunInput, RunResult, Waits, current_key, poll_seconds
     from customlabels.pipeline.workflow import (
         CLEANUP_MACHINE_NAME,
         JUDGE_FUNCTION,
         LOCAL_TOPIC,
         STATE_MACHINE_NAME,
-        WorkflowMissing,
         cleanup_definition,
         definition,
-        definition_text,
         local_substitutions,
     )
 
@@ -31,17 +30,15 @@ __all__ = [
     "CLEANUP_MACHINE_NAME",
     "JUDGE_FUNCTION",
     "LOCAL_TOPIC",
+    "S3",
     "STATE_MACHINE_NAME",
     "Place",
     "RunInput",
     "RunResult",
     "Waits",
-    "WorkflowMissing",
     "cleanup_definition",
     "current_key",
-    "decision_key",
     "definition",
-    "definition_text",
     "iam_actions",
     "judged",
     "local_substitutions",

@@ -63,8 +63,8 @@ class _Service:
     calls: Counter[str] = field(default_factory=Counter)
 
     def answer(self, resource: str, now: float) -> dict[str, Any]:
-        service, operation = _called(resource)
-        self.calls[f"{service}:{operation[:1].upper()}{operation[1:]}"] += 1
+        operation = resource.rpartition(":")[2]
+        self.calls[_action(resource)] += 1
         self.began.setdefault(operation, now)
         if operation == "describeProjectVersions":
             return {"ProjectVersionDescriptions": [self._version(now)]}
@@ -117,9 +117,10 @@ def rehearse(
             now, happening = max(now, asl.next_wakeup(state) or now), asl.TimerDue()
 
 
-def _called(resource: str) -> list[str]:
-    """Service and operation of a Task state."""
-    return resource.removesuffix(".waitForTaskToken").split(":")[-2:]
+def _action(resource: str) -> str:
+    """`service:Operation` of a Task state."""
+    service, operation = resource.removesuffix(".waitForTaskToken").split(":")[-2:]
+    return f"{service}:{operation[:1].upper()}{operation[1:]}"
 
 
 def _counted(events: Sequence[Any], now: float, calls: Mapping[str, int]) -> Rehearsal:
@@ -139,7 +140,5 @@ def iam_actions(definition: Mapping[str, Any]) -> list[str]:
         if "ItemProcessor" in state:
             used |= set(iam_actions(state["ItemProcessor"]))
         if state["Type"] == "Task":
-            service, operation = _called(state["Resource"])
-            action = "InvokeFunction" if service == "lambda" else f"{operation[:1].upper()}{operation[1:]}"
-            used.add(f"{service}:{action}")
+            used.add(_action(state["Resource"]).replace("lambda:Invoke", "lambda:InvokeFunction"))
     return sorted(used)

@@ -16,12 +16,13 @@ from customlabels.evaluation import (
     Boxes,
     BoxPredictions,
     Evaluation,
+    Mistake,
     Predictions,
     Suspect,
+    repairs,
     suspects,
 )
 from customlabels.pipeline.report_evidence import Evidence
-from customlabels.pipeline.report_mistakes import Mistake, repairs
 
 SUSPECTS, NEEDS = 24, 12
 EARLY_IMAGES = 4.0  # times as many: more than this are not asked for

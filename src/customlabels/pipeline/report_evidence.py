@@ -10,16 +10,19 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from customlabels.errors import InvalidInput
+from customlabels.datasets import Entry, read_line
+from customlabels.errors import CustomLabelsError, InvalidInput
 from customlabels.evaluation import Recorded, read_recorded
+from customlabels.pipeline.judge_objects import Reader
+from customlabels.pipeline.judge_wear import versions_judged
 from customlabels.pipeline.report_places import Place
-from customlabels.storage import StorageError
 
 MOST_BYTES = 32 * 2**20  # of a document
 MOST_SCORED = 5_000_000  # scores of the test images that are read: images x labels
 MOST_LINES = 250_000
+MOST_EVALUATIONS = 50  # of other versions, which no judge has noted yet
 KEPT = ("rekognition-custom-labels-evaluation", "rekognition-custom-labels-training")  # of a line
 LOCAL_ONLY = (
     "training curves, the seed, the environment and the digests of the model",
@@ -29,19 +32,12 @@ LOCAL_ONLY = (
 )
 
 
-class Reader(Protocol):
-    """Objects by bucket and key, as `storage.Objects`; raises StorageError."""
-
-    def read(self, bucket: str, key: str, *, limit: int | None = None) -> bytes:
-        """All bytes; refused, unread, above the limit."""
-
-    def lines(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Line by line."""
-
-
 @dataclass
 class Evidence:
-    """Everything known of a run. notes: what is missing, in sentences"""
+    """Everything known of a run.
+
+    versions_judged: by this test set, as far as was looked     notes: what is missing, in sentences
+    """
 
     place: Place
     decision: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +48,7 @@ class Evidence:
     manifests: Mapping[str, Any] = field(default_factory=dict)
     tested: Recorded | None = None
     training_images: Mapping[str, int] = field(default_factory=dict)
+    versions_judged: int | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -61,8 +58,8 @@ def gathered(place: Place, reader: Reader) -> Evidence:
 
     def document(bucket: str, key: str) -> Mapping[str, Any]:
         try:
-            told = json.loads(reader.read(bucket, key, limit=MOST_BYTES))
-        except (StorageError, ValueError):
+            told = json.loads(reader.read(bucket, key, limit=MOST_BYTES) or b"{}")
+        except (CustomLabelsError, ValueError):
             return {}
         return told if isinstance(told, dict) else {}
 
@@ -82,6 +79,7 @@ def gathered(place: Place, reader: Reader) -> Evidence:
     if found.summary:
         _read_tested(found, reader)
         _count_training(found, reader)
+        _count_versions(found, reader)
         if not found.training:
             found.notes.append(f"Local only, so not in this report: {'; '.join(LOCAL_ONLY)}.")
     return found
@@ -105,7 +103,7 @@ def _read_tested(found: Evidence, reader: Reader) -> None:
 
     try:
         found.tested = read_recorded(found.summary, lines())
-    except (StorageError, InvalidInput) as error:
+    except CustomLabelsError as error:
         found.notes.append(f"The predictions for the test images cannot be read: {error}")
     if read["cut"]:
         found.notes.append(f"Curves, confusions and pictures are of the first {most} test images.")
@@ -121,20 +119,25 @@ def _count_training(found: Evidence, reader: Reader) -> None:
         for number, line in enumerate(reader.lines(*found.place.document("TrainingGroundTruth"))):
             if number == MOST_LINES:
                 return
-            counted.update(_labels(json.loads(line)))
-    except (StorageError, ValueError, AttributeError) as error:
+            told = read_line(line.decode(), number + 1)
+            counted.update(told.labels if isinstance(told, Entry) else ())
+    except (CustomLabelsError, ValueError) as error:
         found.notes.append(f"The lines that were trained on cannot be read: {error}")
         return
     found.training_images = counted
 
 
-def _labels(line: Mapping[str, Any]) -> set[str]:
-    labels = set()
-    for name, told in line.items():
-        if name.endswith("-metadata") and isinstance(told, dict):
-            names = told.get("class-map", {})
-            boxes = line.get(name.removesuffix("-metadata"), {})
-            labels |= {told["class-name"]} if "class-name" in told else set()
-            if isinstance(boxes, dict):
-                labels |= {names[str(box["class_id"])] for box in boxes.get("annotations", [])}
-    return labels
+def _count_versions(found: Evidence, reader: Reader) -> None:
+    """What the judge counted, or where none was asked, what it would count now."""
+    place, told = found.place, found.judgement.get("TestSet", {})
+    own = (place.project, place.version)
+    prefix, beside, _ = place.prefix.rpartition(f"/{'/'.join(own)}")
+    if "Versions" in told:
+        found.versions_judged = told["Versions"]
+    elif found.tested is not None and beside:
+        try:
+            found.versions_judged = versions_judged(
+                reader, (place.bucket, prefix), own, found.tested.digest, most=MOST_EVALUATIONS
+            )
+        except CustomLabelsError as error:
+            found.notes.append(f"How many versions this test set has judged cannot be told: {error}")

@@ -11,10 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from customlabels.evaluation import Boxes, BoxPredictions, Evaluation, Interval, Recorded, curve
+from customlabels.evaluation import (
+    Boxes,
+    BoxPredictions,
+    Evaluation,
+    Interval,
+    Mistake,
+    Recorded,
+    confusions,
+    mistakes,
+    worn,
+)
 from customlabels.pipeline.report_advice import doubtful, ways_to_pass
 from customlabels.pipeline.report_evidence import Evidence
-from customlabels.pipeline.report_mistakes import Mistake, confusions, mistakes
 
 WORST, PAIRS, PAIR_IMAGES, CURVE_POINTS, MOST_BOXES = 12, 150, 12, 60, 50
 VERSION = 1
@@ -78,13 +87,13 @@ def _verdict(found: Evidence, evaluation: Evaluation | None) -> dict[str, Any]:
     reasons = [LONG_NUMBER.sub(lambda long: f"{float(long[0]):.4f}", each) for each in said]
     if decision == "FAILED":
         reasons = ["{}: {}".format(*(found.decision.get(name, "unknown") for name in ("Error", "Cause")))]
-    told = {"Decision": decision, "Headline": HEADLINES.get(decision, ""), "Reasons": reasons}
-    rules = found.judgement.get("Rules") or _one_rule(found, evaluation)
-    return (
-        told
-        | {"Rules": rules}
-        | _given(found.judgement, "Warnings", "MoreTestImages", "Comparison", "ComparedWith", "TestSet")
-    )
+    told: dict[str, Any] = {"Decision": decision, "Reasons": reasons}
+    told["Headline"] = HEADLINES.get(decision, "")
+    told["Rules"] = found.judgement.get("Rules") or _one_rule(found, evaluation)
+    told["Warnings"] = found.judgement.get("Warnings", worn(found.versions_judged or 1))
+    if found.tested is not None and found.versions_judged is not None:
+        told["TestSet"] = {"Digest": found.tested.digest, "Versions": found.versions_judged}
+    return told | _given(found.judgement, "MoreTestImages", "Comparison", "ComparedWith")
 
 
 def _one_rule(found: Evidence, evaluation: Evaluation | None) -> list[dict[str, Any]]:
@@ -179,20 +188,15 @@ def _curves(
 ) -> Iterator[dict[str, Any]]:
     """Precision over recall of each label, thinned, in the order of the labels.
 
-    measured: whole curves of boxes, kept beside the summary; without them a curve of boxes ends at its
-    threshold, for the boxes below it that find nothing are not on record
+    measured: whole curves of boxes, kept beside the summary
     """
-    boxes = isinstance(tested.predictions, BoxPredictions)
-    for candidates, figures in zip(tested.predictions.candidates, evaluation.by_label, strict=True):
-        told = curve(candidates)
-        recall, precision, last = told.recall, told.precision, len(told.cuts)
+    for (told, _), figures in zip(tested.curves, evaluation.by_label, strict=True):
+        recall, precision = told.recall, told.precision
         if whole := measured.get(figures.label):
             recall, precision = (np.array(whole[name], dtype=np.float64) for name in ("Recall", "Precision"))
-        elif boxes:
-            last = int(np.searchsorted(-told.cuts, -figures.threshold, side="right"))
         yield {
             "Label": figures.label,
-            "Points": _thinned(recall[:last], precision[:last]),
+            "Points": _thinned(recall, precision),
             "At": [figures.recall, figures.precision],
         }
 
@@ -206,12 +210,12 @@ def _thinned(recall: Any, precision: Any) -> list[list[float]]:
 
 
 def _confusions(tested: Recorded, evaluation: Evaluation, wrong: Sequence[Mistake]) -> dict[str, Any]:
-    told, labels = confusions(evaluation.counts, wrong), evaluation.labels
-    names = [*labels, None]  # NOTHING is the last one
-    pairs = sorted(told.wrong.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    names = [*evaluation.labels, None]  # NOTHING is the last one
+    told = ((pair, images) for pair, images in confusions(tested, wrong).items() if pair[0] != pair[1])
+    pairs = sorted(told, key=lambda pair: (-len(pair[1]), pair[0]))
     return {
-        "Right": dict(zip(labels, told.right, strict=True)),
-        "Wanted": dict(zip(labels, told.wanted, strict=True)),
+        "Right": {each.label: each.true_positives for each in evaluation.by_label},
+        "Wanted": {each.label: each.true_positives + each.false_negatives for each in evaluation.by_label},
         "Pairs": [
             {"Truth": names[truth], "Found": names[found], "Count": len(images)}
             | {"Images": [tested.source_refs[image] for image in dict.fromkeys(images)][:PAIR_IMAGES]}

@@ -13,16 +13,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from customlabels.drawing import Axis, Cell, Figure, Line, interval_chart, line_chart, matrix_chart
+from customlabels.drawing import Axis, Figure, Line, confusion_chart, interval_chart, line_chart
 from customlabels.evaluation import RULES
-from customlabels.pipeline.report_evidence import Reader
+from customlabels.pipeline.judge_objects import Reader
 from customlabels.pipeline.report_pictures import Album
 
 MOST_BYTES = 1_500_000
 PICTURE_BYTES = 1_000_000
-MATRIX_LABELS, CURVE_LABELS, CHART_LABELS = 24, 5, 30
+CURVE_LABELS, CHART_LABELS = 5, 30
 PAIR_PICTURES, PICTURED_PAIRS = 3, 10
-NOTHING_FOUND, NOTHING_THERE = "(nothing)", "(not there)"
 
 
 def page(facts: Mapping[str, Any], reader: Reader) -> str:
@@ -125,49 +124,25 @@ def _curve_chart(facts: Mapping[str, Any]) -> str:
     return line_chart("Precision over recall of the weakest labels", lines, *axes) if lines else ""
 
 
-def _shown_labels(facts: Mapping[str, Any]) -> list[str]:
-    """The labels of the matrix: all, or those that are confused most, in the order of the data."""
-    told = facts.get("Confusions", {})
-    labels = list(told.get("Wanted", {}))
-    if len(labels) <= MATRIX_LABELS:
-        return labels
-    weight = dict.fromkeys(labels, 0)
-    for pair in told["Pairs"]:
-        for name in (pair["Truth"], pair["Found"]):
-            if name is not None:
-                weight[name] += pair["Count"]
-    most = set(sorted(labels, key=lambda name: -weight[name])[:MATRIX_LABELS])
-    return [name for name in labels if name in most]
-
-
 def _cell_ids(facts: Mapping[str, Any]) -> dict[tuple[str | None, str | None], str]:
     pairs = facts.get("Confusions", {}).get("Pairs", [])
     return {(pair["Truth"], pair["Found"]): f"pair-{number}" for number, pair in enumerate(pairs)}
 
 
 def _matrix(facts: Mapping[str, Any]) -> str:
-    told, labels, ids = facts.get("Confusions"), _shown_labels(facts), _cell_ids(facts)
+    told, ids = facts.get("Confusions"), _cell_ids(facts)
     if not told:
         return ""
-    counts = {(pair["Truth"], pair["Found"]): pair["Count"] for pair in told["Pairs"]}
-    boxes = any(truth is None for truth, _found in counts)
-    rows: list[str | None] = [*labels, None] if boxes else [*labels]
-    columns: list[str | None] = [*labels, None]
+    counts = {(pair["Truth"] or "", pair["Found"] or ""): pair["Count"] for pair in told["Pairs"]}
+    counts |= {(label, label): count for label, count in told["Right"].items()}
 
-    def cell(truth: str | None, found: str | None) -> Cell:
-        right = truth == found and truth is not None
-        count = told["Right"][truth] if right else counts.get((truth, found), 0)
-        wanted = told["Wanted"].get(truth) or max(counts.values(), default=1)
-        said = f"{count} of {truth or NOTHING_THERE} found as {found or NOTHING_FOUND}"
-        link = ids.get((truth, found))
-        return Cell(min(1.0, count / wanted), str(count) if count else "", said, f"#{link}" if link else "")
+    def href(pair: tuple[str, str]) -> str:
+        link = ids.get((pair[0] or None, pair[1] or None))
+        return f"#{link}" if link else ""
 
-    return matrix_chart(
-        "What was taken for what: truth in rows, answers in columns",
-        [name or NOTHING_THERE for name in rows],
-        [name or NOTHING_FOUND for name in columns],
-        [[cell(truth, found) for found in columns] for truth in rows],
-    )
+    title = "What was taken for what: truth in rows, answers in columns"
+    noun = "boxes" if "AveragePrecision" in facts["Figures"] else "images"
+    return confusion_chart(title, counts, list(told["Wanted"]), noun, href)
 
 
 def _courses(facts: Mapping[str, Any], figure: str) -> list[Line]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from customlabels.errors import CustomLabelsError
 from customlabels.images import ImageLimits, check_header, thumbnail
-from customlabels.pipeline.report_evidence import Reader
+from customlabels.pipeline.judge_objects import Reader
 
 LIMITS = ImageLimits()
 SMALL = ImageLimits(min_side=1, max_aspect=LIMITS.max_aspect * 2)  # of what was made small here
@@ -48,7 +48,7 @@ class Album:
     def _made(self, reference: str) -> Picture | None:
         bucket, _, key = reference.removeprefix("s3://").partition("/")
         try:
-            small = thumbnail(self.reader.read(bucket, key, limit=LIMITS.max_bytes), LONGEST)
+            small = thumbnail(self.reader.read(bucket, key, limit=LIMITS.max_bytes) or b"", LONGEST)
             header = check_header(small, SMALL)
         except CustomLabelsError:
             return None

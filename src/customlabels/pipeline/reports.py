@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from customlabels.pipeline.report_evidence import Reader, gathered
+from customlabels.pipeline.judge_objects import Reader
+from customlabels.pipeline.report_evidence import gathered
 from customlabels.pipeline.report_facts import facts
 from customlabels.pipeline.report_pages import page
 from customlabels.pipeline.report_places import Place

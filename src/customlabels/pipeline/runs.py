@@ -172,11 +172,6 @@ def current_key(output_prefix: str, project_name: str) -> str:
     return f"{output_prefix}/{project_name}/current.json"
 
 
-def decision_key(output_prefix: str, project_name: str, version_name: str) -> str:
-    """Key of the object that records how the run of this version ended; its results lie beside it."""
-    return f"{output_prefix}/{project_name}/{version_name}/decision.json"
-
-
 _NAME_RULE = "must be 1 to 255 of letters, digits, '_', '.', '-'"
 _ARN_RULE = "must be a dataset ARN: arn:aws:rekognition:REGION:ACCOUNT:project/NAME/dataset/train|test/DIGITS"
 _TEXTS: tuple[tuple[str, re.Pattern[str], str], ...] = (

@@ -12,7 +12,6 @@ from customlabels.errors import CustomLabelsError
 STATE_MACHINE_NAME = "customlabels-pipeline"
 CLEANUP_MACHINE_NAME = "customlabels-cleanup"
 JUDGE_FUNCTION = "customlabels-judge"  # under which a local server knows the judge
-APPROVAL_STATE = "Ask for approval"
 # Of this machine alone: nobody subscribes to it, what is published stands in the execution's history.
 LOCAL_TOPIC = "arn:aws:sns:us-east-1:000000000000:customlabels"
 

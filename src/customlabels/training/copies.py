@@ -1,23 +1,27 @@
-"""Images that are there twice: the same bytes, or a test image that is a training image, changed a little.
+"""Images that are there twice: the same bytes, or one picture, changed a little.
 
-Layer: training; no torch. Near copies are looked for between both sets alone, where they flatter all figures,
-and in the pixels that are learned from: `customlabels check` takes longer and finds those within a set, too.
+Layer: training; no torch. Near copies are looked for in the pixels that are learned from: between both sets,
+where they flatter all figures; and within each where that takes a small part of the training's time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from customlabels.images import fingerprint, leaks
+from customlabels.images import Alike, alike, fingerprint, leaks
 from customlabels.training.pictures import Pictures
 
 SHOWN = 5  # addresses in a note
 MOST_PAIRS, MOST_TESTED = 50_000_000, 10_000  # that near copies are looked for among: some minutes
+# Seconds that an image takes to be compared with its set (0.001 to 0.02), and the share of a budget for that.
+ONE_WITHIN, SHARE_WITHIN, FEW = 0.01, 0.1, 300  # few images are always compared
 
 Copy = Mapping[str, str | float]
 Set = tuple[Sequence[str], Pictures]  # addresses of images, and these
@@ -35,43 +39,62 @@ class CopiesFound:
     notes: Sequence[str] = ()
 
 
-def copies_in(training: Set, testing: Set) -> CopiesFound:
+def copies_in(training: Set, testing: Set, budget_seconds: float | None) -> CopiesFound:
     """What is there twice; looked for again after a power cut, with the same result."""
-    within = list(_same_bytes("training", training))
-    leaked, notes = list(_same_bytes("test", testing, training)), []
+    sets = {"training": training, "test": testing}
+    prints = cache(lambda split: _prints(sets[split][1]))
+    leaked, within, notes = list(_same_bytes("test", testing, training)), list[Copy](), list[str]()
     if (pairs := len(training[0]) * len(testing[0])) <= MOST_PAIRS and len(testing[0]) <= MOST_TESTED:
-        leaked += _near(training, testing, {str(each["Image"]) for each in leaked})
+        leaked += _near(training, testing, leaks(prints("training"), prints("test")), leaked)
     else:
         notes.append(
             f"Test and training images were compared by their bytes alone: {pairs} pairs are too many for "
             "more. `customlabels check TRAIN TEST` finds near copies."
         )
-    if within:
-        notes.append(f"{len(within)} training images are copies of another one: {_some(within)}")
     if leaked:
         many = f"{len(leaked)} test images are copies of training images"
         notes.append(f"{many}, so the figures flatter: {_some(leaked)}")
+    most = min(MOST_TESTED, max(FEW, SHARE_WITHIN * (budget_seconds or inf) / ONE_WITHIN))
+    for split, images in sets.items():
+        same = list(_same_bytes(split, images))
+        within += same
+        if same:
+            notes.append(f"{len(same)} {split} images are copies of another one: {_some(same)}")
+        if len(images[0]) <= most:
+            within += _near(images, images, alike(prints(split)), same, split)
+        else:
+            notes.append(
+                f"Near copies among the {len(images[0])} {split} images were not looked for, since that "
+                "takes too much of this training's time. `customlabels check` finds them."
+            )
     return CopiesFound(leaked, within, notes)
 
 
 def _same_bytes(split: str, images: Set, training: Set | None = None) -> Iterable[Copy]:
     """Those with the bytes of an earlier one, or of one of the training images."""
     seen = {} if training is None else dict(zip(training[1].digests, training[0], strict=True))
+    of = split if training is None else "training"
     for address, digest in zip(images[0], images[1].digests, strict=True):
         if digest and digest in seen:
-            yield {"Image": address, "Split": split, "Of": seen[digest], "OfSplit": "training"}
+            yield {"Image": address, "Split": split, "Of": seen[digest], "OfSplit": of}
         elif training is None:
             seen[digest] = address
 
 
-def _near(training: Set, testing: Set, known: set[str]) -> Iterable[Copy]:
-    """Test images that look like a training image, those apart that are known to be one."""
-    for pair in leaks(_prints(training[1]), _prints(testing[1])):
-        address = testing[0][pair.second]
+def _near(
+    originals: Set, images: Set, pairs: Iterable[Alike], same: Sequence[Copy], split: str = ""
+) -> Iterable[Copy]:
+    """Images of pairs that look alike, each once, those apart that have the same bytes.
+
+    split: of both; without it these are training and test images
+    """
+    known = {each["Image"] for each in same}
+    for pair in pairs:
+        address = images[0][pair.second]
         if address not in known:
             known.add(address)
-            of = {"Of": training[0][pair.first], "OfSplit": "training"}
-            yield {"Image": address, "Split": "test", **of, "Likeness": round(pair.likeness, 3)}
+            of = {"Of": originals[0][pair.first], "OfSplit": split or "training"}
+            yield {"Image": address, "Split": split or "test", **of, "Likeness": round(pair.likeness, 3)}
 
 
 def _prints(pictures: Pictures) -> NDArray[np.uint8]:

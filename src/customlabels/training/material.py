@@ -129,7 +129,8 @@ def gathered(
         sets.notes.append(
             f"Left out of all figures: test labels that no training image has: {', '.join(sorted(unknown))}"
         )
-    found = copies_in((_references(readable), pictures), (_references(tested), test_pictures))
+    both_sets = (_references(readable), pictures), (_references(tested), test_pictures)
+    found = copies_in(*both_sets, spec.budget_seconds)
     sets.notes += found.notes
     _judge(sets, documents, final=True)
 

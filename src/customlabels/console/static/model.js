@@ -6,15 +6,17 @@ const TABS = { fp: "Wrongly found", fn: "Missed", tp: "Found" };
 
 export const picture = (ref) => "/images/" + ref.slice(5).split("/").map(encodeURIComponent).join("/");
 
-/** An image with boxes over it: truth solid, found dashed. */
-export function tile(ref, frame, boxes, caption) {
+/** An image with boxes over it (left, top, right, bottom, as shares of its sides): truth solid, found dashed. */
+function tile(ref, boxes, caption) {
   const image = made("img", { src: picture(ref) + "?size=240", alt: ref, loading: "lazy", width: 160, height: 120 });
   const link = made("a", { href: picture(ref) }, image);
-  if (frame) {
-    const over = made("svg", { viewBox: `0 0 ${frame[0]} ${frame[1]}`, "aria-hidden": "true" });
-    for (const [kind, [x, y, width, height]] of boxes) over.append(made("rect", { class: kind, x, y, width, height }));
+  if (boxes.length) image.onload = () => {
+    const wide = image.naturalWidth / image.naturalHeight;
+    const over = made("svg", { viewBox: `0 0 ${wide} 1`, "aria-hidden": "true" });
+    for (const [kind, [left, top, right, bottom]] of boxes)
+      over.append(made("rect", { class: kind, x: left * wide, y: top, width: (right - left) * wide, height: bottom - top }));
     link.append(over);
-  }
+  };
   return made("li", { class: "tile" }, link, made("span", {}, caption));
 }
 
@@ -57,7 +59,7 @@ customElements.define("threshold-desk", class extends HTMLElement {
       const boxes = truth.filter(([name, place]) => place && name === label).map(([, place]) => ["truth", place]);
       if (box && score > 0) boxes.push(["found", box]);
       const carried = [...new Set(truth.map(([name]) => name))].join(", ") || "nothing";
-      return tile(ref, this.data.frames[ref], boxes, `${(100 * score).toFixed(1)} %, truth: ${carried}`);
+      return tile(ref, boxes, `${(100 * score).toFixed(1)} %, truth: ${carried}`);
     }));
     if (sorted[this.tab].length > TILES) this.list.append(made("li", { class: "quiet" }, `and ${sorted[this.tab].length - TILES} more`));
     const address = new URL(location.href);

@@ -1,6 +1,6 @@
 """What a model got wrong on its test images, and what would have to be right instead.
 
-Pure: an evaluation's predictions in, mistakes out.
+Layer: evaluation.
 """
 
 from __future__ import annotations
@@ -13,16 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from customlabels.evaluation import (
-    LEAST_OVERLAP,
-    NOTHING,
-    Boxes,
-    BoxPredictions,
-    Counts,
-    Recorded,
-    matches,
-    overlaps,
-)
+from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlaps
+from customlabels.evaluation.counting import Counts
+from customlabels.evaluation.doubts import NOTHING
+from customlabels.evaluation.recorded import Recorded
 
 Corners = tuple[float, ...]
 Floats = NDArray[np.floating[Any]]
@@ -92,29 +86,33 @@ def _nearest(near: Floats, labels: NDArray[np.int64]) -> int:
     return int(labels[near.argmax()]) if near.max(initial=0.0) >= LEAST_OVERLAP else NOTHING
 
 
-@dataclass(frozen=True)
-class Confusions:
-    """right: of each label     wanted: how many there are of each label
-    wrong: (truth, found) -> the mistakes' images, the worst first; NOTHING for "none" on either side
+def confusions(tested: Recorded, found: Sequence[Mistake]) -> dict[tuple[int, int], list[int]]:
+    """What was taken for what: (truth, found) -> images, of mistakes the worst first.
+
+    found: all mistakes; a missed label is left to the wrong one in its place. NOTHING: none, on either side
     """
-
-    right: Sequence[int]
-    wanted: Sequence[int]
-    wrong: dict[tuple[int, int], list[int]]
-
-
-def confusions(counts: Counts, found: Sequence[Mistake]) -> Confusions:
-    """What was taken for what. found: all mistakes; a missed label is left to the wrong one in its place."""
+    told: dict[tuple[int, int], list[int]] = {}
+    for image, label in _right(tested):
+        told.setdefault((label, label), []).append(image)
     replaced = Counter((each.image, each.instead) for each in found if not each.missed)
-    wrong: dict[tuple[int, int], list[int]] = {}
     for each in found:
         if each.missed and replaced[each.image, each.label] > 0:
             replaced[each.image, each.label] -= 1
             continue
         pair = (each.label, NOTHING) if each.missed else (each.instead, each.label)
-        wrong.setdefault(pair, []).append(each.image)
-    wanted = counts.true_positives + counts.false_negatives
-    return Confusions(counts.true_positives.tolist(), wanted.tolist(), wrong)
+        told.setdefault(pair, []).append(each.image)
+    return told
+
+
+def _right(tested: Recorded) -> Iterator[tuple[int, int]]:
+    """Image and label of everything that was found and is there."""
+    said = tested.predictions
+    if isinstance(said, BoxPredictions):
+        for image, (found, matched) in enumerate(zip(said.found, said.matched, strict=True)):
+            kept = (matched >= 0) & (found.scores >= tested.thresholds[found.labels])
+            yield from ((image, label) for label in found.labels[kept].tolist())
+    else:
+        yield from map(tuple, np.argwhere(said.truth & (said.scores >= tested.thresholds)).tolist())
 
 
 def repairs(counts: Counts, bound: float) -> list[tuple[int, bool]] | None:
