@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         definition_text,
         local_substitutions,
     )
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "CLEANUP_MACHINE_NAME",
@@ -50,6 +52,3 @@ __all__ = [
     "rehearse",
     "report_text",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)
