@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from math import inf
+from math import fsum, inf
 
 SIDE_GAP, LAYER_GAP = 24.0, 17.0
 SWEEPS, STRAIGHTENINGS = 60, 6
@@ -92,8 +92,8 @@ def _spread(layout: Layout) -> None:
         for row in layout.rows if sweep % 2 == 0 else reversed(layout.rows):
             wishes = []
             for place in row:
-                weight = sum(pull for _, pull in pulls[place])
-                aim = sum(other.x * pull for other, pull in pulls[place])
+                weight = fsum(pull for _, pull in pulls[place])
+                aim = fsum(other.x * pull for other, pull in pulls[place])
                 wishes.append((aim / weight, weight) if weight else (place.x, 0.1))
             for place, x in zip(row, settled(wishes, [_gap(*pair) for pair in pairwise(row)]), strict=True):
                 place.x = x
@@ -137,7 +137,7 @@ def _straighten(layout: Layout) -> None:
                 low, high, count = max(low, left), min(high, right), count + 1
             count = max(count, 1)
             part, line = line[:count], line[count:]
-            mean = sum(place.x for place in part) / count
+            mean = fsum(place.x for place in part) / count
             if low <= high:
                 for place in part:
                     place.x = min(max(mean, low), high)

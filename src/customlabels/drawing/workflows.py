@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -115,7 +116,7 @@ def _size(node: Node, inner: list[Layout]) -> tuple[float, float]:
     width = max(_text_width(node.name, NAME_SIZE), _text_width(node.detail, DETAIL_SIZE)) + 30
     if not inner:
         return max(width, 110.0) + 14 * (node.kind == "Choice"), BOX_HEIGHT
-    row = sum(layout.width for layout in inner) + PADDING * (len(inner) + 1)
+    row = fsum(layout.width for layout in inner) + PADDING * (len(inner) + 1)
     return max(width, row), TITLE_HEIGHT + max(layout.height for layout in inner) + PADDING
 
 
@@ -126,7 +127,7 @@ def _label_size(label: str) -> tuple[float, float]:
 def _text_width(text: str, size: float) -> float:
     """Width in pixels, generous: the reader's font is not known here."""
     narrow, wide = "iljtfr.,:;'|!()[] ", "mwMW≥≤…@"
-    return size * sum(
+    return size * fsum(
         0.36 if c in narrow else 0.9 if c in wide else 0.7 if c.isupper() else 0.58 for c in text
     )
 
@@ -150,7 +151,7 @@ def _state(node: Node, place: Place, inner: list[tuple[Layout, str]], look: _Loo
         f'<text class="name" x="{x:.1f}" y="{y + 18:.1f}">{escape(node.name)}</text>{apart}'
         f'<text class="detail" x="{x:.1f}" y="{y + 33:.1f}">{escape(node.detail)}</text>'
     )
-    contents, at = "", x - (sum(layout.width for layout, _ in inner) + PADDING * (len(inner) - 1)) / 2
+    contents, at = "", x - (fsum(layout.width for layout, _ in inner) + PADDING * (len(inner) - 1)) / 2
     for layout, drawn in inner:
         contents += _moved(at, y + TITLE_HEIGHT, drawn)
         at += layout.width + PADDING
