@@ -99,7 +99,6 @@ def _listening(settings: Settings, *, detached: bool) -> Iterator[socket.socket]
 
 async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *, detached: bool) -> None:
     app = build(settings, asyncio.get_running_loop())
-    gc.enable()
     last_request = LastRequest(app.asgi)
     watched = Monitoring(last_request, app.units.status, app.is_ready, open_to_all=settings.is_loopback)
     server = _Server(
