@@ -132,6 +132,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
             await asyncio.sleep(0.005)
         # What is there by now stays: a collection that looked through it would hold up a request by 20 ms.
         gc.freeze()
+        gc.enable()
         url = _url(listener)
         lock.publish(Served(os.getpid(), url, detached))
         print(f"customlabels serves {url} from {settings.home}", file=sys.stderr, flush=True)
