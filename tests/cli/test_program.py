@@ -93,8 +93,8 @@ def test_status_of_a_home_without_anything_says_how_to_begin_and_leaves_no_trace
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--min-f1", "2"], ["--min-f1", "less than or equal to 1"]),
-        (["--min-f1", "nan"], ["--min-f1"]),
+        (["--min-f1", "2"], ["--min-f1", "'2'", "from 0 to 1"]),
+        (["--min-f1", "nan"], ["--min-f1", "'nan'", "from 0 to 1"]),
         (["--budget", "soon"], ["'soon'", "90s"]),
         (["--budget", "-3"], ["'-3'", "90s"]),
         (["--budget", "999h"], ["budget", "172800"]),

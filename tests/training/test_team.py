@@ -16,7 +16,7 @@ from customlabels.training import Progress, TrainingFailed, TrainingOutcome, Tra
 from customlabels.training.plan import GPU, SMALL_PICTURES, Plan
 
 TWO = Plan(
-    0, SMALL_PICTURES, 4, steps=15, threads=1, bfloat16=False, mirror=False, step_seconds=0.01, processes=2
+    0, SMALL_PICTURES, 4, steps=8, threads=1, bfloat16=False, mirror=False, step_seconds=0.01, processes=2
 )
 
 
@@ -61,7 +61,7 @@ def outcome(spec: TrainingSpec, ranks: set[str]) -> TrainingOutcome:
 
 def test_two_processes_learn_a_model_together(outcome: TrainingOutcome, ranks: set[str]) -> None:
     assert ranks == {"0", "1"}
-    assert outcome.f1 > 0.6
+    assert outcome.f1 > 0.5
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_team_of_which_one_is_killed_ends_with_the_same_bits(
             left.pop(0)
         return False
 
-    resumed = train(other, ignore, kill_in_the_middle, poll_seconds=0.01)
+    resumed = train(other, ignore, kill_in_the_middle, poll_seconds=0.05)
 
     assert not wanted
     assert_same_model(resumed.artefact_folder, outcome.artefact_folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, signature
@@ -40,7 +41,15 @@ def flag(name: str, help_text: str) -> Any:
 
 def share(help_text: str) -> Any:
     """An option with a score after it, 0 to 1."""
-    return typer.Option(min=0, max=1, metavar="SCORE", help=help_text)
+    return typer.Option(parser=_score, metavar="SCORE", help=help_text)
+
+
+def _score(text: str) -> float:
+    # Not by `min` and `max`: some versions of typer take nan for a number between them.
+    with contextlib.suppress(ValueError):
+        if 0 <= (score := float(text)) <= 1:
+            return score
+    raise typer.BadParameter(f"{text!r} is no number from 0 to 1")
 
 
 def amount(help_text: str, metavar: str = "NUMBER", least: int = 0, most: int | None = None) -> Any:
