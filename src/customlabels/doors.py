@@ -4,8 +4,7 @@ Layer: the ground; imports nothing of this package.
 
     if TYPE_CHECKING:
         from customlabels.room.subject import Thing
-
-    if not TYPE_CHECKING:
+    else:
         __getattr__ = later(__name__)
 
 Whoever writes `from customlabels.room import Thing` loads that one module then; whoever writes

@@ -200,7 +200,7 @@ def command(home: Path, hub: str, *words: str) -> subprocess.CompletedProcess[st
         "HF_HOME": str(home / "hf"),
     }
     return subprocess.run(
-        [sys.executable, "-m", "customlabels.cli", "backbone", *words],
+        [Path(sys.executable).with_name("customlabels"), "backbone", *words],
         env=environment,
         check=False,
         capture_output=True,

@@ -8,6 +8,8 @@ from customlabels.doors import later
 
 if TYPE_CHECKING:
     from customlabels.app.server import serve_home
+else:
+    __getattr__ = later(__name__)
 
 __all__ = ["UNKNOWN_PID", "AlreadyServed", "HomeLock", "Served", "models_folder", "serve_home", "served"]
 
@@ -15,7 +17,3 @@ __all__ = ["UNKNOWN_PID", "AlreadyServed", "HomeLock", "Served", "models_folder"
 def models_folder() -> Path:
     """The folder of our own service's model, named without loading the room that it is in."""
     return Path(__file__).parents[1] / "operations" / "models"
-
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

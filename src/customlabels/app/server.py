@@ -103,7 +103,6 @@ def _listening(settings: Settings, *, detached: bool) -> Iterator[socket.socket]
 
 async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *, detached: bool) -> None:
     app = build(settings, asyncio.get_running_loop())
-    gc.enable()
     last_request = LastRequest(app.asgi)
     watched = Monitoring(last_request, app.units.status, app.is_ready, open_to_all=settings.is_loopback)
     server = _Server(
@@ -137,6 +136,7 @@ async def _serve(settings: Settings, lock: HomeLock, listener: socket.socket, *,
             await asyncio.sleep(0.005)
         # What is there by now stays: a collection that looked through it would hold up a request by 20 ms.
         gc.freeze()
+        gc.enable()
         url = _url(listener)
         lock.publish(Served(os.getpid(), url, detached))
         print(f"customlabels serves {url} from {settings.home}", file=sys.stderr, flush=True)

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from customlabels.asl.single_states import NAME as TESTED_STATE
     from customlabels.asl.single_states import Report, StateTest
     from customlabels.asl.watching import Surroundings
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "EXCEEDED",
@@ -102,6 +104,3 @@ __all__ = [
     "read_json",
     "reader_failed",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

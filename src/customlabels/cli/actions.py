@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from customlabels.cli.running import RunRequest, follow_run, redrive_run, run_elsewhere, run_pipeline
     from customlabels.cli.serving import export_model, promote_model, shadow_model, start_model
     from customlabels.cli.stopping import stop_target, take_down
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "RunRequest",
@@ -67,6 +69,3 @@ __all__ = [
     "write_as",
     "write_sample",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

@@ -7,8 +7,7 @@ from customlabels.doors import later
 if TYPE_CHECKING:
     from customlabels.console.pages import console_app
     from customlabels.console.site import AskAs
+else:
+    __getattr__ = later(__name__)
 
 __all__ = ["AskAs", "console_app"]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

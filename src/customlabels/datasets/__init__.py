@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     )
     from customlabels.datasets.searching import Refs, in_all, packed
     from customlabels.datasets.sources import Source, bucket_name, open_source, read_folder
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "MOST_NOTED",
@@ -103,6 +105,3 @@ __all__ = [
     "validated_line",
     "write_parts",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

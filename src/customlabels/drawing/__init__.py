@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from customlabels.drawing.matrices import confusion_chart, taken
     from customlabels.drawing.sheets import SHEET, bare
     from customlabels.drawing.workflows import STATUSES, workflow_svg
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "SHEET",
@@ -27,6 +29,3 @@ __all__ = [
     "taken",
     "workflow_svg",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from customlabels.evaluation.recorded import Recorded, read_recorded
     from customlabels.evaluation.summaries import box_line, prediction_line, summary
     from customlabels.evaluation.wear import worn
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "DEPLOYED",
@@ -89,6 +91,3 @@ __all__ = [
     "suspects",
     "worn",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         InvalidImageFormat,
         InvalidPreprocessing,
     )
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "Alike",
@@ -40,6 +42,3 @@ __all__ = [
     "thumbnail",
     "upright_size",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

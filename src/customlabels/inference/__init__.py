@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from customlabels.inference.found import Found
     from customlabels.inference.predictor import Predictor
     from customlabels.inference.suppression import kept_boxes
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "BOXES",
@@ -43,6 +45,3 @@ __all__ = [
     "read_card",
     "write_card",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

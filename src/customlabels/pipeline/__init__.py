@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         definition,
         local_substitutions,
     )
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "CLEANUP_MACHINE_NAME",
@@ -47,6 +49,3 @@ __all__ = [
     "rehearse",
     "report_text",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from customlabels.serving.slots import UnitStatus, VersionStatus
     from customlabels.serving.supervisor import Supervisor
     from customlabels.serving.traffic import BUCKETS, Terms
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "BUCKETS",
@@ -33,6 +35,3 @@ __all__ = [
     "UnitStatus",
     "VersionStatus",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from customlabels.storage.objects import Objects
     from customlabels.storage.records import Reading, Records, RecordsError, Transaction
     from customlabels.storage.uploads import Part, Upload, UploadNotFound, Uploads
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "Allowed",
@@ -51,6 +53,3 @@ __all__ = [
     "sync",
     "write_whole",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         TrainingOutcome,
         TrainingSpec,
     )
+else:
+    __getattr__ = later(__name__)
 
 __all__ = [
     "SAMPLES",
@@ -36,6 +38,3 @@ __all__ = [
     "train",
     "write_sample",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = later(__name__)
