@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,9 @@ from customlabels.training.pictures import Pictures
 
 SHOWN = 5  # addresses in a note
 MOST_PAIRS, MOST_TESTED = 50_000_000, 10_000  # that near copies are looked for among: some minutes
-# Seconds that an image takes to be compared with its set (0.001 to 0.02), and the share of a budget for that.
-ONE_WITHIN, SHARE_WITHIN, FEW = 0.01, 0.1, 300  # few images are always compared
+# Seconds that an image takes to be compared with its set (0.001 to 0.02), and the share of a budget for that;
+# without a budget some seconds, for many such trainings are short. Few images are always compared.
+ONE_WITHIN, SHARE_WITHIN, WITHOUT_BUDGET, FEW = 0.01, 0.1, 60.0, 300
 
 Copy = Mapping[str, str | float]
 Set = tuple[Sequence[str], Pictures]  # addresses of images, and these
@@ -54,7 +54,7 @@ def copies_in(training: Set, testing: Set, budget_seconds: float | None) -> Copi
     if leaked:
         many = f"{len(leaked)} test images are copies of training images"
         notes.append(f"{many}, so the figures flatter: {_some(leaked)}")
-    most = min(MOST_TESTED, max(FEW, SHARE_WITHIN * (budget_seconds or inf) / ONE_WITHIN))
+    most = min(MOST_TESTED, max(FEW, SHARE_WITHIN * (budget_seconds or WITHOUT_BUDGET) / ONE_WITHIN))
     for split, images in sets.items():
         same = list(_same_bytes(split, images))
         within += same
