@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from random import Random
+from threading import Thread
 from typing import Any
 
 import jsonata
@@ -134,6 +136,24 @@ def test_what_an_expression_cannot_give_is_told(expression: str, problem: str) -
 
     assert cause.startswith(f"The JSONata expression '{expression}' specified for the field 'Output' ")
     assert problem in cause
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_failure_that_another_thread_forgets_takes_nothing_with_it() -> None:
+    """The library's expressions may be dropped by the thread that made them alone."""
+    kept = list[BaseException]()
+
+    def fail() -> None:
+        try:
+            value_of("$missing(1)")
+        except Failure as failure:
+            kept.append(failure)
+
+    thread = Thread(target=fail)
+    thread.start()
+    thread.join()
+    kept.clear()
+    gc.collect()
 
 
 @pytest.mark.parametrize("text", ["(" * 5000 + "1" + ")" * 5000, "[" * 900, "1 +", "a b", "x" * 40_000])

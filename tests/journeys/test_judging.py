@@ -47,6 +47,7 @@ def test_an_execution_has_a_trained_version_judged(
             "OutputBucket": place["S3Bucket"],
             "OutputPrefix": "judged",
             "ProjectName": "colours",
+            "VersionName": deployed.version.split("/")[3],
             **rules,
         },
         "Version": {part: version[part] for part in parts},

@@ -109,6 +109,7 @@ class Query:
         if "states" in text:
             context = {"context": scope.context()} if "context" in text or "$states." not in text else {}
             bindings["states"] = {"input": scope.input.value, **context, **scope.outcome}
+        compiled = None
         try:
             # Compiled anew: functions belong to the compiled expression, and ours belong to this scope.
             compiled = jsonatapy.compile(text)
@@ -122,6 +123,8 @@ class Query:
                 floats = json.loads(json.dumps(bindings), parse_int=_number)
                 found = compiled.evaluate_json_or_none(None, floats, **BOUNDS)
         except (ValueError, OverflowError) as error:
+            # No other thread may drop it, and whoever keeps a failure keeps the frames that it came through.
+            compiled = error.__traceback__ = error.__context__ = None
             raise self._failure(f"threw an error during evaluation. {_told(error)}") from None
         return found
 
