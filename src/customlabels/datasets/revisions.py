@@ -277,5 +277,7 @@ def _completed(records: Records, revision_id: str) -> Stats:
     with records.write() as tx:
         named = [{"revision_id": revision_id, "name": name, "bits": bits} for name, bits in sets.items()]
         tx.execute(insert(entry_sets), named)
+        if last >= REFS:  # a large revision: without this PostgreSQL looks for its pages the wrong way
+            tx.counted(entries, entry_labels)
     labeled, unlabeled, errors = map(len, found.values())
     return Stats(labeled + unlabeled, labeled, len(sets) - len(found), errors)
