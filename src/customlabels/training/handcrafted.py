@@ -10,7 +10,7 @@ On photographs of clothes this is worth 0.69 F1 after six seconds; the net needs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 
 import numpy as np
@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+
+from customlabels.training.learning import Images
 
 SIDE, CELL, DIRECTIONS = 64, 8, 9  # pixels, pixels, of edges without their sign
 LARGEST_SHARE = 0.3  # of one direction in its neighbourhood
@@ -30,8 +32,6 @@ RIDGE = 0.1
 MOST_ROWS = 2500  # images, mirrored ones included, that the machine is made of; the work grows with the cube
 TRIED_ROWS = 800  # for its settings
 AT_ONCE = 64  # images; bounds memory
-
-Images = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 
 
 class Handcrafted(nn.Module):

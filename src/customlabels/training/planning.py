@@ -63,7 +63,8 @@ def planned(
             text = "its plan was made for a GPU, and there is none here now; train a new version"
             raise TrainingFailed("TRAINING_SETUP", text)
         return plan
-    tried = trial(spec, material.size, lesson.count, swaps)
+    tried = trial(material.size, lesson.count, spec.threads, spec.processes or 1)
+    tried = replace(tried, seed=spec.seed, mirror=swaps[0], upend=swaps[1])
     whole = spec.budget_seconds
     fastest = timed(lesson, tried, min(TIMED_SHARE * (whole or 0.0), TIMED_SECONDS))
     budget = None if whole is None else whole - folder.seconds()
@@ -77,20 +78,18 @@ def planned(
     return plan
 
 
-def trial(spec: TrainingSpec | None, size: Size, count: int, swaps: Swaps = (False, False)) -> Plan:
-    """What is timed: the middle of a long course over `count` images. spec: None for the usual one"""
-    processes = (spec and spec.processes) or 1
+def trial(size: Size, count: int, threads: int | None = None, processes: int = 1) -> Plan:
+    """What is timed: the middle of a long course over `count` images. threads: of all processes"""
     batch = batch_for(size, count // processes)
     return Plan(
-        seed=spec.seed if spec else 0,
+        seed=0,
         size=size,
         batch=batch,
         steps=STEPS,
-        threads=max(1, ((spec and spec.threads) or os.cpu_count() or 1) // processes),
+        threads=max(1, (threads or os.cpu_count() or 1) // processes),
         bfloat16=False,
-        mirror=swaps[0],
+        mirror=False,
         step_seconds=0.0,
-        upend=swaps[1],
         processes=processes,
         boldness=math.sqrt(batch * processes / batch_for(size, count)),  # the noise falls by as much
     )

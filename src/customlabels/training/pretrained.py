@@ -9,7 +9,6 @@ al. 2022: a random head would spoil the features first); what is better on held-
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from customlabels.training.checkpoints import read_tensors, write_tensors
 from customlabels.training.hub import HubBackbone
+from customlabels.training.learning import Images
 from customlabels.training.network import MEAN, STD, normalised
 from customlabels.training.plan import CPU, GPU
 from customlabels.training.spec import TrainingFailed
@@ -28,8 +28,6 @@ from customlabels.training.workfolder import read_json, write_json
 STRENGTHS = tuple(float(strength) for strength in np.geomspace(1e-2, 1e4, 7))  # of the ridge, that are tried
 CONFIDENCE = 8.0  # of a start to learn from: its scores lie between 0 and 1, and logits should not
 AT_ONCE = 128  # images in one part: what a kill costs
-
-Images = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 
 
 class Features(nn.Module):

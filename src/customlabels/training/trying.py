@@ -37,7 +37,7 @@ def main() -> None:
     lesson: Lesson = ImageLabels(asked["kind"], labels, carried, images, images)
     if asked["kind"] == BOXES:
         lesson = BoxesInImages(labels, [Boxes.true([0], [(0.2, 0.2, 0.6, 0.6)])] * count, images, images)
-    parts, fastest = len(courses(carried, 0)), timed(lesson, trial(None, size, count))
+    parts, fastest = len(courses(carried, 0)), timed(lesson, trial(size, count))
     steps = planned_steps(fastest, count, parts, None)
     seconds = parts * steps * fastest.step_seconds + RESERVED_SECONDS
     height, width = size.cached
