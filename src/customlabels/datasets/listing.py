@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, bindparam, func, select
 
 from customlabels import datasets  # its door: numpy is loaded by the first search
 from customlabels.datasets.manifests import Dropped
@@ -31,6 +31,19 @@ MOST_KEPT = 64 * 2**20  # bytes
 # The refs that were searched last, by database, revision and first position: they never change.
 _kept: dict[tuple[object, str, int], Refs] = {}
 SHOWN = (entries.c.position, entries.c.line, entries.c.is_labeled, entries.c.errors)
+# Made once: to make a statement takes as long as to run it.
+_OF_PAGE = (
+    select(*SHOWN)
+    .where(entries.c.revision_id == bindparam("revision"))
+    .order_by(entries.c.position)
+    .limit(bindparam("limit"))
+)
+_PAGE = _OF_PAGE.where(entries.c.position > bindparam("after"))
+_PLACES = _OF_PAGE.where(entries.c.position.in_(bindparam("places", expanding=True)))
+_SETS = select(entry_sets.c.name, entry_sets.c.bits).where(
+    entry_sets.c.revision_id == bindparam("revision"),
+    entry_sets.c.name.in_(bindparam("names", expanding=True)),
+)
 
 
 @dataclass(frozen=True)
@@ -71,12 +84,11 @@ def rows_of(
     costs about the same wherever it begins and whatever is asked for. The lines are not read again: what was
     found in them when they were staged stands beside them.
     """
-    position, filters = entries.c.position, filters or Filters()
-    fitting = position > after_position
-    if filters != Filters():
-        fitting = position.in_(_places(reading, revision_id, after_position, limit, filters))
-    query = select(*SHOWN).where(entries.c.revision_id == revision_id, fitting)
-    return reading.execute(query.order_by(position).limit(limit)).all()
+    page: dict[str, Any] = {"revision": revision_id, "limit": limit}
+    if filters is None or filters == Filters():
+        return reading.execute(_PAGE, page | {"after": after_position}).all()
+    places = _places(reading, revision_id, after_position, limit, filters)
+    return reading.execute(_PLACES, page | {"places": places}).all()
 
 
 def every_line(records: Records, revision_id: str, batch: int = BATCH) -> Iterator[str]:
@@ -116,8 +128,7 @@ def _places(
     """The positions of the first entries that fit."""
     groups, text = list(_groups(filters)), filters.source_ref_contains
     names = [name for group in groups for name in group]
-    here = entry_sets.c.revision_id == revision_id, entry_sets.c.name.in_(names)
-    rows = reading.execute(select(entry_sets.c.name, entry_sets.c.bits).where(*here))
+    rows = reading.execute(_SETS, {"revision": revision_id, "names": names})
     sets = {row.name: row.bits for row in rows}
     fits = datasets.in_all(groups, sets)
     fits[: after_position + 1] = False
