@@ -284,6 +284,15 @@ def test_places_without_a_box_are_wanted_to_say_nothing() -> None:
     assert box_loss(logits - 9, corners, nothing) < box_loss(logits, corners, nothing) < sure
 
 
+def test_a_false_alarm_costs_more_than_a_box_that_is_missed_as_surely() -> None:
+    box = torch.tensor([[[0.1, 0.1, 0.4, 0.4]]])
+    one = TrueBoxes(torch.tensor([[0]]), box, torch.tensor([[True]]), centres(1, 1))
+    none = TrueBoxes(torch.tensor([[0]]), box, torch.tensor([[False]]), centres(1, 1))
+    sure = torch.full((1, 1, 1), 2.0)
+
+    assert box_loss(sure, box, none) > box_loss(-sure, box, one)
+
+
 def test_a_tiny_box_between_all_places_is_learned_from_too() -> None:
     places = centres(4, 4)
     tiny = torch.tensor([[[0.26, 0.26, 0.27, 0.27]]])
