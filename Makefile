@@ -57,11 +57,12 @@ format: $(VENV)/.ready
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.ready  ## Tables of figures; nothing here passes or fails. Trainings have a target of their own.
-	for program in $(filter-out %/training.py,$(wildcard benchmarks/*.py)); do \
+	for program in $(filter-out %/training.py %/beside_yolo.py,$(wildcard benchmarks/*.py)); do \
 		echo; echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 bench-training: $(VENV)/.ready  ## The table of docs/training.md: hours; it goes on where it stopped.
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/beside_yolo.py
 
 torture: $(VENV)/.ready  ## Kills by the hundred; takes long.
 	$(BIN)/python -m pytest -m torture --timeout 3600 -s

@@ -98,12 +98,12 @@ def main() -> None:
             names = {case.name, f"{case.name}:{case.minutes:g}"} if case.each is None else {"curves"}
             chosen = not wanted.only or names & set(wanted.only)
             there = case.name == "digits" or (wanted.data / case.manifests[0]).is_file()
-            if chosen and there and (_key(case), seed) not in known:
+            if chosen and there and (case_key(case), seed) not in known:
                 _measure_apart(number, seed, wanted)
     _print_table(results(wanted))
 
 
-def _key(case: Case) -> str:
+def case_key(case: Case) -> str:
     some = "" if case.each is None else f", {case.each} a label"
     return f"{case.name} {case.minutes:.3g} min{some}"
 
@@ -136,7 +136,7 @@ def _measure_apart(number: int, seed: int, wanted: argparse.Namespace) -> None:
         command += ["--from-scratch"] * wanted.from_scratch + ["--one", str(number), str(seed), folder]
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if wanted.clock == "cpu" else {}
         done = subprocess.run(command, env={**os.environ, **threads}, stdout=subprocess.PIPE, check=False)
-    name = _key(CASES[number])
+    name = case_key(CASES[number])
     if done.returncode:
         print(f"{name}, seed {seed}: failed with status {done.returncode}", file=sys.stderr)
         return
@@ -240,7 +240,7 @@ def _processor() -> str:
 def _print_table(known: list[dict[str, Any]]) -> None:
     print(f"{'':36} {'figure':>18} {'mean':>7} {'least':>7} {'most':>7} {'goal':>6}      seeds  seconds")
     for case in CASES:
-        lines = [one for one in known if one["case"] == _key(case)]
+        lines = [one for one in known if one["case"] == case_key(case)]
         for row in _rows(case, lines):
             print(row)
     if known:
@@ -252,12 +252,12 @@ def _rows(case: Case, lines: list[dict[str, Any]]) -> Iterator[str]:
     for figure, goal in case.goals.items():
         values = [one[figure] for one in lines]
         if not values:
-            yield f"{_key(case):36} {figure:>18} {'not measured':>23} {goal:6.3f}"
+            yield f"{case_key(case):36} {figure:>18} {'not measured':>23} {goal:6.3f}"
             continue
         mean, seconds = statistics.mean(values), statistics.mean(one["seconds"] for one in lines)
         verdict = ("met" if mean >= goal - TINY else "MISSED") if goal else ""
         yield (
-            f"{_key(case):36} {figure:>18} {mean:7.3f} {min(values):7.3f} {max(values):7.3f} {goal:6.3f} "
+            f"{case_key(case):36} {figure:>18} {mean:7.3f} {min(values):7.3f} {max(values):7.3f} {goal:6.3f} "
             f"{verdict:6} {len(values):3} {seconds:8.1f}"
         )
 
