@@ -7,9 +7,10 @@ for by the position after which it begins, and no long snapshot is needed to rea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import cache
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, bindparam, func, select
@@ -127,15 +128,19 @@ def _places(
 ) -> list[int]:
     """The positions of the first entries that fit."""
     groups, text = list(_groups(filters)), filters.source_ref_contains
+    fits = None  # everything
+    if groups:
+        fits = datasets.in_all(groups, _sets(reading, revision_id, groups))
+        fits[: after_position + 1] = False
+        if not text or not fits.any():
+            return list(map(int, fits.nonzero()[0][:limit]))
+    return list(islice(_containing(reading, revision_id, text, after_position, fits), limit))
+
+
+def _sets(reading: Reading, revision_id: str, groups: Collection[Collection[str]]) -> dict[str, bytes]:
     names = [name for group in groups for name in group]
     rows = reading.execute(_SETS, {"revision": revision_id, "names": names})
-    sets = {row.name: row.bits for row in rows}
-    fits = datasets.in_all(groups, sets)
-    fits[: after_position + 1] = False
-    if not text or not fits.any():
-        return list(map(int, fits.nonzero()[0][:limit]))
-    every = datasets.in_all([EVERY], sets).nonzero()[0]
-    return list(islice(_containing(reading, revision_id, text, fits, every), limit))
+    return {row.name: row.bits for row in rows}
 
 
 def _groups(filters: Filters) -> Iterator[Sequence[str]]:
@@ -146,32 +151,37 @@ def _groups(filters: Filters) -> Iterator[Sequence[str]]:
         yield [LABELED if filters.labeled else UNLABELED]
     if filters.has_errors:
         yield [WITH_ERRORS]
-    if filters.source_ref_contains:
-        yield EVERY  # whose refs are looked at
 
 
 def _containing(
-    reading: Reading, revision_id: str, text: str, fits: NDArray[np.bool_], every: NDArray[np.int64]
+    reading: Reading, revision_id: str, text: str, after: int, fits: NDArray[np.bool_] | None
 ) -> Iterator[int]:
-    """The positions where it `fits` whose source ref has the text. every: all positions of the revision."""
+    """The positions behind `after` where it `fits`, if that is given, whose source ref has the text."""
     column = ref_texts.c.first
     query = select(column).where(ref_texts.c.revision_id == revision_id).order_by(column)
     firsts = reading.execute(query).scalars().all()
-    begins = every.searchsorted(firsts)
-    for first, begin, end in zip(firsts, begins, [*begins[1:], None], strict=True):
-        positions = every[begin:end]
-        wanted = fits[positions].tobytes()
-        if 1 in wanted:
-            refs = _refs(reading, revision_id, first)
-            yield from (int(positions[line]) for line in refs.containing(text, wanted))
+
+    @cache
+    def every() -> NDArray[np.int64]:
+        return datasets.in_all([EVERY], _sets(reading, revision_id, [EVERY])).nonzero()[0]
+
+    for first, following in pairwise([*firsts, None]):
+        if following is not None and following <= after + 1:
+            continue
+        refs = _refs(reading, revision_id, first, every)
+        wanted = refs.positions > after if fits is None else fits[refs.positions]
+        if wanted.any():
+            yield from (int(refs.positions[line]) for line in refs.containing(text, wanted.tobytes()))
 
 
-def _refs(reading: Reading, revision_id: str, first: int) -> Refs:
+def _refs(reading: Reading, revision_id: str, first: int, every: Callable[[], NDArray[np.int64]]) -> Refs:
+    """The refs from position `first` on, kept or read. every: all positions of the revision"""
     key = reading.database, revision_id, first
     refs = _kept.get(key)
     if refs is None:
         here = ref_texts.c.revision_id == revision_id, ref_texts.c.first == first
-        refs = datasets.Refs(reading.execute(select(ref_texts.c.refs).where(*here)).scalar_one())
+        text = reading.execute(select(ref_texts.c.refs).where(*here)).scalar_one()
+        refs = datasets.Refs(text, every()[every().searchsorted(first) :])
         if refs.size + sum(each.size for each in list(_kept.values())) > MOST_KEPT:
             _kept.clear()  # which is seldom, for it holds four datasets of the largest size
         _kept[key] = refs

@@ -35,13 +35,17 @@ def in_all(groups: Collection[Collection[str]], sets: Mapping[str, bytes]) -> ND
 
 
 class Refs:
-    """Source refs in one text, each on a line, and where the lines begin."""
+    """Source refs in one text, each on a line, and where the lines begin.
 
-    def __init__(self, text: str) -> None:
+    positions: of the entries of the lines, or of those and more, ascending
+    """
+
+    def __init__(self, text: str, positions: NDArray[np.int64]) -> None:
         self._text = text.encode()
         ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == ord("\n"))
         self._begins = array("q", bytes(8) + (ends + 1).tobytes())
-        self.size = len(self._text) + 8 * len(self._begins)  # in bytes
+        self.positions = positions[: len(self._begins)].copy()
+        self.size = len(self._text) + 16 * len(self._begins)  # in bytes
 
     def containing(self, text: str, wanted: bytes) -> Iterator[int]:
         """The lines, from 0, that contain the text. wanted: a byte for each line, 1 for those to look at.
