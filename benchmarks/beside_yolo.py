@@ -26,9 +26,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from customlabels.datasets import Images, Item, export, images_of, open_source
+from customlabels.datasets import Images, export, images_of, open_source
 from customlabels.evaluation import OUT_OF_FOLD, Boxes, BoxPredictions, evaluate, steady_thresholds
-from customlabels.training.plan import HOLDOUT_SHARE, held_out_part, rarest_labels
+from customlabels.training.material import true_boxes
+from customlabels.training.plan import courses
 from training import CASES, CPU_SECONDS_A_MINUTE, ROOT, Case, case_key
 
 YOLO = Path(os.environ.get("CUSTOMLABELS_YOLO", ROOT / ".yolo")) / "bin/python"
@@ -97,22 +98,18 @@ def of_yolo(case: Case, data: Path, folder: Path, seed: int) -> dict[str, Any]:
     learned, tested = (images_of(open_source(data / name)) for name in case.manifests)
     labels = sorted({box.label for item in learned.items for box in item.boxes})
     carried = np.array([[label in item.all_labels for label in labels] for item in learned.items])
-    held_out = set(held_out_part(rarest_labels(carried), HOLDOUT_SHARE, seed).tolist())
-    places = range(len(learned.items))
+    course = courses(carried, seed)[-1]
+    divided = {"train": course.learn, "val": course.held_out}
     parts = {
-        "train": replace(learned, items=tuple(learned.items[at] for at in places if at not in held_out)),
-        "val": replace(learned, items=tuple(learned.items[at] for at in places if at in held_out)),
-        "test": tested,
-    }
+        part: replace(learned, items=tuple(learned.items[at] for at in places))
+        for part, places in divided.items()
+    } | {"test": tested}
     for part, images in parts.items():
         export(images, "yolo", folder / part)
-    names = {
-        "path": str(folder),
-        "train": "train/images",
-        "val": "val/images",
-        "names": dict(enumerate(labels)),
-    }
-    (folder / "data.yaml").write_text(yaml.safe_dump(names | {"path": str(folder)}), encoding="utf-8")
+    ways = {"path": str(folder), "train": "train/images", "val": "val/images"}
+    (folder / "data.yaml").write_text(
+        yaml.safe_dump(ways | {"names": dict(enumerate(labels))}), encoding="utf-8"
+    )
     environment = {**os.environ, "YOLO_CONFIG_DIR": str(folder), "OMP_NUM_THREADS": "1"}
     budget = case.minutes * CPU_SECONDS_A_MINUTE
     command = [YOLO, "-c", PROGRAM, folder, str(budget), str(seed)]
@@ -135,16 +132,8 @@ def _predictions(labels: Sequence[str], part: str, images: Images, told: dict[st
         numbers = np.array([labels.index(label) for label, _, _ in boxes], np.int64)
         corners = np.array([corners for _, _, corners in boxes], float).reshape(-1, 4)
         found.append(Boxes(numbers, corners, np.array([score for _, score, _ in boxes], float)))
-    return BoxPredictions(labels, found, [_truth(labels, item) for item in images.items])
-
-
-def _truth(labels: Sequence[str], item: Item) -> Boxes:
-    width, height = item.frame or (1, 1)
-    corners = [
-        (box.left / width, box.top / height, (box.left + box.width) / width, (box.top + box.height) / height)
-        for box in item.boxes
-    ]
-    return Boxes.true([labels.index(box.label) for box in item.boxes], corners)
+    index = {label: number for number, label in enumerate(labels)}
+    return BoxPredictions(labels, found, [true_boxes(item, index) for item in images.items])
 
 
 def _show(title: str, told: dict[str, Any]) -> None:

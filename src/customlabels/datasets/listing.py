@@ -168,10 +168,11 @@ def _containing(
     for first, following in pairwise([*firsts, None]):
         if following is not None and following <= after + 1:
             continue
+        if fits is not None and not fits[first:following].any():
+            continue
         refs = _refs(reading, revision_id, first, every)
         wanted = refs.positions > after if fits is None else fits[refs.positions]
-        if wanted.any():
-            yield from (int(refs.positions[line]) for line in refs.containing(text, wanted.tobytes()))
+        yield from (int(refs.positions[line]) for line in refs.containing(text, wanted.tobytes()))
 
 
 def _refs(reading: Reading, revision_id: str, first: int, every: Callable[[], NDArray[np.int64]]) -> Refs:

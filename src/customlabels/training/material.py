@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from customlabels.datasets import Entry
+from customlabels.datasets import Entry, Item
 from customlabels.evaluation import Boxes
 from customlabels.inference import BOXES
 from customlabels.training.copies import CopiesFound, copies_in
@@ -214,13 +214,13 @@ def _part(readable: Sequence[Entry], pictures: Pictures, index: Mapping[str, int
     return Part(
         entries=entries,
         carried=carried_by(entries, index),
-        boxes=[_boxes(entry, index) for entry in entries],
+        boxes=[true_boxes(entry, index) for entry in entries],
         rows=np.array(rows, dtype=np.int64),
         pixels=pictures.pixels,
     )
 
 
-def _boxes(entry: Entry, index: Mapping[str, int]) -> Boxes:
+def true_boxes(entry: Entry | Item, index: Mapping[str, int]) -> Boxes:
     """The true boxes of an image, of labels that training knows."""
     boxes = [box for box in entry.boxes if box.label in index]
     width, height = entry.frame or (1.0, 1.0)
