@@ -55,6 +55,7 @@ from customlabels.workflows import (
     Activities,
     Callbacks,
     Engine,
+    EnginePace,
     Executions,
     JobHandler,
     JobPace,
@@ -73,6 +74,9 @@ Value = TypeVar("Value")
 MANY = 10_000  # projects, and versions of one: rows cost little here, unlike hosted ones
 # Of a job whose server is killed again and again: each attempt goes on, none is in vain.
 LOST_ATTEMPTS = 1_000
+# Between two looks for work that no bell told of. Where this process alone writes, none is missed: an idle
+# server that looked each second took a hundredth of a core, and some of each second's requests waited for it.
+QUIET_SECONDS = 5.0
 
 
 @dataclass
@@ -140,8 +144,10 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     far = settings.s3
     s3 = S3Endpoint(far.endpoint_url, far.access_key, far.secret_key, far.region) if far else None
     handlers: dict[str, JobHandler] = {}
-    pace = JobPace({"train": settings.concurrent_trainings, "reproduce": 1}, attempts=LOST_ATTEMPTS)
-    jobs = Jobs(records, handlers, owner, time.time, _new_id, pace)
+    quiet = 1.0 if records.is_shared else QUIET_SECONDS
+    trainings = {"train": settings.concurrent_trainings, "reproduce": 1}
+    pace_of_jobs = JobPace(trainings, poll_seconds=quiet, attempts=LOST_ATTEMPTS)
+    jobs = Jobs(records, handlers, owner, time.time, _new_id, pace_of_jobs)
     units = Supervisor(note_failures(records), stop_idle(records, jobs))
     objects = Objects(folder_of(records), s3, settings.home / "attributes")
 
@@ -152,7 +158,7 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
         return asyncio.run_coroutine_threadsafe(work, loop).result()
 
     functions = judge_function(objects, may_use) | functions
-    map_runs = MapRuns(records, objects, rules, time.time, may_use)
+    map_runs = MapRuns(records, objects, rules, time.time, may_use, quiet)
     services = load_services(models_folder())
     parts = Parts(
         records=records,
@@ -183,7 +189,8 @@ def build(settings: Settings, loop: asyncio.AbstractEventLoop) -> App:
     dispatcher = Dispatcher(parts)
     remote = Remote(settings.endpoints, settings.endpoint_access_key, settings.endpoint_secret_key)
     tasks = MockedTasks(records, ServiceTasks(dispatcher, services, functions, remote))
-    engine = Engine(records, MapRunner(map_runs, tasks), rules, time.time, owner)
+    pace_of_runs = EnginePace(poll_seconds=quiet)
+    engine = Engine(records, MapRunner(map_runs, tasks), rules, time.time, owner, pace_of_runs)
     keys = {
         name: Key(key.secret, key.account, key.session_token) for name, key in settings.access_keys.items()
     }

@@ -153,8 +153,10 @@ async def _until_idle(app: App, server: _Server, last_request: LastRequest, idle
     """Return after `idle_seconds` without anything open, or once the server is told to end."""
     quiet_since = time.monotonic()
     while not server.should_exit:
-        await asyncio.sleep(IDLE_LOOK_SECONDS)
-        if await asyncio.to_thread(app.has_open_work):
+        await server.told_to_end(IDLE_LOOK_SECONDS)
+        # Units first: to look at the records each second is felt where a model answers.
+        serves = bool(app.units.status())
+        if serves or await asyncio.to_thread(app.has_open_work):
             quiet_since = time.monotonic()
         if time.monotonic() - max(quiet_since, last_request.at) > idle_seconds:
             log.info("nothing is open and nobody asks: ending")
@@ -170,14 +172,29 @@ def _url(listener: socket.socket) -> str:
 class _Server(uvicorn.Server):
     """uvicorn, with the signals left to us: an orderly end goes on after the last request."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Tick each second, which is as often as an answer's date changes; over as soon as it is told."""
+        while not await self.on_tick(0):
+            await self.told_to_end(1.0)
+
+    async def told_to_end(self, at_most: float) -> None:
+        """Wait for `end`, or so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), at_most)
 
     def end(self) -> None:
         """Answer what is under way, then return from serve(); a second call does not wait."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._told.set()
 
 
 class LastRequest:

@@ -5,7 +5,6 @@ Layer: serving. Images go through memory that both share: one copy in, one out, 
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import sys
@@ -13,6 +12,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import orjson
 
 from customlabels.serving.refusals import StartFailed, StartKilled
 
@@ -33,6 +34,53 @@ class UnitDied(Exception):
     killed = False
 
 
+class _Link(asyncio.Protocol):
+    """Our end of the socket, for one line at a time: a fraction of what streams would do for it."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        self._got = b""
+        self._line: asyncio.Future[bytes] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Keep what is written to."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Collect up to the end of the line."""
+        self._got += data
+        self._look()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Nothing more will come."""
+        self.over.set_result(None)
+        self._look()
+
+    def _look(self) -> None:
+        is_whole = self.over.done() or self._got.endswith(b"\n") or len(self._got) > LONGEST_LINE
+        if is_whole and self._line is not None and not self._line.done():
+            self._line.set_result(self._got)
+            self._got = b""
+
+    async def line(self, seconds: float) -> bytes:
+        """The next line; half of it where the connection ended. Raises TimeoutError."""
+        self._line = self._loop.create_future()
+        self._look()
+        late = self._loop.call_later(seconds, _give_up, self._line)
+        try:
+            return await self._line
+        finally:
+            late.cancel()
+
+
+def _give_up(line: "asyncio.Future[bytes]") -> None:
+    if not line.done():
+        line.set_exception(TimeoutError())
+
+
 class Unit:
     """One running child process; made by `open`, ended by `end`."""
 
@@ -40,10 +88,9 @@ class Unit:
         self,
         process: asyncio.subprocess.Process,
         memory: BinaryIO,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        link: _Link,
     ) -> None:
-        self._process, self._memory, self._reader, self._writer = process, memory, reader, writer
+        self._process, self._memory, self._link = process, memory, link
         self._said = b""
         self._listening = asyncio.create_task(self._listen())
         self.gone = asyncio.create_task(process.wait())
@@ -64,17 +111,17 @@ class Unit:
             ours, theirs = socket.socketpair()
         except OSError as error:
             raise StartFailed(f"no process could be started: {error}") from error
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LONGEST_LINE)
+        _, link = await asyncio.get_running_loop().create_unix_connection(_Link, sock=ours)
         making = asyncio.ensure_future(_started(theirs.fileno(), memory.fileno(), folder))
         try:
-            unit = cls(await asyncio.shield(making), memory, reader, writer)
+            unit = cls(await asyncio.shield(making), memory, link)
         except OSError as error:
             memory.close()
-            writer.close()
+            link.transport.close()
             raise StartFailed(f"no process could be started: {error}") from error
         except BaseException:
             memory.close()
-            writer.close()
+            link.transport.close()
             process = await making  # of which nobody else would know
             process.kill()
             await process.wait()
@@ -103,19 +150,18 @@ class Unit:
             written = 0
         if written < len(image):
             raise UnitDied(f"there is no memory for an image of {len(image)} bytes")
-        with contextlib.suppress(ConnectionError):  # the receiving side tells, with the last words
-            self._writer.write(json.dumps({**request, "bytes": len(image)}).encode() + b"\n")
+        # Where the process is gone the receiving side tells, with the last words.
+        self._link.transport.write(orjson.dumps({**request, "bytes": len(image)}) + b"\n")
         return await self._receive(ANSWER_SECONDS)
 
     async def _receive(self, seconds: float) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(seconds):
-                message: dict[str, Any] = json.loads(await self._reader.readuntil(b"\n"))
-                return message
+            message: dict[str, Any] = orjson.loads(await self._link.line(seconds))
+            return message
         except TimeoutError as error:
             self._kill()
             raise UnitDied(f"no answer within {seconds:g} s") from error
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError) as error:
+        except ValueError as error:  # half a line, and what is no JSON
             # A moment for its traceback and its own exit status.
             ended, _ = await asyncio.wait({self.gone}, timeout=1.0)
             killed = bool(ended) and self.gone.result() < 0
@@ -127,11 +173,10 @@ class Unit:
 
     async def end(self) -> None:
         """Let the process end by closing its socket, then by force; returns when it is gone."""
-        self._writer.close()
+        self._link.transport.close()
         await self._wait_then_kill(END_SECONDS)
         self._memory.close()
-        with contextlib.suppress(ConnectionError):
-            await self._writer.wait_closed()
+        await self._link.over
 
     async def _wait_then_kill(self, seconds: float) -> None:
         await asyncio.wait({self.gone}, timeout=seconds)

@@ -99,8 +99,8 @@ class Records:
         # SQLite has one writer: threads of this process queue here rather than poll the file's lock.
         self._turn_to_write = threading.Lock() if writer.dialect.name == "sqlite" else nullcontext()
         self._subscribers: dict[str, list[Callable[[], None]]] = defaultdict(list)
-        shared = writer.dialect.name == "postgresql"  # other server processes may use the database too
-        self._listener = Listener(writer.url, self._ring) if shared else None
+        self.is_shared = writer.dialect.name == "postgresql"  # other server processes may use it too
+        self._listener = Listener(writer.url, self._ring) if self.is_shared else None
 
     @classmethod
     def open(cls, url: str) -> Self:

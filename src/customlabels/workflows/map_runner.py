@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 200  # children staged in one transaction
 STARTS = 25  # children started in one transaction
 MOST_CHILDREN = 10_000  # at once, where the state sets no limit
-POLL_SECONDS = 1.0  # bells are hints; this is how late a missed one can make us
+POLL_SECONDS = 1.0  # between two looks at map runs that run: not all that concerns them rings
 
 
 class MapRunner:
@@ -57,9 +57,14 @@ class MapRuns:
         rules: Rules,
         clock: Clock,
         may_use: Callable[[str, str], bool] = lambda _account, _bucket: True,
+        quiet_seconds: float = POLL_SECONDS,
     ) -> None:
-        """objects: where items come from and results go    may_use: whether an account may use a bucket"""
+        """objects: where items come from and results go    may_use: whether an account may use a bucket
+
+        quiet_seconds: between two looks while no map run runs
+        """
         self._records, self._objects, self._may_use = records, objects, may_use
+        self._quiet_seconds = quiet_seconds
         self._rules, self._clock = rules, clock
         self._bell, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="map runs", daemon=True)
@@ -186,17 +191,18 @@ class MapRuns:
     def _loop(self) -> None:
         while not self._closing.is_set():
             self._bell.clear()
-            busy = False
+            busy, pause = False, POLL_SECONDS
             try:
                 with self._records.read() as reading:
                     active = map_runs.active(reading)
                 for arn in active:
                     busy |= self._turn(arn)
+                pause = POLL_SECONDS if active else self._quiet_seconds
             except Exception:
                 # A full disk, a lost connection: nothing was written, so the same turn is tried again.
                 log.exception("a turn of the map runs failed; it is tried again")
             if not busy:
-                self._bell.wait(POLL_SECONDS)
+                self._bell.wait(pause)
 
     def _turn(self, arn: str) -> bool:
         """Bring one map run forward; whether there may be more to do at once."""
