@@ -113,6 +113,17 @@ def test_a_budget_that_is_nearly_spent_still_gives_a_few_steps() -> None:
     assert planned_steps(timed(PHOTOGRAPHS, 0.1), 1000, 4, -5.0) == LEAST_STEPS
 
 
+def test_a_net_that_has_no_time_to_look_at_each_image_is_left_out_where_there_is_an_answer_without() -> None:
+    looks = [
+        planned_steps(timed(PHOTOGRAPHS, 0.1), images, 1, 10, known_f1=0.7) * PHOTOGRAPHS.batch / images
+        for images in (1000, 2000)
+    ]
+
+    assert looks[0] > 1
+    assert looks[1] == 0
+    assert planned_steps(timed(PHOTOGRAPHS, 0.1), 2000, 1, 10) > 0
+
+
 def test_processes_that_learn_together_take_fewer_steps_over_as_many_images() -> None:
     alone = timed(PHOTOGRAPHS, 0.01)
     together = replace(alone, processes=4)

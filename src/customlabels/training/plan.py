@@ -229,13 +229,18 @@ def planned_steps(
 
     budget: seconds left, None for as long as it helps     known_f1: of what needs no net, on left-out images
     said: images that the nets are asked about: held-out ones and those of the test
+
+    None where there is an answer that needs no net, and no time for one look at each image: that adds nothing
+    to it (`clothing` in ten seconds, three seeds: F1 0.691 with 12 steps, 0.698 without), and bends what was
+    pretrained for nothing.
     """
     limit = AUTOMATIC_SECONDS if budget is None else budget
     # To say something of an image in full precision takes about as long as to learn from it in half of it.
     reserved = max(RESERVED_SECONDS, RESERVED_SECONDS / 2 + said * timed.step_seconds / timed.batch)
     affordable = int((limit * (1 - RESERVED_SHARE) - reserved) / (parts * timed.step_seconds))
-    if budget is not None:
-        return max(LEAST_STEPS, affordable)
-    epochs = EASY_EPOCHS if (known_f1 or 0.0) >= EASY_F1 else timed.size.epochs
-    wanted = max(AUTOMATIC_LEAST_STEPS, math.ceil(epochs * images / timed.together))
-    return max(LEAST_STEPS, min(wanted, affordable))
+    if budget is None:
+        epochs = EASY_EPOCHS if (known_f1 or 0.0) >= EASY_F1 else timed.size.epochs
+        wanted = max(AUTOMATIC_LEAST_STEPS, math.ceil(epochs * images / timed.together))
+        affordable = min(wanted, affordable)
+    steps = max(LEAST_STEPS, affordable)
+    return 0 if known_f1 is not None and steps * timed.together < images else steps

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from customlabels.training.image_labels import ImageLabels
-from customlabels.training.learning import OWN_RATE, Lesson, new_learner, read, take_step
+from customlabels.training.learning import Lesson, new_learner, read, take_step
 from customlabels.training.material import Material
 from customlabels.training.mirroring import MOST, harmless_swaps
 from customlabels.training.plan import GPU, Course, Plan, Size, batch_for, planned_steps
@@ -71,8 +71,6 @@ def planned(
     known = lesson.left_out_f1 if isinstance(lesson, ImageLabels) else None
     said = sum(len(course.held_out) for course in parts) + len(material.testing.entries)
     steps = planned_steps(fastest, lesson.count, len(parts), budget, known, said)
-    if lesson.rate < OWN_RATE and steps * tried.together < lesson.count:
-        steps = 0  # less than one look at each image would bend what was pretrained for nothing
     plan = replace(fastest, steps=steps)
     write_json(folder.plan, plan.to_json())
     return plan
