@@ -190,8 +190,8 @@ def measured(case: Case, seed: int, wanted: argparse.Namespace, folder: Path) ->
 
     def tell(progress: Progress) -> None:
         nonlocal reading, memory
-        if progress.stage == "reading":
-            reading = time.monotonic() - began
+        if progress.stage == "reading" and progress.images_per_second:
+            reading = progress.step / progress.images_per_second
         rates[progress.stage] = progress.images_per_second or 0.0
         memory = max(memory, progress.memory_bytes)
 
@@ -205,7 +205,7 @@ def measured(case: Case, seed: int, wanted: argparse.Namespace, folder: Path) ->
         "validation_f1": round(card["metrics"]["validation"]["f1"], 4),
         **({} if precision is None else {"average_precision": round(precision, 4)}),
         "seconds": round(time.monotonic() - began, 1),
-        "reading_share": round(reading / (time.monotonic() - began), 3),  # decoding, and all before it
+        "reading_share": round(reading / (time.monotonic() - began), 3),  # of reading and decoding
         "images_per_second": {stage: round(rate, 1) for stage, rate in rates.items() if rate},
         "memory_megabytes": round(memory / 1e6),
         "steps": card["card"]["plan"]["steps"],

@@ -132,7 +132,7 @@ class Bucket:
         except (BaseError, OSError, ValueError) as error:
             if "<Code>NoSuchBucket<" in str(error):
                 raise BucketNotFound(f"{name}: the S3 endpoint has no such bucket") from error
-            if isinstance(error, FileNotFoundError | NotADirectoryError):
+            if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
                 raise missing(f"{name}: {self._absent}") from error
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
             raise ObjectAccessError(f"{name}: {reason}") from error
@@ -173,8 +173,7 @@ class FolderBucket(Bucket):
 
     def open(self, key: str) -> Opened:
         with self._told(key):
-            # Not blocking: a pipe that lies in the folder would wait for its writer.
-            file = os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK), "rb")
+            file = open(self.path(key), "rb", opener=_unblocked)  # noqa: SIM115 - it stays open
         try:
             info = self._info(key, os.fstat(file.fileno()))
             attributes = self._attributes.of(self._name, key, info.etag) if self._attributes else {}
@@ -297,6 +296,10 @@ class FolderBucket(Bucket):
             self._make(folder.parent)
             folder.mkdir(exist_ok=True)
             sync(folder.parent)
+
+
+def _unblocked(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe that lies in the folder would wait for its writer
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:

@@ -155,6 +155,10 @@ def body_member(operation: OperationModel, body: bytes) -> dict[str, Any]:
 
 def _value(shape: Shape, name: str, text: str) -> Any:
     read = READERS.get(shape.type_name)
+    # The SDK for C++ writes `x-amz-checksum-mode: enabled`, where the model and other SDKs have ENABLED.
+    alike = [one for one in getattr(shape, "enum", ()) if one.lower() == text.lower()]
+    if alike and text not in alike:
+        text = alike[0]
     try:
         return text if read is None else read(text)
     except (ValueError, LookupError, TypeError, OverflowError) as error:
