@@ -74,7 +74,8 @@ def test_an_error_of_a_handler_has_the_status_of_its_model(tiny: Services, code:
 
     answer = call(app, scope_of(), posted(b'{"Word":"abc"}'))
 
-    assert (answer.status, answer.json) == (status, {"__type": code, "message": "it is gone"})
+    told = {"__type": code, "Code": code, "Message": "it is gone", "message": "it is gone"}
+    assert (answer.status, answer.json) == (status, told)
 
 
 def test_an_unexpected_error_is_logged_and_not_shown(

@@ -69,7 +69,8 @@ def test_a_result_for_an_operation_without_output_is_an_error(tiny: Services) ->
 def test_an_error_has_its_code_and_its_message() -> None:
     body = orjson.loads(serialise_error("ResourceNotFoundException", "no file caf\udce9"))
 
-    assert body == {"__type": "ResourceNotFoundException", "message": "no file caf?"}
+    assert body["__type"] == body["Code"] == "ResourceNotFoundException"
+    assert body["message"] == body["Message"] == "no file caf?"
 
 
 @pytest.mark.parametrize(

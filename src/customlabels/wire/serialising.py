@@ -84,8 +84,13 @@ def serialise(operation: OperationModel, result: Mapping[str, Any] | None) -> by
 
 
 def serialise_error(code: str, message: str) -> bytes:
-    """The body of a refusal; characters that UTF-8 lacks (from odd file names) are replaced."""
-    return orjson.dumps({"__type": code, "message": message.encode("utf-8", "replace").decode()})
+    """The body of a refusal; characters that UTF-8 lacks (from odd file names) are replaced.
+
+    Code and text stand there under two names: errors of Rekognition have the members Code and Message, by
+    which the SDK for Go reads them, and those of Step Functions have message.
+    """
+    text = message.encode("utf-8", "replace").decode()
+    return orjson.dumps({"__type": code, "Code": code, "Message": text, "message": text})
 
 
 @lru_cache(maxsize=4096)
