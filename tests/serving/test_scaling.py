@@ -46,17 +46,22 @@ def test_no_request_is_lost_while_units_come_and_go(model: Path, monkeypatch: py
 
     async def story(supervisor: Supervisor) -> None:
         await supervisor.start("v", model, Terms(1, 3))
+        seen = set()
 
         async def all_are_answered() -> int:
             answers = await asyncio.gather(*(supervisor.detect("v", RED) for _ in range(8)))
             assert {found[0].name for found in answers} == {"red"}
-            return len(supervisor.status()[0].units)
+            units = len(supervisor.status()[0].units)
+            seen.add(units)
+            return units
 
         for _ in range(2):
             while await all_are_answered() == 1:
                 pass
             while await all_are_answered() > 1:
                 await asyncio.sleep(0.1)
+
+        assert len(seen) > 1
 
     play(story)
 

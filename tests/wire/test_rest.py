@@ -78,11 +78,7 @@ def test_a_request_of_botocore_is_read_as_it_was_meant(name: str, params: dict[s
 def test_a_word_of_a_header_is_known_however_it_is_written() -> None:
     operation = S3.model.operation_model("GetObject")
 
-    for text, read in (
-        ("enabled", "ENABLED"),
-        ("ENABLED", "ENABLED"),
-        ("on", "on"),
-    ):  # the SDK for C++; others
+    for text, read in (("enabled", "ENABLED"), ("ENABLED", "ENABLED"), ("on", "on")):
         members = members_of(operation, Address("b-1", "k"), {}, {"x-amz-checksum-mode": text})
         assert members["ChecksumMode"] == read
 

@@ -59,7 +59,7 @@ class GuardedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """What comes next is another head."""
         if self.cycle is not None:  # None: its head was refused
-            if self._pieces:  # set, not added: bytes are taken without being copied once more
+            if self._pieces:  # set, not added to its bytearray: bytes are taken without one more copy
                 self.cycle.body = b"".join([self.cycle.body, *self._pieces])  # type: ignore[assignment]
                 self._pieces = []
             super().on_message_complete()

@@ -45,6 +45,7 @@ class _Link(asyncio.Protocol):
         self._got = b""
         self._line: asyncio.Future[bytes] | None = None
 
+    # It can be written to, which the base class does not say; uvloop's is none of asyncio's classes.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Keep what is written to."""
         self.transport = transport
