@@ -154,6 +154,23 @@ def test_steady_cuts_from_many_images_are_as_good_as_best_cuts() -> None:
     assert steady == pytest.approx(count(scores, truth, best_thresholds(scores, truth)).macro_f1, abs=0.01)
 
 
+def test_a_steady_cut_of_one_label_does_better_on_other_images_than_its_best_cut() -> None:
+    def drawn(images: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Scores that are the chances of the label."""
+        dice = np.random.default_rng(seed)
+        scores = 1 / (1 + np.exp(-dice.normal(0, 2, (images, 1))))
+        return scores, dice.random((images, 1)) < scores
+
+    unseen, figures = drawn(4000, 999), []
+    for seed in range(60):
+        few = candidates_of(*drawn(40, seed))
+        cuts = steady_thresholds(few), np.array([best_cut(few[0])])
+        figures.append([float(count(*unseen, cut).macro_f1) for cut in cuts])
+
+    steady, best = np.mean(figures, axis=0)
+    assert steady > best
+
+
 @given(cases())
 def test_steady_cuts_are_scores_of_a_half_where_nothing_is_to_be_found(case: Case) -> None:
     scores, truth, _ = case

@@ -314,6 +314,19 @@ def test_the_served_detector_gives_scores_and_corners_of_every_place() -> None:
     assert bool((corners[:, :, :2] < corners[:, :, 2:]).all())
 
 
+def test_a_detector_that_looks_both_ways_says_the_same_of_a_mirror_image_mirrored() -> None:
+    images = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
+    served = ServedDetector(Detector(5), both_ways=True).eval()
+
+    scores, corners = served(images)
+    mirrored = [each.reshape(2, 8, 12, -1).flip(2).flatten(1, 2) for each in served(images.flip(2))]
+
+    left, top, right, bottom = mirrored[1].unbind(dim=2)
+    assert torch.allclose(scores, mirrored[0], atol=1e-5)
+    assert torch.allclose(corners, torch.stack([1 - right, top, 1 - left, bottom], dim=2), atol=1e-5)
+    assert not torch.allclose(scores, ServedDetector(served.detector).eval()(images)[0], atol=1e-5)
+
+
 def test_the_optimiser_moves_weights_as_the_class_of_torch_does() -> None:
     one = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 5))
     other = copy.deepcopy(one)

@@ -15,19 +15,24 @@ from customlabels.training.plan import (
     BOX_AREA,
     BOX_SIDE,
     EASY_EPOCHS,
+    FINER_FROM,
+    FINER_SIDES,
     LEAST_STEPS,
     MODEL,
     MOST_BOX_AREA,
     PHOTOGRAPHS,
     PHOTOGRAPHS_OF_SEVERAL,
     SMALL_PICTURES,
+    TRIED,
     Plan,
     Size,
     courses,
+    finest_side,
     held_out_part,
     planned_steps,
     rarest_labels,
     size_for,
+    with_all_again,
 )
 
 label_counts = st.lists(st.integers(1, 40), min_size=2, max_size=6)
@@ -59,6 +64,17 @@ def test_small_pictures_are_learned_at_a_smaller_side_than_photographs() -> None
     assert size_for(SINGLE_LABEL, [(64, 64), (64, 100), (4000, 4000)]) is SMALL_PICTURES
     assert size_for(SINGLE_LABEL, [(256, 300), (480, 480), (64, 64)]) is PHOTOGRAPHS
     assert size_for(MULTI_LABEL, [(256, 300)]) is PHOTOGRAPHS_OF_SEVERAL
+
+
+def test_photographs_may_be_seen_finer_where_they_have_the_pixels_and_there_is_time_to_look() -> None:
+    large = [(4000, 3000), (300, 400), (100, 100)]
+
+    assert finest_side(PHOTOGRAPHS, large, None) == FINER_SIDES[-1]
+    assert finest_side(PHOTOGRAPHS, [(4000, 200)], None) == FINER_SIDES[0]
+    assert finest_side(PHOTOGRAPHS, [(4000, 150)], None) is None
+    assert finest_side(PHOTOGRAPHS, large, FINER_FROM - 1) is None
+    assert finest_side(size_for(BOXES, large), large, None) is None
+    assert finest_side(SMALL_PICTURES, large, None) is None
 
 
 @given(st.integers(64, 4096), st.integers(64, 4096))
@@ -122,6 +138,29 @@ def test_a_net_that_has_no_time_to_look_at_each_image_is_left_out_where_there_is
     assert looks[0] > 1
     assert looks[1] == 0
     assert planned_steps(timed(PHOTOGRAPHS, 0.1), 2000, 1, 10) > 0
+
+
+def test_boxes_are_not_learned_more_often_than_is_good_for_them_whatever_the_budget() -> None:
+    size = size_for(BOXES, [(640, 480)])
+    assert size.most_epochs is not None
+
+    steps = planned_steps(timed(size, 0.1), 600, 1, 10_000.0)
+
+    assert steps * size.batch / 600 == pytest.approx(size.most_epochs, rel=0.01)
+    assert planned_steps(timed(size, 0.1), 20, 1, 10_000.0) * size.batch / 20 > size.most_epochs
+
+
+def test_a_course_on_all_images_may_follow_the_one_that_holds_some_out() -> None:
+    carried = rows(truth_of([200, 200]))
+    (once,) = courses(carried, 0)
+
+    tried, model = with_all_again([once])
+
+    assert (tried.name, model.name) == (TRIED, MODEL)
+    assert np.array_equal(tried.held_out, once.held_out)
+    assert np.array_equal(tried.learn, once.learn)
+    assert np.array_equal(model.learn, np.arange(400))
+    assert len(model.held_out) == 0
 
 
 def test_processes_that_learn_together_take_fewer_steps_over_as_many_images() -> None:

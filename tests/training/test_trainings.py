@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from tests.training.shapes import LABELS, VERSION, spec_on, trained_once
+from tests.training.shapes import LABELS, VERSION, spec_of_kind, spec_on, trained_once
 
 from customlabels.inference import BOXES, MULTI_LABEL, Predictor, detect
 from customlabels.training import (
@@ -30,6 +30,7 @@ from customlabels.training import (
     TrainingSpec,
     train,
 )
+from customlabels.training.plan import Plan, size_for
 
 SOURCES = Path(__file__).parents[2] / "src"
 KILLED, ORPHANED = -signal.SIGKILL, 3
@@ -45,7 +46,7 @@ def ignore(_: Progress) -> None:
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
-    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5, checkpoint_seconds=0.3)
+    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5, checkpoint_seconds=0.0)
 
 
 @pytest.fixture(scope="module", params=[MULTI_LABEL, BOXES])
@@ -235,6 +236,52 @@ def test_the_summary_of_another_kind_can_be_counted_again_from_its_lines(
     assert ("AveragePrecision" in aggregated) == (other_outcome.kind == BOXES)
     assert ("ConfusionMatrix" in aggregated) == (other_outcome.kind == MULTI_LABEL)
     assert aggregated["F1Score"] == other_outcome.f1
+
+
+@pytest.fixture(scope="module")
+def learned_again(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingSpec, TrainingOutcome]:
+    """A training of boxes with a course that holds images out, and one on all of them."""
+    spec = spec_of_kind(tmp_path_factory.mktemp("again"), BOXES, count=280)
+    size = size_for(BOXES, [(64, 64)], [32.0])
+    plan = Plan(0, size, 12, 12, 1, bfloat16=False, mirror=True, step_seconds=0.1, again=True).to_json()
+    spec = replace(spec, plan=plan, checkpoint_seconds=0.0)
+    return spec, train(spec, ignore, never)
+
+
+def test_a_training_with_a_second_course_on_all_images_keeps_what_the_first_one_held_out(
+    learned_again: tuple[TrainingSpec, TrainingOutcome],
+) -> None:
+    spec, outcome = learned_again
+    told = document(spec, outcome.output_keys["TrainingRecord"])
+    card = json.loads((outcome.artefact_folder / "model.json").read_text())
+
+    assert set(card["card"]["curves"]) == {"tried", "model"}
+    assert told["OutOfFold"]["Images"] == pytest.approx(0.15 * 280, abs=3)
+    assert outcome.training_images == 280
+
+
+def test_a_second_course_that_is_killed_ends_with_the_same_bits(
+    learned_again: tuple[TrainingSpec, TrainingOutcome], tmp_path: Path
+) -> None:
+    spec, outcome = learned_again
+    again = replace(spec, work_folder=tmp_path / "killed")
+
+    status = killed_after(again, 0.2, once="said-tried.safetensors")
+    resumed = train(again, ignore, never)
+
+    assert status == KILLED
+    assert_same_model(resumed.artefact_folder, outcome.artefact_folder)
+
+
+def test_boxes_of_images_that_may_be_mirrored_are_looked_for_both_ways(
+    learned_again: tuple[TrainingSpec, TrainingOutcome],
+) -> None:
+    predictor = Predictor.load(learned_again[1].artefact_folder)
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+
+    scores, mirrored = (predictor.raw(each)[0].reshape(8, 8, -1) for each in (image, image[:, :, ::-1]))
+
+    assert np.allclose(scores, mirrored[:, ::-1], atol=1e-5)
 
 
 def judgements(written_line: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -38,12 +38,14 @@ class BoxesInImages:
     truth: the true boxes of every image
     images: (places,) to (places, height, width, 3) uint8
     as_served: the same of images that are ever held out, as served
+    mirror: whether swapping left and right is harmless: then a served image is looked at both ways
     """
 
     labels: Sequence[str]
     truth: Sequence[Boxes]
     images: Images
     as_served: Images
+    mirror: bool = False
 
     @property
     def count(self) -> int:
@@ -87,7 +89,7 @@ class BoxesInImages:
 
     def say(self, net: nn.Module, places: NDArray[np.int64]) -> Said:
         """Every box that a net finds. image: index of its image"""
-        served = ServedDetector(net).eval()
+        served = ServedDetector(net, both_ways=self.mirror).eval()
         found = [NOTHING]  # so that there is something to join
         with torch.inference_mode():
             device = next(net.parameters()).device
@@ -116,7 +118,7 @@ class BoxesInImages:
 
     def served(self, net: nn.Module, _weights: Weights) -> nn.Module:
         """The net as it is exported."""
-        return ServedDetector(net)
+        return ServedDetector(net, both_ways=self.mirror)
 
     def tested(self, predictor: Predictor, part: Part) -> BoxPredictions:
         """The boxes of the test images."""

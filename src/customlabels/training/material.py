@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +35,14 @@ from customlabels.training.manifest_lines import (
     with_bad_images,
 )
 from customlabels.training.pictures import Pictures, PictureSource
-from customlabels.training.plan import Size, size_for
+from customlabels.training.plan import Plan, Size, finest_side, size_for
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
+from customlabels.training.workfolder import read_json, write_json
 
 Tell = Callable[[Progress], None]
+# The usual size, some images larger, (n, labels) what they carry, and how many there are in all, to a side.
+FineEnough = Callable[[Size, NDArray[np.uint8], NDArray[np.bool_], int], int]
+LOOKED_AT, LEAST_LOOKED_AT = 150, 30  # images, to choose a size by
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +101,12 @@ def gathered(
     documents: Documents,
     tell: Tell,
     hub: HubBackbone | None = None,
+    fine_enough: FineEnough | None = None,
 ) -> Material:
     """Read and judge both sets; writes the manifest summary and both validated manifests.
 
     hub: the backbone that image labels are learned with, which decides how large images are seen
+    fine_enough: decides it otherwise, for labels of images
 
     Raises TrainingFailed for data that cannot be trained on.
     """
@@ -108,8 +114,7 @@ def gathered(
     _judge(sets, documents, final=False)
     readable, tested = ([line for line in lines if _is_used(line)] for lines in (sets.training, sets.testing))
     size = hub.size if hub is not None and sets.kind != BOXES else None
-    shorter = [min(box.width, box.height) for line in readable for box in line.boxes]
-    size = size or size_for(sets.kind, source.sides(_references(readable)) or [(1, 1)], shorter)
+    size = size or _size(spec, sets, readable, source, fine_enough)
     total, began = len(readable) + len(tested), time.monotonic()
 
     def told(count: int) -> None:
@@ -142,6 +147,40 @@ def gathered(
         for boxes in part.boxes:
             digest.update(boxes.labels.tobytes() + boxes.corners.tobytes())
     return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), found)
+
+
+def _size(
+    spec: TrainingSpec,
+    sets: _Sets,
+    readable: Sequence[Entry],
+    source: PictureSource,
+    fine_enough: FineEnough | None,
+) -> Size:
+    """How large the training images are seen; what a look at some of them says is kept beside them."""
+    shorter = [min(box.width, box.height) for line in readable for box in line.boxes]
+    sides = source.sides(_references(readable)) or [(1, 1)]
+    usual = size_for(sets.kind, sides, shorter)
+    finest = finest_side(usual, sides, spec.budget_seconds)
+    if fine_enough is None or finest is None:
+        return usual
+    kept = source.folder / "fineness.json"
+    side = read_json(kept) if spec.plan is None else Plan.from_json(spec.plan).size.height
+    if side is None:
+        spread = np.linspace(0, len(readable) - 1, min(len(readable), LOOKED_AT)).astype(int)
+        some = [readable[row] for row in spread]
+        pictures = source.pictures("sample", _references(some), (finest, finest), lambda _: None)
+        good = [row for row in range(len(some)) if row not in pictures.problems]
+        labels = sorted({label for each in some for label in each.labels})
+        index = {label: place for place, label in enumerate(labels)}
+        carried = carried_by([some[row] for row in good], index)
+        side = usual.height
+        if len(good) >= LEAST_LOOKED_AT:
+            side = fine_enough(usual, pictures.pixels[good], carried, len(readable))
+        write_json(kept, side)
+    if side != usual.height:
+        text = f"Images are seen at {side} x {side} pixels instead of {usual.height} x {usual.height}"
+        sets.notes.append(f"{text}: the labels are told apart by details that only show there.")
+    return replace(usual, height=side, width=side)
 
 
 def _both_sets(spec: TrainingSpec, hub: HubBackbone | None) -> _Sets:

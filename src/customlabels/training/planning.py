@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from customlabels.inference import BOXES
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, new_learner, read, take_step
 from customlabels.training.material import Material
@@ -70,8 +71,14 @@ def planned(
     budget = None if whole is None else whole - folder.seconds()
     known = lesson.left_out_f1 if isinstance(lesson, ImageLabels) else None
     said = sum(len(course.held_out) for course in parts) + len(material.testing.entries)
+    said *= 1 + (material.kind == BOXES and tried.mirror)  # boxes are looked for both ways
     steps = planned_steps(fastest, lesson.count, len(parts), budget, known, said)
     plan = replace(fastest, steps=steps)
+    if len(parts) == 1 and budget is not None:
+        # Time enough for two courses: what more steps gained is less than what the images held out are worth.
+        half = planned_steps(fastest, lesson.count, 2, budget, known, said)
+        if half * fastest.together >= material.size.epochs * lesson.count:
+            plan = replace(plan, steps=half, again=True)
     write_json(folder.plan, plan.to_json())
     return plan
 

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,14 @@ from customlabels.training.checkpoints import (
     write_tensors,
 )
 from customlabels.training.documents import Documents, Unwritten
+from customlabels.training.fineness import fine_enough
 from customlabels.training.handcrafted import Handcrafted, fitted
 from customlabels.training.hub import HubBackbone, InvalidBackbone, is_own_model
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
 from customlabels.training.pictures import PictureSource
-from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, courses
+from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, courses, with_all_again
 from customlabels.training.planning import Ready, planned, swaps_in
 from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
@@ -107,14 +109,15 @@ def _prepared(
     """All that comes before the first step; what of it takes time is found in its files the second time."""
     source = PictureSource(documents.objects, folder.cache, spec.threads or os.cpu_count() or 1)
     hub = _hub(spec.backbone_folder)
-    material = gathered(spec, source, documents, tell, hub)
+    looked = partial(fine_enough, budget=spec.budget_seconds)
+    material = gathered(spec, source, documents, tell, hub, looked)
     folder.save_clock()
 
     parts = courses(material.training.carried, spec.seed)
     torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` loads the compiler, too
     tell(Progress("planning"))
     swaps = swaps_in(material)
-    lesson = _lesson(material, parts, source)
+    lesson = _lesson(material, parts, source, mirror=swaps[0])
     if isinstance(lesson, ImageLabels) and hub is not None:
         lesson, start = _with_backbone(lesson, hub, folder)
         used: dict[str, Any] | None = hub.told()
@@ -126,11 +129,13 @@ def _prepared(
     if isinstance(lesson, ImageLabels):
         tell(Progress("planning", validation_f1=lesson.left_out_f1))
     plan = planned(spec, material, lesson, parts, swaps, folder)
+    if plan.again:
+        parts = with_all_again(parts)
     torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
     return Ready(spec, material, lesson, plan, used), parts, start
 
 
-def _lesson(material: Material, parts: Sequence[Course], source: PictureSource) -> Lesson:
+def _lesson(material: Material, parts: Sequence[Course], source: PictureSource, *, mirror: bool) -> Lesson:
     """What there is to learn from; images that are ever held out once more, as serving will prepare them."""
     training, size = material.training, material.size
     held_out = np.unique(np.concatenate([course.held_out for course in parts]))
@@ -144,7 +149,7 @@ def _lesson(material: Material, parts: Sequence[Course], source: PictureSource) 
         return np.array(served.pixels[np.searchsorted(held_out, places)])
 
     if material.kind == BOXES:
-        return BoxesInImages(material.labels, training.boxes, training.images, as_served)
+        return BoxesInImages(material.labels, training.boxes, training.images, as_served, mirror)
     return ImageLabels(material.kind, material.labels, training.carried, training.images, as_served)
 
 
