@@ -28,7 +28,7 @@ def cloth(seed: int, across: bool) -> NDArray[np.uint8]:
     blotches = Image.fromarray(random.integers(60, 190, (6, 6, 3), np.uint8)).resize((SIDE, SIDE))
     threads = 40 * (np.arange(SIDE) % 3 == 0)
     woven = np.asarray(blotches) + (threads[:, None, None] if across else threads[None, :, None])
-    return (woven + random.integers(0, 20, woven.shape)).astype(np.uint8)
+    return np.asarray(woven + random.integers(0, 20, woven.shape), np.uint8)
 
 
 def shade(seed: int, light: bool) -> NDArray[np.uint8]:
@@ -42,17 +42,17 @@ COARSE = np.stack([shade(seed, light) for light in (False, True) for seed in ran
 
 
 def test_labels_that_differ_in_fine_threads_are_seen_as_finely_as_these_show() -> None:
-    assert fine_enough(PHOTOGRAPHS, FINE, CARRIED, len(FINE), None) > PHOTOGRAPHS.height
+    assert fine_enough(PHOTOGRAPHS, FINE, CARRIED, len(FINE), 600.0) > PHOTOGRAPHS.height
 
 
 def test_labels_that_any_side_tells_apart_are_seen_at_the_usual_one() -> None:
-    assert fine_enough(PHOTOGRAPHS, COARSE, CARRIED, len(COARSE), None) == PHOTOGRAPHS.height
+    assert fine_enough(PHOTOGRAPHS, COARSE, CARRIED, len(COARSE), 600.0) == PHOTOGRAPHS.height
 
 
 def test_labels_that_nothing_tells_apart_are_seen_at_the_usual_side() -> None:
     chance = np.random.default_rng(0).permutation(CARRIED)
 
-    assert fine_enough(PHOTOGRAPHS, FINE, chance, len(FINE), None) == PHOTOGRAPHS.height
+    assert fine_enough(PHOTOGRAPHS, FINE, chance, len(FINE), 600.0) == PHOTOGRAPHS.height
 
 
 def test_a_side_that_there_is_no_time_to_learn_at_is_not_chosen() -> None:

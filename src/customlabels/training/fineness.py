@@ -50,18 +50,18 @@ class _Seen:
 
 
 def fine_enough(
-    usual: Size, pixels: NDArray[np.uint8], carried: NDArray[np.bool_], images: int, budget: float | None
+    usual: Size, pixels: NDArray[np.uint8], carried: NDArray[np.bool_], images: int, budget: float
 ) -> int:
     """The smallest side, in pixels, that tells the labels apart as well as any, and that there is time for.
 
     pixels: (n, side, side, 3) uint8, some of the images at the largest side in question
-    carried: (n, labels) bool     images: to learn from, in all     budget: seconds, None for no limit
+    carried: (n, labels) bool     images: to learn from, in all     budget: seconds
     """
     net, chosen = _drawn(), list[_Seen]()
     for side in (usual.height, *(side for side in FINER_SIDES if usual.height < side <= pixels.shape[1])):
         seen = _seen(net, side, pixels, carried)
         # To learn from an image, in half precision and growing, takes about as long as to look at it.
-        if chosen and budget is not None and seen.seconds * images * LEAST_LOOKS > budget:
+        if chosen and seen.seconds * images * LEAST_LOOKS > budget:
             break
         chosen.append(seen)
     best = min(chosen, key=lambda seen: float(seen.errors.mean()))

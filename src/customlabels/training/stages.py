@@ -52,7 +52,15 @@ from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, learn, new_learner
 from customlabels.training.material import Material, gathered
 from customlabels.training.pictures import PictureSource
-from customlabels.training.plan import MODEL, RESERVED_SECONDS, Course, Plan, courses, with_all_again
+from customlabels.training.plan import (
+    AUTOMATIC_SECONDS,
+    MODEL,
+    RESERVED_SECONDS,
+    Course,
+    Plan,
+    courses,
+    with_all_again,
+)
 from customlabels.training.planning import Ready, planned, swaps_in
 from customlabels.training.release import HeldOut, release
 from customlabels.training.spec import Progress, TrainingFailed, TrainingOutcome, TrainingSpec
@@ -109,7 +117,7 @@ def _prepared(
     """All that comes before the first step; what of it takes time is found in its files the second time."""
     source = PictureSource(documents.objects, folder.cache, spec.threads or os.cpu_count() or 1)
     hub = _hub(spec.backbone_folder)
-    looked = partial(fine_enough, budget=spec.budget_seconds)
+    looked = partial(fine_enough, budget=spec.budget_seconds or AUTOMATIC_SECONDS)
     material = gathered(spec, source, documents, tell, hub, looked)
     folder.save_clock()
 
