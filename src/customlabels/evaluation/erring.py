@@ -89,18 +89,19 @@ def _nearest(near: Floats, labels: NDArray[np.int64]) -> int:
 def confusions(tested: Recorded, found: Sequence[Mistake]) -> dict[tuple[int, int], list[int]]:
     """What was taken for what: (truth, found) -> images, of mistakes the worst first.
 
-    found: all mistakes; a missed label is left to the wrong one in its place. NOTHING: none, on either side
+    found: all mistakes; a missed label is left to the wrong one in its place, the worst one where there are
+    several, so that every true one counts once. NOTHING: none, on either side
     """
     told: dict[tuple[int, int], list[int]] = {}
     for image, label in _right(tested):
         told.setdefault((label, label), []).append(image)
-    replaced = Counter((each.image, each.instead) for each in found if not each.missed)
-    for each in found:
-        if each.missed and replaced[each.image, each.label] > 0:
-            replaced[each.image, each.label] -= 1
-            continue
-        pair = (each.label, NOTHING) if each.missed else (each.instead, each.label)
-        told.setdefault(pair, []).append(each.image)
+    missing = Counter((each.image, each.label) for each in found if each.missed)
+    for each in sorted(found, key=lambda each: each.missed):  # the wrong ones first
+        place = (each.image, each.label if each.missed else each.instead)
+        true = place[1] if missing[place] > 0 else NOTHING
+        missing[place] -= 1
+        if (pair := (true, NOTHING if each.missed else each.label)) != (NOTHING, NOTHING):
+            told.setdefault(pair, []).append(each.image)
     return told
 
 
