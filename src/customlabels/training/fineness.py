@@ -17,11 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from customlabels.training.checkpoints import read_tensors
 from customlabels.training.network import Classifier, normalised
 from customlabels.training.plan import FINER_SIDES, Size
 from customlabels.training.pretrained import said_when_left_out
-from customlabels.training.starting import DRAWN
+from customlabels.training.starting import DRAWN, read_but_labels
 
 # From which a larger side is worth its price: standard errors of what it gains, and a share of the images.
 CLEAR, LEAST_MISTAKEN = 3.0, 0.02
@@ -96,7 +95,6 @@ def _features(net: Classifier, images: Tensor) -> Tensor:
 def _drawn() -> Classifier:
     """The net with the weights that come with the package."""
     net = Classifier(1).eval()
-    weights, _ = read_tensors(DRAWN / "labels.safetensors")
-    kept = {key: tensor for key, tensor in weights.items() if not key.startswith("head.")}
+    kept, _digest = read_but_labels(DRAWN / "labels.safetensors")
     net.load_state_dict({**net.state_dict(), **kept})
     return net

@@ -39,19 +39,29 @@ def start_of_own(
         return lambda _course: {}, None
     else:
         file, name = DRAWN / f"{'boxes' if kind == BOXES else 'labels'}.safetensors", "drawn images"
-    try:
-        found, _told = read_tensors(file)
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    except (OSError, SafetensorError) as error:
-        text = f"the backbone in {file.parent} cannot be read: {error}"
-        raise TrainingFailed("TRAINING_SETUP", text) from error
-    kept, own = (
-        {key: tensor for key, tensor in weights.items() if not key.startswith("head.")}
-        for weights in (found, lesson.net().state_dict())
-    )
+    kept, digest = read_but_labels(file)
+    own = _but_labels(lesson.net().state_dict())
     shapes = ({key: tensor.shape for key, tensor in weights.items()} for weights in (kept, own))
     if next(shapes) != next(shapes):
         text = f"the weights in {file.parent} are not those of a net of ours for this kind of data"
         raise TrainingFailed("TRAINING_SETUP", text)
     exact = {key: tensor.to(own[key].dtype) for key, tensor in kept.items()}  # shipped with 16 bits
     return lambda _course: exact, {"name": name, "digest": digest}
+
+
+def read_but_labels(file: Path) -> tuple[dict[str, Tensor], str]:
+    """The weights of a net of ours, but for the layer that names the labels; and the digest of their file.
+
+    Raises TrainingFailed for a file that cannot be read.
+    """
+    try:
+        found, _told = read_tensors(file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    except (OSError, SafetensorError) as error:
+        text = f"the backbone in {file.parent} cannot be read: {error}"
+        raise TrainingFailed("TRAINING_SETUP", text) from error
+    return _but_labels(found), digest
+
+
+def _but_labels(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: tensor for key, tensor in weights.items() if not key.startswith("head.")}
