@@ -90,11 +90,9 @@ def override_run(run: str, reason: str, *, override: bool, as_json: bool) -> Exi
 
 def _into_service(endpoint: Endpoint, arn: str, asked: dict[str, Any], *, as_json: bool) -> Exit:
     project = arn.split("/")[1]
-    if _versions(endpoint, project)[arn] != "RUNNING":
+    if _status_after(endpoint, arn, "STOPPING") != "RUNNING":
         endpoint.customlabels.put_into_service(ProjectVersionArn=arn, **asked)
-    deadline = time.monotonic() + START_SECONDS
-    while (status := _versions(endpoint, project)[arn]) == "STARTING" and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+    status = _status_after(endpoint, arn, "STARTING")
     if status != "RUNNING":
         raise UsageError(f"{arn} is {status}; what served before still does")
     others = [one for one, at in _versions(endpoint, project).items() if one != arn and at == "RUNNING"]
@@ -103,6 +101,14 @@ def _into_service(endpoint: Endpoint, arn: str, asked: dict[str, Any], *, as_jso
         endpoint.rekognition.stop_project_version(ProjectVersionArn=other)
     lines = f"in service  {arn}", *(f"stopped     {other}" for other in others)
     return tell({"ProjectVersionArn": arn, "Status": status, "Stopped": others}, *lines, as_json=as_json)
+
+
+def _status_after(endpoint: Endpoint, arn: str, passing: str) -> str:
+    """The status of a version once it is no longer `passing`, or when the time for that is over."""
+    deadline = time.monotonic() + START_SECONDS
+    while (status := _versions(endpoint, arn.split("/")[1])[arn]) == passing and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return status
 
 
 def _versions(endpoint: Endpoint, project: str) -> dict[str, str]:
