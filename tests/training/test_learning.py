@@ -261,6 +261,18 @@ def test_boxes_move_with_the_views(swaps: dict[str, bool]) -> None:
         assert int(white.sum()) <= (right - left + 4) * (bottom - top + 4)
 
 
+def test_views_that_stay_whole_keep_every_box_as_it_is_or_mirrored() -> None:
+    _, moved, _ = frames(2, mirror=True)
+    _, corners, kept = frames(2, mirror=True, whole=True)
+
+    assert bool(kept.all())
+    assert {tuple(box.tolist()) for (box,) in corners} == {
+        (0.125, 0.25, 0.625, 0.5),
+        (0.375, 0.25, 0.875, 0.5),
+    }
+    assert len({tuple(box.tolist()) for (box,) in moved}) == len(moved)
+
+
 def test_a_box_of_which_little_is_left_is_not_asked_for() -> None:
     image = torch.zeros((64, 64, 64, 3), dtype=torch.uint8)
     corners = torch.tensor([[0.0, 0.0, 0.05, 0.05]]).repeat(64, 1, 1)

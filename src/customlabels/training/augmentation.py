@@ -121,18 +121,21 @@ def random_frames(
     sides: tuple[int, int],
     generator: Generator,
     *,
+    whole: bool = False,
     mirror: bool = False,
     upend: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Views of images with boxes: zoomed, moved, mirrored, recoloured.
+    """Views of images with boxes: zoomed and moved unless they stay `whole`, mirrored, recoloured.
 
     images: (n, cached, cached, 3) uint8     corners: (n, k, 4) shares of the sides     sides: height, width
     Returns views (n, height, width, 3) float, 0..255; corners in the views, cut at their edges; and whether
     enough of each box is left to be found: (n, k) bool
     """
     count = len(images)
-    zoom = torch.exp(_uniform(count, -ZOOM, ZOOM, generator))
-    stretch = torch.exp(_uniform(count, -STRETCH, STRETCH, generator))
+    zoom, stretch = (
+        torch.exp(_uniform(count, -reach, reach, generator))
+        for reach in ((0.0, 0.0) if whole else (ZOOM, STRETCH))
+    )
     scale = torch.stack([zoom * stretch, zoom / stretch], dim=1)  # of a view's sides in the image, x and y
     slack = (1 - scale).abs()
     drawn = torch.rand((count, 2), generator=generator, device=generator.device)

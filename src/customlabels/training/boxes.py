@@ -27,6 +27,9 @@ from customlabels.training.network import normalised
 from customlabels.training.plan import Plan
 
 SCORED_AT_ONCE = 16  # images; bounds memory
+# Of a course. Moved views cut boxes off at their edges, and tell of each that is left; people who draw boxes
+# often leave out what the edge of an image cuts off. The last views are images as they will be served.
+WHOLE_FROM = 0.8
 ARRAYS = ("labels", "corners", "scores")  # of boxes
 NOTHING = Boxes(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.float32))
 
@@ -78,7 +81,13 @@ class BoxesInImages:
         )
         height, width = plan.size.sides_at(share)
         views, corners, kept = random_frames(
-            pixels, corners, (height, width), generator, mirror=plan.mirror, upend=plan.upend
+            pixels,
+            corners,
+            (height, width),
+            generator,
+            whole=share >= WHOLE_FROM,
+            mirror=plan.mirror,
+            upend=plan.upend,
         )
         seen = centres(height // STRIDE, width // STRIDE, pixels.device)
         return normalised(views), TrueBoxes(carried, corners, told & kept, seen)
