@@ -22,7 +22,7 @@ from customlabels.training.boxes import BoxesInImages
 from customlabels.training.checkpoints import Learner, read_checkpoint, write_checkpoint
 from customlabels.training.detector import Detector, ServedDetector, centres
 from customlabels.training.image_labels import ImageLabels
-from customlabels.training.learning import Lesson, learn, new_learner
+from customlabels.training.learning import Lesson, label_weights, learn, new_learner
 from customlabels.training.network import Classifier, Served
 from customlabels.training.optimiser import DECAY, AdamW
 from customlabels.training.plan import SMALL_PICTURES, Course, Plan, Size, courses
@@ -294,6 +294,16 @@ def test_places_without_a_box_are_wanted_to_say_nothing() -> None:
     sure = box_loss(logits + 3, corners, nothing)
 
     assert box_loss(logits - 9, corners, nothing) < box_loss(logits, corners, nothing) < sure
+
+
+def test_what_is_missed_of_a_rare_label_costs_more() -> None:
+    box, present, places = torch.tensor([[[0.1, 0.1, 0.4, 0.4]]]), torch.tensor([[True]]), centres(1, 1)
+    weights = label_weights(np.array([90, 10]))
+    often, seldom = (TrueBoxes(torch.tensor([[label]]), box, present, places) for label in (0, 1))
+    silent = torch.full((1, 1, 2), -3.0)
+
+    assert box_loss(silent, box, seldom, weights) > box_loss(silent, box, often, weights)
+    assert float((weights * torch.tensor([90, 10])).sum()) == pytest.approx(100)
 
 
 def test_a_false_alarm_costs_more_than_a_box_that_is_missed_as_surely() -> None:

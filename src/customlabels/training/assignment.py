@@ -34,19 +34,19 @@ class TrueBoxes:
     places: Tensor
 
 
-def box_loss(logits: Tensor, corners: Tensor, truth: TrueBoxes) -> Tensor:
-    """One number. logits: (n, places, labels)     corners: (n, places, 4)"""
+def box_loss(logits: Tensor, corners: Tensor, truth: TrueBoxes, weights: Tensor | float = 1.0) -> Tensor:
+    """One number. logits: (n, places, labels)     corners: (n, places, 4)     weights: (labels,)"""
     logits = logits.float()
     with torch.no_grad():
         wanted, answered, box = _assigned(logits.sigmoid(), corners, truth)
-    total = wanted.sum().clamp_min(1.0)
+    worth = (wanted * weights).sum(dim=2)
+    total = worth.sum().clamp_min(1.0)
     scores = logits.detach().sigmoid()
     weight = torch.where(wanted > 0, wanted, WRONG_WEIGHT * scores**WRONG_POWER)
     said = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    label_loss = (said * weight).sum() / total
-    worth = wanted.sum(dim=2)[answered]
+    label_loss = (said * weight * weights).sum() / total
     fit = _generalised_overlap(corners[answered], box[answered])
-    return label_loss + FIT_WEIGHT * ((1 - fit) * worth).sum() / total
+    return label_loss + FIT_WEIGHT * ((1 - fit) * worth[answered]).sum() / total
 
 
 def _assigned(scores: Tensor, corners: Tensor, truth: TrueBoxes) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from customlabels.inference import Predictor, kept_boxes
 from customlabels.training.assignment import TrueBoxes, box_loss
 from customlabels.training.augmentation import random_frames
 from customlabels.training.detector import STRIDE, Detector, ServedDetector, centres
-from customlabels.training.learning import OWN_RATE, Images, Said, Weights
+from customlabels.training.learning import OWN_RATE, Images, Said, Weights, label_weights
 from customlabels.training.material import Part
 from customlabels.training.network import normalised
 from customlabels.training.plan import Plan
@@ -92,9 +93,16 @@ class BoxesInImages:
         seen = centres(height // STRIDE, width // STRIDE, pixels.device)
         return normalised(views), TrueBoxes(carried, corners, told & kept, seen)
 
-    def loss(self, outputs: tuple[Tensor, Tensor], targets: TrueBoxes, _learned: NDArray[np.int64]) -> Tensor:
-        """Of labels and of corners."""
-        return box_loss(*outputs, targets)
+    @cached_property
+    def _carriers(self) -> NDArray[np.int64]:
+        """(images, labels) boxes."""
+        count = len(self.labels)
+        return np.array([np.bincount(boxes.labels, minlength=count) for boxes in self.truth])
+
+    def loss(self, outputs: tuple[Tensor, Tensor], targets: TrueBoxes, learned: NDArray[np.int64]) -> Tensor:
+        """Of labels and of corners; rare labels count more."""
+        weights = label_weights(self._carriers[learned].sum(axis=0)).to(targets.corners.device)
+        return box_loss(*outputs, targets, weights)
 
     def say(self, net: nn.Module, places: NDArray[np.int64]) -> Said:
         """Every box that a net finds. image: index of its image"""

@@ -21,7 +21,7 @@ from customlabels.evaluation import Predictions, count, prediction_line
 from customlabels.inference import SINGLE_LABEL, Predictor
 from customlabels.training.augmentation import Augmentation, mixed, random_views
 from customlabels.training.calibration import blended, probabilities, temperature_for, weight_for
-from customlabels.training.learning import OWN_RATE, Images, Said, Weights
+from customlabels.training.learning import OWN_RATE, Images, Said, Weights, label_weights
 from customlabels.training.material import Part
 from customlabels.training.network import Classifier, Served, normalised
 from customlabels.training.plan import Plan
@@ -91,7 +91,7 @@ class ImageLabels:
         """Cross entropy; rare labels count more."""
         carriers, outputs = self.carried[learned].sum(axis=0), outputs.float()
         if self.single:
-            weight = _label_weights(carriers).to(outputs.device)
+            weight = label_weights(carriers).to(outputs.device)
             return functional.cross_entropy(outputs, targets, weight=weight, label_smoothing=LABEL_SMOOTHING)
         weight = _presence_weights(carriers, len(learned)).to(outputs.device)
         return functional.binary_cross_entropy_with_logits(outputs, targets, pos_weight=weight)
@@ -168,12 +168,6 @@ def logits_of(net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = [net(normalised(part.to(device))).float() for part in torch.split(some, SCORED_AT_ONCE)]
     logits: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     return logits[: len(images)]
-
-
-def _label_weights(carriers: NDArray[np.int64]) -> Tensor:
-    """(labels,) float: rare labels count more, by the root of their rarity; 1 for the average image."""
-    rarity = 1 / np.sqrt(np.maximum(carriers, 1))
-    return torch.tensor(rarity * carriers.sum() / (rarity * carriers).sum(), dtype=torch.float32)
 
 
 def _presence_weights(carriers: NDArray[np.int64], images: int) -> Tensor:

@@ -117,6 +117,16 @@ def learn(
         after_step()
 
 
+def label_weights(carriers: NDArray[np.int64]) -> Tensor:
+    """(labels,) float: rare labels count more, by the root of their rarity; 1 for the average carrier.
+
+    carriers: images, or boxes, of each label
+    """
+    carriers = np.maximum(carriers, 1)
+    rarity = 1 / np.sqrt(carriers)
+    return torch.tensor(rarity * carriers.sum() / (rarity * carriers).sum(), dtype=torch.float32)
+
+
 def read(lesson: Lesson, places: NDArray[np.int64], plan: Plan) -> tuple[NDArray[np.int64], Tensor]:
     """The places, and their images: for a GPU in memory that it takes them from by itself."""
     pixels = torch.from_numpy(lesson.images(places))
