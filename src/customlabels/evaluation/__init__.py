@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from customlabels.doors import later
 
 if TYPE_CHECKING:
-    from customlabels.evaluation.boxes import LEAST_OVERLAP, Boxes, BoxPredictions, matches, overlap, overlaps
+    from customlabels.evaluation.boxes import (
+        LEAST_OVERLAP,
+        Boxes,
+        BoxPredictions,
+        boxes_of_labels,
+        matches,
+        overlap,
+        overlaps,
+    )
     from customlabels.evaluation.comparing import Comparison, compared
     from customlabels.evaluation.counting import (
         Counts,
@@ -71,6 +79,7 @@ __all__ = [
     "Suspect",
     "average_precision",
     "box_line",
+    "boxes_of_labels",
     "compared",
     "confusions",
     "count",

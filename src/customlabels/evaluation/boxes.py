@@ -75,6 +75,12 @@ def matches(found: Boxes, truth: Boxes) -> NDArray[np.int64]:
     return matched
 
 
+def boxes_of_labels(images: Sequence[Boxes], labels: int) -> NDArray[np.int64]:
+    """(images, labels) how many boxes of each label there are."""
+    counts = [np.bincount(boxes.labels, minlength=labels) for boxes in images]
+    return np.array(counts, dtype=np.int64).reshape(-1, labels)
+
+
 @dataclass(frozen=True)
 class BoxPredictions:
     """Boxes that a model found, and the true ones, image by image.
@@ -103,8 +109,7 @@ class BoxPredictions:
     @cached_property
     def _wanted(self) -> NDArray[np.int64]:
         """(images, labels) how many true boxes there are."""
-        counts = [np.bincount(boxes.labels, minlength=len(self.labels)) for boxes in self.truth]
-        return np.array(counts, dtype=np.int64).reshape(-1, len(self.labels))
+        return boxes_of_labels(self.truth, len(self.labels))
 
     @property
     def carried(self) -> Truth:

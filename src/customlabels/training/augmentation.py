@@ -132,10 +132,9 @@ def random_frames(
     enough of each box is left to be found: (n, k) bool
     """
     count = len(images)
-    zoom, stretch = (
-        torch.exp(_uniform(count, -reach, reach, generator))
-        for reach in ((0.0, 0.0) if whole else (ZOOM, STRETCH))
-    )
+    moved = 0.0 if whole else 1.0
+    zoom = torch.exp(moved * _uniform(count, -ZOOM, ZOOM, generator))
+    stretch = torch.exp(moved * _uniform(count, -STRETCH, STRETCH, generator))
     scale = torch.stack([zoom * stretch, zoom / stretch], dim=1)  # of a view's sides in the image, x and y
     slack = (1 - scale).abs()
     drawn = torch.rand((count, 2), generator=generator, device=generator.device)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from customlabels.evaluation import Boxes, BoxPredictions, box_line, steady_thresholds
+from customlabels.evaluation import Boxes, BoxPredictions, box_line, boxes_of_labels, steady_thresholds
 from customlabels.inference import Predictor, kept_boxes
 from customlabels.training.assignment import TrueBoxes, box_loss
 from customlabels.training.augmentation import random_frames
@@ -96,8 +96,7 @@ class BoxesInImages:
     @cached_property
     def _carriers(self) -> NDArray[np.int64]:
         """(images, labels) boxes."""
-        count = len(self.labels)
-        return np.array([np.bincount(boxes.labels, minlength=count) for boxes in self.truth])
+        return boxes_of_labels(self.truth, len(self.labels))
 
     def loss(self, outputs: tuple[Tensor, Tensor], targets: TrueBoxes, learned: NDArray[np.int64]) -> Tensor:
         """Of labels and of corners; rare labels count more."""
