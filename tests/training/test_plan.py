@@ -17,6 +17,7 @@ from customlabels.training.plan import (
     EASY_EPOCHS,
     FINER_FROM,
     FINER_SIDES,
+    HOLDOUT_LEAST,
     LEAST_STEPS,
     MODEL,
     MOST_BOX_AREA,
@@ -33,6 +34,7 @@ from customlabels.training.plan import (
     rarest_labels,
     size_for,
     with_all_again,
+    with_steps,
 )
 
 label_counts = st.lists(st.integers(1, 40), min_size=2, max_size=6)
@@ -123,6 +125,34 @@ def test_a_budget_is_divided_among_the_courses() -> None:
 
     assert 1000 < one < 1800
     assert four == one // 4
+
+
+@pytest.mark.parametrize(
+    ("budget", "hurried", "again", "parts"),
+    [(110.0, True, False, 1), (250.0, True, True, 2), (1100.0, False, False, 4)],
+)
+def test_where_folds_would_hardly_learn_a_part_is_held_out_instead(
+    budget: float, hurried: bool, again: bool, parts: int
+) -> None:
+    size = size_for(BOXES, [(640, 480)])
+
+    plan = with_steps(timed(size, 0.25), 100, 4, budget)
+
+    assert (plan.hurried, plan.again) == (hurried, again)
+    assert plan.steps == planned_steps(timed(size, 0.25), 100, parts, budget)
+
+
+def test_an_answer_that_needs_no_net_is_judged_in_folds_however_little_time_there_is() -> None:
+    plan = with_steps(timed(PHOTOGRAPHS, 0.1), 400, 4, 5.0, known_f1=0.7)
+
+    assert (plan.steps, plan.hurried) == (0, False)
+
+
+def test_what_is_easy_is_not_hurried_by_its_few_steps() -> None:
+    plan = with_steps(timed(PHOTOGRAPHS, 0.01), 250, 4, None, known_f1=0.99)
+
+    assert plan.steps * PHOTOGRAPHS.batch / 250 < PHOTOGRAPHS.epochs / 2
+    assert not plan.hurried
 
 
 def test_a_budget_that_is_nearly_spent_still_gives_a_few_steps() -> None:
@@ -219,6 +249,18 @@ def test_a_larger_set_has_one_holdout_and_one_course() -> None:
     (model,) = courses(rows(truth), seed=0)
 
     assert (model.name, list(np.bincount(truth[model.held_out]))) == (MODEL, [18] * 4)
+
+
+@given(st.integers(2, 120), st.integers(0, 99))
+def test_a_hurried_course_holds_out_a_quarter_or_as_many_images_as_a_holdout_needs(
+    count: int, seed: int
+) -> None:
+    truth = truth_of([count, count])
+
+    (model,) = courses(rows(truth), seed, hurried=True)
+
+    assert len(model.held_out) == pytest.approx(min(0.25 * 2 * count, HOLDOUT_LEAST), abs=1)
+    assert len(model.learn) + len(model.held_out) == 2 * count
 
 
 def test_the_seed_decides_what_is_held_out() -> None:

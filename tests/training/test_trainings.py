@@ -30,10 +30,12 @@ from customlabels.training import (
     TrainingSpec,
     train,
 )
-from customlabels.training.plan import Plan, size_for
+from customlabels.training.plan import MODEL, SMALL_PICTURES, Plan, size_for
 
 SOURCES = Path(__file__).parents[2] / "src"
 KILLED, ORPHANED = -signal.SIGKILL, 3
+# What there would be no time for within the budgets of tests.
+IN_FOLDS = Plan(0, SMALL_PICTURES, 8, 12, 1, bfloat16=False, mirror=True, step_seconds=0.01)
 
 
 def never() -> bool:
@@ -46,7 +48,8 @@ def ignore(_: Progress) -> None:
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
-    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5, checkpoint_seconds=0.0)
+    plan = IN_FOLDS.to_json()
+    return spec_on(tmp_path_factory.mktemp("shapes"), each=12, tested=5, checkpoint_seconds=0.0, plan=plan)
 
 
 @pytest.fixture(scope="module", params=[MULTI_LABEL, BOXES])
@@ -81,7 +84,8 @@ def planned_alike(spec: TrainingSpec, folder: Path) -> TrainingSpec:
     """The same training in a folder of its own, by the same plan, nothing learned yet."""
     (folder / "state" / "cache").mkdir(parents=True)
     for name in ("state/plan.json", "state/state.json"):
-        shutil.copy(spec.work_folder / name, folder / name)
+        if name != "state/plan.json" or spec.plan is None:
+            shutil.copy(spec.work_folder / name, folder / name)
     return replace(spec, work_folder=folder)
 
 
@@ -134,7 +138,7 @@ def test_its_figures_agree_wherever_they_stand(spec: TrainingSpec, outcome: Trai
     assert summary["AggregatedEvaluationResults"]["F1Score"] == outcome.f1
     assert summary["EvaluationDetails"]["ProjectVersionArn"] == VERSION
     assert card["metrics"]["test"]["f1"] == outcome.f1
-    assert card["card"]["plan"] == json.loads((spec.work_folder / "state/plan.json").read_text())
+    assert Plan.from_json(card["card"]["plan"]) == IN_FOLDS
     assert set(card["card"]["curves"]) == {"fold-1", "fold-2", "fold-3", "model"}
 
 
@@ -171,9 +175,13 @@ def test_what_was_said_of_images_that_were_not_learned_from_is_kept(
 def test_of_another_kind_the_same_is_kept(other: TrainingSpec, other_outcome: TrainingOutcome) -> None:
     told = document(other, other_outcome.output_keys["TrainingRecord"])
 
-    kept = told["OutOfFold"]["Kept"]
+    kept, plan = told["OutOfFold"]["Kept"], json.loads((other.work_folder / "state/plan.json").read_text())
     assert told["Kind"] == other_outcome.kind
-    assert len(kept) == told["OutOfFold"]["Images"] == other_outcome.training_images
+    assert told["Training"]["plan"] == plan
+    assert plan["hurried"]  # no time for folds within a second
+    assert "too little time to learn in folds" in told["Training"]["notes"][-1]
+    assert len(kept) == told["OutOfFold"]["Images"] == pytest.approx(other_outcome.training_images / 4, abs=2)
+    assert set(told["Training"]["curves"]) == {MODEL}
     if told["Kind"] == BOXES:
         boxes = [box for image in kept for box in (*image["Truth"], *image["Found"])]
         assert boxes
@@ -194,9 +202,9 @@ def test_a_finished_training_answers_at_once_when_it_is_asked_again(
 def test_a_training_of_another_kind_that_is_killed_ends_with_the_same_bits(
     other: TrainingSpec, other_outcome: TrainingOutcome, tmp_path: Path
 ) -> None:
-    again = planned_alike(other, tmp_path / "killed")
+    again = replace(planned_alike(other, tmp_path / "killed"), checkpoint_seconds=0.0)
 
-    status = killed_after(again, once="said-fold-1.safetensors")
+    status = killed_after(again, once="checkpoint.safetensors")
     resumed = train(again, ignore, never)
 
     assert status == KILLED

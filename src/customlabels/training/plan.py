@@ -25,6 +25,7 @@ AUTOMATIC_LEAST_STEPS = 200  # of a learning without a budget, for sets that are
 LEAST_OF_MOST_STEPS = 600  # however few images: what an image teaches can be learned too often
 HOLDOUT_SHARE, HOLDOUT_MOST = 0.15, 5000  # of the training images; more would sharpen no threshold
 HOLDOUT_LEAST = 40  # images that a holdout must have, else folds
+HURRIED_SHARE = 0.25  # of the training images, at most, where a holdout of fewer stands in for folds
 FOLDS = 3
 CPU, GPU = "cpu", "cuda"  # where a net learns, as torch names it
 MODEL = "model"  # name of the course whose net is released
@@ -136,10 +137,10 @@ class Course:
         return step * together // len(self.learn)
 
 
-def courses(carried: NDArray[np.bool_], seed: int) -> list[Course]:
+def courses(carried: NDArray[np.bool_], seed: int, *, hurried: bool = False) -> list[Course]:
     """How the training images are used; the last course gives the model, all give scores for the thresholds.
 
-    carried: (n, labels) bool
+    carried: (n, labels) bool     hurried: whether there is no time for folds
 
     With enough images, one course: 15 % are held out, and the net that learned from the rest is the model, so
     temperature and thresholds belong to this very net. With fewer, a holdout of a handful of images chooses
@@ -148,9 +149,9 @@ def courses(carried: NDArray[np.bool_], seed: int) -> list[Course]:
     """
     everything, strata = np.arange(len(carried)), rarest_labels(carried)
     parts = {MODEL: np.empty(0, dtype=np.int64)}
-    if HOLDOUT_SHARE * len(carried) >= HOLDOUT_LEAST:
-        share = min(HOLDOUT_SHARE, HOLDOUT_MOST / len(carried))
-        parts = {MODEL: held_out_part(strata, share, seed)}
+    if hurried or HOLDOUT_SHARE * len(carried) >= HOLDOUT_LEAST:
+        share = max(HOLDOUT_SHARE, min(HURRIED_SHARE, HOLDOUT_LEAST / len(carried)))
+        parts = {MODEL: held_out_part(strata, min(share, HOLDOUT_MOST / len(carried)), seed)}
     else:
         turn = _turns(strata, seed)
         parts = {f"fold-{fold + 1}": np.flatnonzero(turn == fold) for fold in range(FOLDS)} | parts
@@ -204,6 +205,7 @@ class Plan:
     step_seconds: timed, for estimates only     processes: that learn together, each on a batch of its own
     boldness: of the steps, beside the usual ones, where more images than usual agree on them
     again: whether a second course, on all images, follows the one that holds some out
+    hurried: whether one course, which holds some images out, stands in for folds
     """
 
     seed: int
@@ -219,6 +221,7 @@ class Plan:
     processes: int = 1
     boldness: float = 1.0
     again: bool = False
+    hurried: bool = False
 
     @property
     def together(self) -> int:
@@ -242,6 +245,35 @@ def batch_for(size: Size, images: int) -> int:
     return int(min(size.batch, max(4, 2 ** int(math.log2(max(images, 8) / 4)))))
 
 
+def with_steps(
+    timed: Plan,
+    images: int,
+    parts: int,
+    budget: float | None,
+    known_f1: float | None = None,
+    said: int = 0,
+) -> Plan:
+    """The plan with its steps, and with other courses than `parts` where there is too little or much time.
+
+    Folds cost four courses. Where each would get fewer looks than those after which little is gained, a part
+    is held out instead, and a second course on all images follows if both get half of them (measured:
+    docs/training.md). Of larger sets it follows where both get all of them: there the images held out are
+    worth less than more steps. The rest as for `planned_steps`.
+    """
+    enough = timed.size.epochs * images / timed.together  # steps
+
+    def steps(courses: int) -> int:
+        return planned_steps(timed, images, courses, budget, known_f1, said)
+
+    plan = replace(timed, steps=steps(parts))
+    if parts > 1 and plan.steps and affordable_steps(timed, parts, budget, said) < enough:
+        twice = affordable_steps(timed, 2, budget, said) >= enough / 2
+        return replace(plan, steps=steps(2 if twice else 1), again=twice, hurried=True)
+    if parts == 1 and budget is not None and (half := steps(2)) >= enough:
+        return replace(plan, steps=half, again=True)
+    return plan
+
+
 def planned_steps(
     timed: Plan,
     images: int,
@@ -259,10 +291,7 @@ def planned_steps(
     to it (`clothing` in ten seconds, three seeds: F1 0.691 with 12 steps, 0.698 without), and bends what was
     pretrained for nothing.
     """
-    limit = AUTOMATIC_SECONDS if budget is None else budget
-    # To say something of an image in full precision takes about as long as to learn from it in half of it.
-    reserved = max(RESERVED_SECONDS, RESERVED_SECONDS / 2 + said * timed.step_seconds / timed.batch)
-    affordable = int((limit * (1 - RESERVED_SHARE) - reserved) / (parts * timed.step_seconds))
+    affordable = affordable_steps(timed, parts, budget, said)
     if budget is None:
         epochs = EASY_EPOCHS if (known_f1 or 0.0) >= EASY_F1 else timed.size.epochs
         wanted = max(AUTOMATIC_LEAST_STEPS, math.ceil(epochs * images / timed.together))
@@ -272,3 +301,11 @@ def planned_steps(
         affordable = min(affordable, max(LEAST_OF_MOST_STEPS, most))
     steps = max(LEAST_STEPS, affordable)
     return 0 if known_f1 is not None and steps * timed.together < images else steps
+
+
+def affordable_steps(timed: Plan, parts: int, budget: float | None, said: int) -> int:
+    """Steps of each course that there is time for; can be below 0. As for `planned_steps`."""
+    limit = AUTOMATIC_SECONDS if budget is None else budget
+    # To say something of an image in full precision takes about as long as to learn from it in half of it.
+    reserved = max(RESERVED_SECONDS, RESERVED_SECONDS / 2 + said * timed.step_seconds / timed.batch)
+    return int((limit * (1 - RESERVED_SHARE) - reserved) / (parts * timed.step_seconds))

@@ -20,7 +20,7 @@ from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, new_learner, read, take_step
 from customlabels.training.material import Material
 from customlabels.training.mirroring import MOST, harmless_swaps
-from customlabels.training.plan import GPU, Course, Plan, Size, batch_for, planned_steps
+from customlabels.training.plan import GPU, Course, Plan, Size, batch_for, with_steps
 from customlabels.training.spec import TrainingFailed, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
 
@@ -72,13 +72,7 @@ def planned(
     known = lesson.left_out_f1 if isinstance(lesson, ImageLabels) else None
     said = sum(len(course.held_out) for course in parts) + len(material.testing.entries)
     said *= 1 + (material.kind == BOXES and tried.mirror)  # boxes are looked for both ways
-    steps = planned_steps(fastest, lesson.count, len(parts), budget, known, said)
-    plan = replace(fastest, steps=steps)
-    if len(parts) == 1 and budget is not None:
-        # Time enough for two courses: what more steps gained is less than what the images held out are worth.
-        half = planned_steps(fastest, lesson.count, 2, budget, known, said)
-        if half * fastest.together >= material.size.epochs * lesson.count:
-            plan = replace(plan, steps=half, again=True)
+    plan = with_steps(fastest, lesson.count, len(parts), budget, known, said)
     write_json(folder.plan, plan.to_json())
     return plan
 

@@ -69,6 +69,10 @@ from customlabels.training.team import ALONE, Team
 from customlabels.training.workfolder import WorkFolder, read_json
 
 PREPARED = "prepared"  # what the first of a team says to the others when they can begin
+HURRIED = (
+    "There is too little time to learn in folds, so up to a quarter of the training images are held out "
+    "instead to choose the thresholds by. A longer budget (--budget) would find better ones."
+)
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -137,6 +141,9 @@ def _prepared(
     if isinstance(lesson, ImageLabels):
         tell(Progress("planning", validation_f1=lesson.left_out_f1))
     plan = planned(spec, material, lesson, parts, swaps, folder)
+    if plan.hurried:
+        parts = courses(material.training.carried, spec.seed, hurried=True)
+        material = replace(material, notes=(*material.notes, HURRIED))
     if plan.again:
         parts = with_all_again(parts)
     torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits

@@ -17,7 +17,7 @@ from customlabels.training.boxes import BoxesInImages
 from customlabels.training.estimating import Estimate
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson
-from customlabels.training.plan import RESERVED_SECONDS, courses, planned_steps, size_for
+from customlabels.training.plan import RESERVED_SECONDS, courses, size_for, with_steps
 from customlabels.training.planning import timed, trial
 
 NOISE = 64  # images, each taken many times
@@ -37,11 +37,12 @@ def main() -> None:
     lesson: Lesson = ImageLabels(asked["kind"], labels, carried, images, images)
     if asked["kind"] == BOXES:
         lesson = BoxesInImages(labels, [Boxes.true([0], [(0.2, 0.2, 0.6, 0.6)])] * count, images, images)
-    parts, fastest = len(courses(carried, 0)), timed(lesson, trial(size, count))
-    steps = planned_steps(fastest, count, parts, None)
-    seconds = parts * steps * fastest.step_seconds + RESERVED_SECONDS
+    parts = len(courses(carried, 0))
+    plan = with_steps(timed(lesson, trial(size, count)), count, parts, None)
+    parts = len(courses(carried, 0, hurried=plan.hurried))
+    seconds = parts * plan.steps * plan.step_seconds + RESERVED_SECONDS
     height, width = size.cached
-    told = Estimate(parts, steps, fastest.step_seconds, seconds, count * height * width * 3)
+    told = Estimate(parts, plan.steps, plan.step_seconds, seconds, count * height * width * 3)
     print(json.dumps(vars(told)))
 
 
