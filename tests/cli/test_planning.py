@@ -59,6 +59,19 @@ def test_here_it_times_the_training_and_measures_the_disk(typed: Typed, tmp_path
     assert told["Run"]["Calls"]["rekognition:CreateDataset"] == 2
 
 
+def test_a_budget_decides_in_how_many_courses_a_small_set_is_learned(typed: Typed, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    train, test = draw(tmp_path / "train", 12), draw(tmp_path / "test", 6)
+
+    _, text = typed(train, test, "--budget", "5", "--json")
+    _, plain = typed(train, test, "--budget", "5")
+    training = json.loads(text)["Training"]
+
+    assert (training["ExpectedSeconds"], training["Courses"]) == (5, 1)
+    assert training["Steps"] > 0
+    assert "5 s, the budget, on this machine: 1 x" in plain
+
+
 def test_data_that_cannot_be_trained_on_has_no_plan(typed: Typed, tmp_path: Path) -> None:
     code, text = typed(draw(tmp_path / "train", 2, ("red",)), draw(tmp_path / "test", 2, ("blue",)))
 

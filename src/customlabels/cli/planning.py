@@ -80,13 +80,13 @@ def _here(findings: Findings, source: str, budget: float | None) -> dict[str, An
     labels = sum(train.images_by_label.values())
     kind = BOXES if train.boxes else SINGLE_LABEL if labels == train.usable else MULTI_LABEL
     say("timing some steps of a training on this machine")
-    timed = estimate(kind, train.usable, len(train.images_by_label), _sides(existing(source)))
+    timed = estimate(kind, train.usable, len(train.images_by_label), _sides(existing(source)), budget)
     training: dict[str, Any] = {"Kind": kind, "BudgetSeconds": budget}
     if timed is None:
         training["Problem"] = "training needs torch: pip install 'customlabels[train]'"
     else:
         training |= {"ExpectedSeconds": round(budget or timed.seconds), "Courses": timed.courses}
-        training |= {"StepSeconds": timed.step_seconds, "Steps": None if budget else timed.steps}
+        training |= {"StepSeconds": timed.step_seconds, "Steps": timed.steps}
     seconds = budget or (timed.seconds if timed else AUTOMATIC_BUDGET_SECONDS)
     cache = timed.cache_bytes * images // max(train.usable, 1) if timed else 0
     home = Settings.from_environment().home
@@ -172,11 +172,10 @@ def _show(told: dict[str, Any]) -> None:
 def _time_told(training: dict[str, Any]) -> str:
     if "Problem" in training:
         return str(training["Problem"])
-    if training["BudgetSeconds"]:
-        return f"{training['ExpectedSeconds']} s, the budget"
     steps = f"{training['Courses']} x {training['Steps']} steps of {training['StepSeconds']:.3f} s"
     seconds = training["ExpectedSeconds"]
-    return f"at most about {seconds} s on this machine: {steps} (without a backbone of the hub)"
+    most = f"{seconds} s, the budget" if training["BudgetSeconds"] else f"at most about {seconds} s"
+    return f"{most}, on this machine: {steps} (without a backbone of the hub)"
 
 
 def _show_run(run: dict[str, Any]) -> None:

@@ -26,16 +26,18 @@ class Estimate:
     cache_bytes: int
 
 
-def estimate(kind: str, images: int, labels: int, sides: Sequence[tuple[int, int]]) -> Estimate | None:
-    """For a training without a budget and without a pretrained backbone; None where torch is not installed.
+def estimate(
+    kind: str, images: int, labels: int, sides: Sequence[tuple[int, int]], budget: float | None = None
+) -> Estimate | None:
+    """For a training without a pretrained backbone; None where torch is not installed.
 
-    sides: width and height, in pixels, of some images
+    sides: width and height, in pixels, of some images     budget: seconds, None for as long as it helps
     """
     if importlib.util.find_spec("torch") is None:
         return None
-    asked = json.dumps({"kind": kind, "images": images, "labels": labels, "sides": list(sides)})
+    about = {"kind": kind, "images": images, "labels": labels, "sides": list(sides), "budget": budget}
     command = [sys.executable, "-P", "-m", "customlabels.training.trying"]
     told = subprocess.run(
-        command, input=asked, stdout=subprocess.PIPE, text=True, timeout=MOST_SECONDS, check=True
+        command, input=json.dumps(about), stdout=subprocess.PIPE, text=True, timeout=MOST_SECONDS, check=True
     )
     return Estimate(**json.loads(told.stdout.splitlines()[-1]))

@@ -38,8 +38,8 @@ def main() -> None:
     if asked["kind"] == BOXES:
         lesson = BoxesInImages(labels, [Boxes.true([0], [(0.2, 0.2, 0.6, 0.6)])] * count, images, images)
     parts = len(courses(carried, 0))
-    plan = with_steps(timed(lesson, trial(size, count)), count, parts, None)
-    parts = len(courses(carried, 0, hurried=plan.hurried))
+    plan = with_steps(timed(lesson, trial(size, count)), count, parts, asked["budget"])
+    parts = 2 if plan.again else len(courses(carried, 0, hurried=plan.hurried))
     seconds = parts * plan.steps * plan.step_seconds + RESERVED_SECONDS
     height, width = size.cached
     told = Estimate(parts, plan.steps, plan.step_seconds, seconds, count * height * width * 3)
