@@ -148,6 +148,15 @@ def test_an_answer_that_needs_no_net_is_judged_in_folds_however_little_time_ther
     assert (plan.steps, plan.hurried) == (0, False)
 
 
+@pytest.mark.parametrize(("images", "hurried"), [(60, False), (80, True)])
+def test_a_net_is_not_weighed_against_an_answer_without_by_a_handful_of_images(
+    images: int, hurried: bool
+) -> None:
+    plan = with_steps(timed(PHOTOGRAPHS, 0.1), images, 4, 20.0, known_f1=0.7)
+
+    assert plan.hurried == hurried
+
+
 def test_what_is_easy_is_not_hurried_by_its_few_steps() -> None:
     plan = with_steps(timed(PHOTOGRAPHS, 0.01), 250, 4, None, known_f1=0.99)
 

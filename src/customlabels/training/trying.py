@@ -38,7 +38,8 @@ def main() -> None:
     if asked["kind"] == BOXES:
         lesson = BoxesInImages(labels, [Boxes.true([0], [(0.2, 0.2, 0.6, 0.6)])] * count, images, images)
     parts = len(courses(carried, 0))
-    plan = with_steps(timed(lesson, trial(size, count)), count, parts, asked["budget"])
+    known = None if asked["kind"] == BOXES else 0.0  # what needs no net is not asked here
+    plan = with_steps(timed(lesson, trial(size, count)), count, parts, asked["budget"], known)
     parts = 2 if plan.again else len(courses(carried, 0, hurried=plan.hurried))
     seconds = parts * plan.steps * plan.step_seconds + RESERVED_SECONDS
     height, width = size.cached
