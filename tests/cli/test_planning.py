@@ -61,7 +61,7 @@ def test_here_it_times_the_training_and_measures_the_disk(typed: Typed, tmp_path
 
 def test_a_budget_decides_in_how_many_courses_a_small_set_is_learned(typed: Typed, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    train, test = draw(tmp_path / "train", 25), draw(tmp_path / "test", 6)
+    train, test = draw(tmp_path / "train", 60), draw(tmp_path / "test", 6)
 
     _, text = typed(train, test, "--budget", "5", "--json")
     _, plain = typed(train, test, "--budget", "5")

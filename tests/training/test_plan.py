@@ -148,7 +148,7 @@ def test_an_answer_that_needs_no_net_is_judged_in_folds_however_little_time_ther
     assert (plan.steps, plan.hurried) == (0, False)
 
 
-@pytest.mark.parametrize(("images", "hurried"), [(60, False), (80, True)])
+@pytest.mark.parametrize(("images", "hurried"), [(150, False), (170, True)])
 def test_a_net_is_not_weighed_against_an_answer_without_by_a_handful_of_images(
     images: int, hurried: bool
 ) -> None:

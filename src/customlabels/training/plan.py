@@ -26,8 +26,6 @@ LEAST_OF_MOST_STEPS = 600  # however few images: what an image teaches can be le
 HOLDOUT_SHARE, HOLDOUT_MOST = 0.15, 5000  # of the training images; more would sharpen no threshold
 HOLDOUT_LEAST = 40  # images that a holdout must have, else folds
 HURRIED_SHARE = 0.25  # of the training images, at most, where a holdout of fewer stands in for folds
-# Images that such a one must have to weigh a net against an answer without: 12 of `clothing` were once wrong.
-HURRIED_LEAST = 18
 FOLDS = 3
 CPU, GPU = "cpu", "cuda"  # where a net learns, as torch names it
 MODEL = "model"  # name of the course whose net is released
@@ -259,9 +257,9 @@ def with_steps(
 
     Folds cost four courses. Where each would get fewer looks than those after which little is gained, a part
     is held out instead, and a second course on all images follows if both get half of them (measured:
-    docs/training.md), but not where the part would be too small to weigh a net by. Of larger sets it follows
-    where both get all of them: there the images held out are worth less than more steps. The rest as for
-    `planned_steps`.
+    docs/training.md), but not where fewer than HOLDOUT_LEAST would weigh a net against an answer without. Of
+    larger sets it follows where both get all of them: there the images held out are worth less than more
+    steps. The rest as for `planned_steps`.
     """
     enough = timed.size.epochs * images / timed.together  # steps
 
@@ -269,7 +267,7 @@ def with_steps(
         return planned_steps(timed, images, courses, budget, known_f1, said)
 
     plan, short = replace(timed, steps=steps(parts)), affordable_steps(timed, parts, budget, said) < enough
-    telling = known_f1 is None or HURRIED_SHARE * images >= HURRIED_LEAST
+    telling = known_f1 is None or HURRIED_SHARE * images >= HOLDOUT_LEAST
     if parts > 1 and plan.steps and short and telling:
         twice = affordable_steps(timed, 2, budget, said) >= enough / 2
         return replace(plan, steps=steps(2 if twice else 1), again=twice, hurried=True)
