@@ -223,6 +223,11 @@ class Plan:
     again: bool = False
     hurried: bool = False
 
+    def courses(self, carried: NDArray[np.bool_], seed: int) -> list[Course]:
+        """Those that it takes. carried: (n, labels) bool"""
+        parts = courses(carried, seed, hurried=self.hurried)
+        return with_all_again(parts) if self.again else parts
+
     @property
     def together(self) -> int:
         """Images of a step."""

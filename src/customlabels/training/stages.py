@@ -59,7 +59,6 @@ from customlabels.training.plan import (
     Course,
     Plan,
     courses,
-    with_all_again,
 )
 from customlabels.training.planning import Ready, planned, swaps_in
 from customlabels.training.release import HeldOut, release
@@ -142,11 +141,9 @@ def _prepared(
         tell(Progress("planning", validation_f1=lesson.left_out_f1))
     plan = planned(spec, material, lesson, parts, swaps, folder)
     if plan.hurried:
-        parts = courses(material.training.carried, spec.seed, hurried=True)
         material = replace(material, notes=(*material.notes, HURRIED))
-    if plan.again:
-        parts = with_all_again(parts)
     torch.set_num_threads(plan.threads)  # the number decides the order of sums, so the bits
+    parts = plan.courses(material.training.carried, spec.seed)
     return Ready(spec, material, lesson, plan, used), parts, start
 
 

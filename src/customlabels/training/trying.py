@@ -37,10 +37,10 @@ def main() -> None:
     lesson: Lesson = ImageLabels(asked["kind"], labels, carried, images, images)
     if asked["kind"] == BOXES:
         lesson = BoxesInImages(labels, [Boxes.true([0], [(0.2, 0.2, 0.6, 0.6)])] * count, images, images)
-    parts = len(courses(carried, 0))
     known = None if asked["kind"] == BOXES else 0.0  # what needs no net is not asked here
-    plan = with_steps(timed(lesson, trial(size, count)), count, parts, asked["budget"], known)
-    parts = 2 if plan.again else len(courses(carried, 0, hurried=plan.hurried))
+    untried = timed(lesson, trial(size, count))
+    plan = with_steps(untried, count, len(courses(carried, 0)), asked["budget"], known)
+    parts = len(plan.courses(carried, 0))
     seconds = parts * plan.steps * plan.step_seconds + RESERVED_SECONDS
     height, width = size.cached
     told = Estimate(parts, plan.steps, plan.step_seconds, seconds, count * height * width * 3)
