@@ -227,3 +227,16 @@ def test_boxes_drawn_on_an_image_that_exif_turns_are_told(tmp_path: Path) -> Non
     [told] = [problem.message for problem in findings.warnings if problem.rule == "other-size"]
     assert told.startswith("a.jpg: its boxes were drawn on 128 x 96 pixels, the image is 96 x 128")
     assert told.endswith("turned by its EXIF orientation")
+
+
+def test_images_without_a_box_are_usable_as_background(tmp_path: Path) -> None:
+    images = [{"id": at, "file_name": f"{at}.png", "width": 64, "height": 64} for at in range(3)]
+    boxes = [{"id": at, "image_id": at, "category_id": 1, "bbox": [9, 9, 20, 20]} for at in (0, 1)]
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(_image(number))
+    told = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cat"}]}
+    (tmp_path / "boxes.json").write_text(json.dumps(told))
+
+    (summary,) = check([tmp_path / "boxes.json"]).summary
+
+    assert (summary.lines, summary.usable, summary.empty, summary.boxes) == (3, 3, 1, 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from customlabels.images import alike, fingerprint, leaks
+from customlabels.images import alike, fingerprint, grouped, leaks
 
 WIDTH, HEIGHT = 240, 180
 
@@ -59,6 +59,27 @@ def test_a_test_image_that_is_a_changed_training_image_is_told_with_it(change: s
     assert [(pair.first, pair.second) for pair in leaks(tested, training)] == [(9, 7)]
 
 
+@pytest.mark.parametrize("each", [3, 12])
+def test_a_set_with_several_copies_of_every_picture_has_them_all_found(each: int) -> None:
+    """As whoever makes more of few images does, and then divides them: copies are not the kind of picture."""
+    random = np.random.default_rng(5)
+    shares = random.uniform(0.85, 0.98, (20, each))
+    pictures = [
+        picture.crop((0, 0, round(WIDTH * share), round(HEIGHT * share)))
+        for picture, some in zip(_pictures(20), shares, strict=True)
+        for share in some
+    ]
+    of, prints = np.arange(20 * each) // each, _prints(pictures)
+    tested = np.arange(len(prints)) % each == 1
+
+    first = grouped(len(prints), [(pair.first, pair.second) for pair in alike(prints)])
+    leaked = {pair.second: pair.first for pair in leaks(prints[~tested], prints[tested])}
+
+    assert list(first // each) == list(of)
+    assert len(set(first)) <= 22
+    assert sum(of[~tested][first] == of[tested][second] for second, first in leaked.items()) >= 18
+
+
 def test_pictures_of_one_kind_that_are_all_alike_are_not_called_leaks() -> None:
     """As parts before one camera: a likeness of 0.99 is nothing special there."""
     [part] = _pictures(1)
@@ -66,6 +87,20 @@ def test_pictures_of_one_kind_that_are_all_alike_are_not_called_leaks() -> None:
     alike_ones = [Image.fromarray((np.asarray(part) + each).clip(0, 255).astype(np.uint8)) for each in noise]
 
     assert leaks(_prints(alike_ones[:20]), _prints(alike_ones[20:])) == []
+
+
+def test_a_thing_at_other_places_before_one_camera_makes_no_copies() -> None:
+    """Small ones make pictures that are far more alike than others of the set; the light differs a little."""
+    [scene], random, shots = _pictures(1), np.random.default_rng(3), []
+    for side in (12, 60):
+        for left, top in ((left, top) for left in range(0, WIDTH, 60) for top in range(0, HEIGHT, 60)):
+            shot = ImageEnhance.Brightness(scene).enhance(random.uniform(0.95, 1.05))
+            shot.paste("white", (left, top, left + side, top + side))
+            shot.paste("black", (left, top, left + side, top + side // 2))
+            shots.append(_stored(shot, 80))
+
+    assert alike(_prints(shots)) == []
+    assert leaks(_prints(shots[::2]), _prints(shots[1::2])) == []
 
 
 def _prints(pictures: list[Image.Image]) -> np.ndarray[Any, Any]:

@@ -285,6 +285,8 @@ def test_near_copies_are_looked_for_within_each_set(tmp_path: Path) -> None:
     for part, name, split in (("train", "cross", "training"), ("test", "circle", "test")):
         first, second = (f"s3://images/{part}/{name}-{at}.png" for at in (0, 1))
         assert (second, first, split) in pairs
+    training = [entry.source_ref.rpartition("/")[2] for entry in material.training.entries]
+    assert training[material.originals[training.index("cross-1.png")]] == "cross-0.png"
 
 
 def test_near_copies_are_not_looked_for_where_the_budget_has_no_time_for_it() -> None:

@@ -30,6 +30,7 @@ from customlabels.training.plan import (
     courses,
     finest_side,
     held_out_part,
+    held_together,
     planned_steps,
     rarest_labels,
     size_for,
@@ -278,3 +279,24 @@ def test_the_seed_decides_what_is_held_out() -> None:
 
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+@given(label_counts, st.integers(0, 99), st.integers(1, 4), st.booleans())
+def test_copies_of_an_image_are_held_out_together(
+    counts: list[int], seed: int, each: int, hurried: bool
+) -> None:
+    """Each image is there one to four times; a label that has two of them is learned from in every course."""
+    truth = np.repeat(truth_of(counts), each)
+    originals = held_together(rows(truth), np.arange(len(truth)) // each)
+    several = {label for label in truth if len(set(originals[truth == label])) > 1}
+
+    for course in courses(rows(truth), seed, originals, hurried=hurried):
+        assert not set(originals[course.learn]) & set(originals[course.held_out])
+        assert several <= set(truth[course.learn])
+
+
+def test_images_are_held_together_with_copies_of_the_same_label_unless_most_of_it_are_copies() -> None:
+    truth = np.array([0, 0, 0, 0, 1, 1, 1])
+    copied = np.array([0, 1, 0, 3, 0, 5, 5])  # of image 0: 2 and 4, of image 5: 6
+
+    assert list(held_together(rows(truth), copied)) == [0, 1, 0, 3, 4, 5, 6]

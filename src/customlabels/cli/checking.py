@@ -30,8 +30,9 @@ def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
         for line in told_by_rule([*findings.errors, *findings.unusable, *findings.warnings]):
             show(line.removeprefix("  "))
         for split in findings.summary:
+            background = f" ({split.empty} of them background)" if split.empty else ""
             say(
-                f"{split.source}: {split.usable} of {split.lines} images usable, "
+                f"{split.source}: {split.usable} of {split.lines} images usable{background}, "
                 f"{len(split.images_by_label)} labels"
             )
     if findings.errors or findings.unusable:

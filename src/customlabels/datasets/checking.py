@@ -94,7 +94,12 @@ def check(sources: Sequence[Path], objects: Images | None = None) -> Findings:
             _labels_of_test(splits[0], test)
     summary = [
         SplitSummary(
-            each.name, each.lines, each.usable, dict(sorted(each.images_by_label.items())), each.boxes
+            source=each.name,
+            lines=each.lines,
+            usable=each.usable + each.empty,
+            empty=each.empty,
+            images_by_label=dict(sorted(each.images_by_label.items())),
+            boxes=each.boxes,
         )
         for each in splits
     ]
@@ -145,7 +150,7 @@ def _look_at(split: _Split, entry: Entry, objects: Images, copies: Copies, seen:
         data = objects.read(bucket, key, limit=ImageLimits().max_bytes)
         image = decode(data, at_least=DECODED_SIDE)
     except CustomLabelsError as error:
-        advice = "shrink it" if isinstance(error, ObjectTooLarge) else "replace, shrink or remove it"
+        advice = "shrink it" if isinstance(error, ObjectTooLarge) else "replace, resize or remove it"
         note("unusable", "ERROR_INVALID_IMAGE", str(error), advice)
         return
     _count(split, entry)

@@ -13,6 +13,7 @@ from customlabels.datasets.copies import near_duplicates
 from customlabels.datasets.distributing import chosen_for_test
 from customlabels.datasets.exporting import Images
 from customlabels.datasets.items import Item
+from customlabels.images import grouped
 
 
 def divided_by_label(images: Images, share: float, seed: int) -> tuple[list[Item], list[Item]]:
@@ -21,20 +22,13 @@ def divided_by_label(images: Images, share: float, seed: int) -> tuple[list[Item
     Raises ManifestFileError where no label has two images that are not copies of each other.
     """
     items = {item.key: item for item in images.items}
-    leader = {key: key for key in items}
-
-    def find(key: str) -> str:
-        while leader[key] != key:
-            leader[key] = leader[leader[key]]
-            key = leader[key]
-        return key
-
-    for first, second, _likeness in near_duplicates((key, (images.root / key).read_bytes()) for key in items):
-        one, other = sorted((find(first), find(second)))
-        leader[other] = one
+    keys = sorted(items)
+    place = {key: number for number, key in enumerate(keys)}
+    copies = near_duplicates((key, (images.root / key).read_bytes()) for key in items)
+    first = grouped(len(place), ((place[one], place[other]) for one, other, _likeness in copies))
     groups: dict[str, list[Item]] = {}
     for key, item in items.items():
-        groups.setdefault(find(key), []).append(item)
+        groups.setdefault(keys[first[place[key]]], []).append(item)
     labels = {
         number: (key, tuple({label: None for item in group for label in item.all_labels}))
         for number, (key, group) in enumerate(sorted(groups.items()))

@@ -58,11 +58,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What one source holds. usable: lines with an image (as far as it could be read) and a label."""
+    """What one source holds.
+
+    usable: lines with an image, as far as it could be read, that has a label or was looked at and is empty
+    empty: of these, background
+    """
 
     source: str
     lines: int
     usable: int
+    empty: int
     images_by_label: dict[str, int]
     boxes: int
 

@@ -10,7 +10,7 @@ from customlabels.doors import later
 
 if TYPE_CHECKING:
     from customlabels.images.headers import Header, ImageLimits, check_header
-    from customlabels.images.likeness import Alike, alike, fingerprint, leaks
+    from customlabels.images.likeness import Alike, alike, fingerprint, grouped, leaks
     from customlabels.images.pixels import decode, thumbnail, upright_size
     from customlabels.images.preparing import Preprocessing, prepared
     from customlabels.images.refusals import (
@@ -37,6 +37,7 @@ __all__ = [
     "check_header",
     "decode",
     "fingerprint",
+    "grouped",
     "leaks",
     "prepared",
     "thumbnail",

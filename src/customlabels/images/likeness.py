@@ -7,10 +7,11 @@ count. Mirrored and turned copies are other pictures here.
 
 Three sieves, from cheap to sharp: all pairs in ten coarse frames, by matrix products; the best of these
 with the frame moved step by step to where it fits best; then a closer look at the same frame, so that things
-of one outline are told apart. The threshold rises where all pictures of the set are alike (scans of digits).
+of one outline are told apart, and so are other things before one camera: copies differ a little everywhere,
+those in a few places. The threshold rises where all pictures of the set are alike (scans of digits).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -23,15 +24,21 @@ SIDE = 32  # pixels of the gray picture
 COLOURS = 4  # cells a side of the coarse colours
 COARSE, FINE, SHARP = 8, 16, 24  # pixels a side for the three sieves
 LEAST_COARSE = 0.65  # likeness that 99 of 100 crops reach in the first sieve
-MOST_CANDIDATES, MOST_ORIGINALS = 16, 5  # of an image, of a test image: their number bounds the time
+MOST_CANDIDATES = 16  # of an image: their number bounds the time
 # Steps by which a frame is moved, in hundredths of a side, and what a pair must have reached after each.
 MOVES = ((8, 0.3), (4, 0.5), (4, 0.6), (2, 0.75), (2, 0.8), (1, 0.85), (1, 0.0))
 SMALLEST_FRAME = 70  # hundredths of a side
 LEAST_LIKENESS = 0.9  # of near duplicates, by the measurement in docs/data.md
 LEAST_LEAKED = 0.95  # of a test image and a training image that one and the same picture must have made
 LEAST_SHARP = 0.84  # likeness in the third sieve: outlines alone reach less, crops nearly always more
+# A hundredth of the picture, in cells, and the share of the difference in it: nearly all copies have less,
+# other things before one camera more; unless nothing differs by more than the last, a part of the contrast.
+LOCAL, MOST_LOCAL, LEAST_DIFFERENT = 6, 0.5, 0.2
 NEIGHBOURS = 5  # that many others as alike as these are not copies, but the kind of picture
 COPIES = 2  # of a test image among the training images; the next most like one is a picture of its kind
+# Where there are more copies, those are copies as well. So many are none: in the middle of a set 1.4 to 1.8
+# times as unlike as those next, and up to four times for nearly each picture.
+NO_COPIES, FARTHER, MOST_FARTHER = 15, 1.5, 4.0
 LEAST_CONTRAST = 1.0  # levels; a picture of one colour is like any other
 COLOUR_DISTANCE = 30.0  # levels; a picture of other colours is another one
 ELEMENTS, BLOCK = 1 << 24, 4096  # numbers of the largest array; pairs that are fitted together
@@ -65,7 +72,7 @@ def alike(prints: NDArray[np.uint8]) -> list[Alike]:
     if len(prints) < 2:
         return []
     pairs, likeness, sound = _compared(prints, 0)
-    usual = float(np.median(_next_best(pairs, likeness, len(prints), NEIGHBOURS)))
+    usual = _usual(_most_like(pairs, likeness, len(prints)), NEIGHBOURS, len(prints))
     return _told(pairs, likeness, sound & (likeness > max(LEAST_LIKENESS, 1 - (1 - usual) / 4)))
 
 
@@ -79,11 +86,23 @@ def leaks(training: NDArray[np.uint8], test: NDArray[np.uint8]) -> list[Alike]:
         return []
     count = len(training)
     pairs, likeness, sound = _compared(np.concatenate([training, test]), count)
-    others = _next_best(pairs, likeness, count + len(test), COPIES + 1)
-    usual = float(np.median(others[count:]))
+    best = _most_like(pairs, likeness, count + len(test))
+    usual, others = _usual(best[count:], COPIES + 1, count), best[:, -COPIES - 1]
+    if count > 2 * NO_COPIES:
+        others = np.minimum(others, 1 - (1 - best[:, 0]) / MOST_FARTHER)
     least = np.maximum(1 - (1 - others[pairs.max(axis=1)]) / 3, max(LEAST_LEAKED, 1 - (1 - usual) / 6))
     told = _told(pairs, likeness, sound & (likeness > least))
     return [replace(pair, second=pair.second - count) for pair in told]
+
+
+def grouped(count: int, pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+    """(count,) the first picture that each is a copy of, by any number of steps; its own place for others."""
+    first = np.arange(count)
+    for one, other in pairs:
+        joined = first[[one, other]]
+        if joined[0] != joined[1]:
+            first[first == joined.max()] = joined.min()
+    return first
 
 
 def _compared(prints: NDArray[np.uint8], training: int) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_]]:
@@ -100,7 +119,7 @@ def _compared(prints: NDArray[np.uint8], training: int) -> tuple[NDArray[np.intp
     colours = prints[:, SIDE * SIDE :].reshape(len(prints), 2, -1).astype(np.float32)
     apart = np.linalg.norm(colours[pairs[:, 0]] - colours[pairs[:, 1]], axis=1).mean(axis=1)
     sound = (likeness > LEAST_LIKENESS) & (apart < COLOUR_DISTANCE)
-    sound[sound] = _sharp(gray, pairs[sound], fitted[sound]) > LEAST_SHARP
+    sound[sound] = _sharply_alike(gray, pairs[sound], fitted[sound])
     return pairs, likeness, sound
 
 
@@ -112,15 +131,24 @@ def _told(pairs: NDArray[np.intp], likeness: Floats, found: NDArray[np.bool_]) -
     return sorted(told, key=lambda pair: (-pair.likeness, pair.first, pair.second))
 
 
-def _next_best(pairs: NDArray[np.intp], likeness: Floats, images: int, rank: int) -> Floats:
-    """(images,) how like each one its `rank`th most like picture is: no copy, but the kind of picture."""
-    best = np.zeros((images, rank), dtype=np.float32)
+def _usual(best: Floats, rank: int, among: int) -> float:
+    """How like the middle one of these a picture of its kind is that is no copy, mostly the `rank`th next.
+
+    among: pictures that it was compared with
+    """
+    next_one, no_copy = np.median(best[:, -rank]), np.median(best[:, 0])
+    return float(min(next_one, 1 - (1 - no_copy) / FARTHER) if among > 2 * NO_COPIES else next_one)
+
+
+def _most_like(pairs: NDArray[np.intp], likeness: Floats, images: int) -> Floats:
+    """(images, NO_COPIES) how like each one its most like pictures are, ascending; 0 where it has fewer."""
+    best = np.zeros((images, NO_COPIES), dtype=np.float32)
     for pair, value in zip(pairs, likeness, strict=True):
         for image in pair:
             if value > best[image, 0]:
                 best[image, 0] = value
                 best[image].sort()
-    return best[:, 0]
+    return best
 
 
 # ---------------------------------------------------------------- parts of a picture, as matrices
@@ -172,9 +200,9 @@ def _candidates(gray: Floats, training: int) -> tuple[NDArray[np.intp], NDArray[
     asked, others = np.arange(training, len(gray)), np.arange(training or len(gray))
     best: dict[tuple[int, int], tuple[float, int, int, int]] = {}
     for part in np.array_split(asked, 1 + len(asked) * len(others) // ELEMENTS):
-        found = list(_best(gray, part, others, MOST_ORIGINALS if training else MOST_CANDIDATES))
+        found = list(_best(gray, part, others))
         if training:  # else either of a pair is the larger one in its turn
-            found += _best(gray, others, part, MOST_ORIGINALS, of_columns=True)
+            found += _best(gray, others, part, of_columns=True)
         for value, row, column, frame in found:
             key = (row, column) if row < column else (column, row)
             if value > best.get(key, (0.0,))[0]:  # which of both is the part of the other shows here
@@ -184,7 +212,7 @@ def _candidates(gray: Floats, training: int) -> tuple[NDArray[np.intp], NDArray[
 
 
 def _best(
-    gray: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp], most: int, *, of_columns: bool = False
+    gray: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp], *, of_columns: bool = False
 ) -> Iterator[tuple[float, int, int, int]]:
     """Pairs of which a part of the first, a row, is like the second: likeness, both places, frame.
 
@@ -200,7 +228,7 @@ def _best(
         np.maximum(values, part @ copies.T, out=values)
     values[rows[:, None] == columns] = -1  # itself
     table = values.T if of_columns else values
-    most = min(most, table.shape[1])
+    most = min(MOST_CANDIDATES, table.shape[1])
     picked = np.argpartition(table, -most, axis=1)[:, -most:]
     at, places = np.nonzero(np.take_along_axis(table, picked, axis=1) > LEAST_COARSE)
     chosen = (picked[at, places], at) if of_columns else (at, picked[at, places])
@@ -237,14 +265,17 @@ def _fitted(
     return likeness, fitted
 
 
-def _sharp(gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]) -> Floats:
-    """(pairs,) likeness in the given frames with more pixels."""
-    whole, likeness = _averages(0, 1, SHARP), np.zeros(len(pairs), dtype=np.float32)
+def _sharply_alike(gray: Floats, pairs: NDArray[np.intp], frames: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """(pairs,) whether they agree in the given frames with more pixels, and differ in no place much more."""
+    whole, sound = _averages(0, 1, SHARP), np.zeros(len(pairs), dtype=np.bool_)
     for at, ((first, second), (left, right, top, bottom)) in enumerate(zip(pairs, frames / 100, strict=True)):
         part = _averages(top, bottom, SHARP) @ gray[first] @ _averages(left, right, SHARP).T
         one, other = _described(np.stack([part, whole @ gray[second] @ whole.T]))
-        likeness[at] = one @ other
-    return likeness
+        apart = np.sort(np.square(one - other))
+        local = apart[-LOCAL:].sum() > MOST_LOCAL * apart.sum()
+        moved = local and SHARP**2 * apart[-1] > LEAST_DIFFERENT**2
+        sound[at] = one @ other > LEAST_SHARP and not moved
+    return sound
 
 
 # One edge, or two together, outwards or inwards.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from customlabels.images import Alike, alike, fingerprint, leaks
+from customlabels.images import Alike, alike, fingerprint, grouped, leaks
 from customlabels.training.pictures import Pictures
 
 SHOWN = 5  # addresses in a note
@@ -31,8 +31,11 @@ Set = tuple[Sequence[str], Pictures]  # addresses of images, and these
 class CopiesFound:
     """An object each: Image, Split, Of, OfSplit, and Likeness where bytes differ.
 
+    originals: (lines,) of each training image, the first one that it is a copy of; its own place for others
     leaked: test images that are training images, each once     within: the others     notes: for people
     """
+
+    originals: NDArray[np.int64]
 
     leaked: Sequence[Copy] = ()
     within: Sequence[Copy] = ()
@@ -55,19 +58,28 @@ def copies_in(training: Set, testing: Set, budget_seconds: float | None) -> Copi
         many = f"{len(leaked)} test images are copies of training images"
         notes.append(f"{many}, so the figures flatter: {_some(leaked)}")
     most = min(MOST_TESTED, max(FEW, SHARE_WITHIN * (budget_seconds or WITHOUT_BUDGET) / ONE_WITHIN))
+    near: dict[str, list[Alike]] = {}
     for split, images in sets.items():
         same = list(_same_bytes(split, images))
         within += same
         if same:
             notes.append(f"{len(same)} {split} images are copies of another one: {_some(same)}")
         if len(images[0]) <= most:
-            within += _near(images, images, alike(prints(split)), same, split)
+            near[split] = alike(prints(split))
+            within += _near(images, images, near[split], same, split)
         else:
             notes.append(
                 f"Near copies among the {len(images[0])} {split} images were not looked for, since that "
                 "takes too much of this training's time. `customlabels check` finds them."
             )
-    return CopiesFound(leaked, within, notes)
+    return CopiesFound(_originals(training[1].digests, near.get("training", [])), leaked, within, notes)
+
+
+def copies_of(originals: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The places of each two or more images that are copies of one. originals: (n,) of each image"""
+    _, counts = np.unique(originals, return_counts=True)
+    groups = np.split(np.argsort(originals, kind="stable"), counts.cumsum()[:-1])
+    return [group for group in groups if len(group) > 1]
 
 
 def _same_bytes(split: str, images: Set, training: Set | None = None) -> Iterable[Copy]:
@@ -79,6 +91,12 @@ def _same_bytes(split: str, images: Set, training: Set | None = None) -> Iterabl
             yield {"Image": address, "Split": split, "Of": seen[digest], "OfSplit": of}
         elif training is None:
             seen[digest] = address
+
+
+def _originals(digests: Sequence[str], near: Iterable[Alike]) -> NDArray[np.int64]:
+    seen: dict[str, int] = {}
+    same = [(seen.setdefault(digest, place), place) for place, digest in enumerate(digests) if digest]
+    return grouped(len(digests), [*same, *((pair.first, pair.second) for pair in near)])
 
 
 def _near(

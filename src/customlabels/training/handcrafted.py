@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from customlabels.training.copies import copies_of
 from customlabels.training.learning import Images
 
 SIDE, CELL, DIRECTIONS = 64, 8, 9  # pixels, pixels, of edges without their sign
@@ -73,11 +74,18 @@ class Handcrafted(nn.Module):
 
 
 def fitted(
-    images: Images, carried: NDArray[np.bool_], judged: NDArray[np.int64], *, mirror: bool, seed: int
+    images: Images,
+    carried: NDArray[np.bool_],
+    judged: NDArray[np.int64],
+    *,
+    originals: NDArray[np.int64] | None = None,
+    mirror: bool,
+    seed: int,
 ) -> tuple[Handcrafted, Tensor]:
     """The machine for these images, and what it says of an image that is left out: (n, labels).
 
     images: (places,) to (places, height, width, 3) uint8     carried: (n, labels) bool
+    originals: (n,) of each image the one it is a copy of, itself for others; copies are left out together
     judged: places that it must speak of; of a large set it speaks of these and some others, the rest is nan
     mirror: whether swapping left and right is harmless; then each image is learned from both ways
     """
@@ -85,10 +93,12 @@ def fitted(
     edges, colours = _joined(images, chosen, mirror=False)
     truth = torch.from_numpy(carried[chosen]).float() - 0.5
     tried = torch.arange(0, len(chosen), max(1, len(chosen) // TRIED_ROWS))
+    originals = (np.arange(len(carried)) if originals is None else originals)[chosen]
 
     def error(settings: tuple[float, float]) -> float:
         width, colour_weight = settings
-        left_out, _ = _solved(_weighted(edges[tried], colours[tried], colour_weight), truth[tried], width, 1)
+        some = _weighted(edges[tried], colours[tried], colour_weight)
+        left_out, _ = _solved(some, truth[tried], width, 1, originals[tried.numpy()])
         return float((left_out - truth[tried]).square().mean())
 
     width, colour_weight = min(product(WIDTHS, COLOUR_WEIGHTS), key=error)
@@ -96,7 +106,7 @@ def fitted(
     if mirror and 2 * len(chosen) <= MOST_ROWS:
         support = torch.cat([support, _weighted(*_joined(images, chosen, mirror=True), colour_weight)])
         targets, ways = targets.repeat(2, 1), 2
-    left_out, weights = _solved(support, targets, width, ways)
+    left_out, weights = _solved(support, targets, width, ways, originals)
     # The kernel is applied to plain distances from here on; its width is in units of the middling one.
     machine = Handcrafted(support, weights, truth.mean(0), width / _middling(support), colour_weight)
     said = torch.full(carried.shape, torch.nan)
@@ -108,11 +118,14 @@ def fitted(
     return machine, said
 
 
-def _solved(rows: Tensor, targets: Tensor, width: float, ways: int) -> tuple[Tensor, Tensor]:
+def _solved(
+    rows: Tensor, targets: Tensor, width: float, ways: int, originals: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
     """What is said of each image when it is left out, (n, labels), and the weights of the rows.
 
     rows: (ways * n, features): the images, then the same mirrored where `ways` is 2. An image is left out
-    both ways at once: its own block of the inverse says what it would have been without it.
+    both ways at once, and with its copies: their block of the inverse says what it would have been without
+    them.
     """
     kernel = torch.exp(-width * _distances(rows) / _middling(rows))
     inverse = torch.linalg.inv(kernel + RIDGE * torch.eye(len(rows)))
@@ -122,6 +135,9 @@ def _solved(rows: Tensor, targets: Tensor, width: float, ways: int) -> tuple[Ten
     own = torch.arange(count)[:, None] + count * torch.arange(ways)  # (n, ways)
     blocks = inverse[own[:, :, None], own[:, None, :]]  # (n, ways, ways)
     missing = torch.linalg.solve(blocks, weights[own])[:, 0]
+    for copies in copies_of(originals):
+        own = (torch.from_numpy(copies) + count * torch.arange(ways)[:, None]).reshape(-1)
+        missing[copies] = torch.linalg.solve(inverse[own][:, own], weights[own])[: len(copies)]
     return targets[:count] - missing, weights
 
 

@@ -35,7 +35,7 @@ from customlabels.training.manifest_lines import (
     with_bad_images,
 )
 from customlabels.training.pictures import Pictures, PictureSource
-from customlabels.training.plan import Plan, Size, finest_side, size_for
+from customlabels.training.plan import Plan, Size, finest_side, held_together, size_for
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
 from customlabels.training.workfolder import read_json, write_json
 
@@ -70,6 +70,7 @@ class Material:
 
     kind: of model     training: pixels at the cached sides     testing: pixels as served
     digest: of usable images, labels and boxes     copies: images that are there twice
+    originals: (n,) of each training image the one that it is held out with, as a copy of it
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Material:
     notes: tuple[str, ...]
     digest: str
     copies: CopiesFound
+    originals: NDArray[np.int64]
 
 
 @dataclass
@@ -146,7 +148,8 @@ def gathered(
         digest.update(part.carried.tobytes())
         for boxes in part.boxes:
             digest.update(boxes.labels.tobytes() + boxes.corners.tobytes())
-    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), found)
+    originals = held_together(parts[0].carried, found.originals[parts[0].rows])
+    return Material(sets.kind, labels, *parts, size, tuple(sets.notes), digest.hexdigest(), found, originals)
 
 
 def _size(

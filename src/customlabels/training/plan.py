@@ -26,6 +26,7 @@ LEAST_OF_MOST_STEPS = 600  # however few images: what an image teaches can be le
 HOLDOUT_SHARE, HOLDOUT_MOST = 0.15, 5000  # of the training images; more would sharpen no threshold
 HOLDOUT_LEAST = 40  # images that a holdout must have, else folds
 HURRIED_SHARE = 0.25  # of the training images, at most, where a holdout of fewer stands in for folds
+COPIES_MOST = 0.5  # of a label's images, that are held out together as copies of one
 FOLDS = 3
 CPU, GPU = "cpu", "cuda"  # where a net learns, as torch names it
 MODEL = "model"  # name of the course whose net is released
@@ -137,10 +138,17 @@ class Course:
         return step * together // len(self.learn)
 
 
-def courses(carried: NDArray[np.bool_], seed: int, *, hurried: bool = False) -> list[Course]:
+def courses(
+    carried: NDArray[np.bool_],
+    seed: int,
+    originals: NDArray[np.int64] | None = None,
+    *,
+    hurried: bool = False,
+) -> list[Course]:
     """How the training images are used; the last course gives the model, all give scores for the thresholds.
 
     carried: (n, labels) bool     hurried: whether there is no time for folds
+    originals: (n,) of each image the one it is held out with, see `held_together`
 
     With enough images, one course: 15 % are held out, and the net that learned from the rest is the model, so
     temperature and thresholds belong to this very net. With fewer, a holdout of a handful of images chooses
@@ -148,12 +156,13 @@ def courses(carried: NDArray[np.bool_], seed: int, *, hurried: bool = False) -> 
     and a last course on all images, whose held-out part is empty.
     """
     everything, strata = np.arange(len(carried)), rarest_labels(carried)
+    originals = everything if originals is None else originals
     parts = {MODEL: np.empty(0, dtype=np.int64)}
     if hurried or HOLDOUT_SHARE * len(carried) >= HOLDOUT_LEAST:
         share = max(HOLDOUT_SHARE, min(HURRIED_SHARE, HOLDOUT_LEAST / len(carried)))
-        parts = {MODEL: held_out_part(strata, min(share, HOLDOUT_MOST / len(carried)), seed)}
+        parts = {MODEL: held_out_part(strata, min(share, HOLDOUT_MOST / len(carried)), seed, originals)}
     else:
-        turn = _turns(strata, seed)
+        turn = _turns(strata, seed, originals)
         parts = {f"fold-{fold + 1}": np.flatnonzero(turn == fold) for fold in range(FOLDS)} | parts
     return [Course(name, np.setdiff1d(everything, part), part) for name, part in parts.items()]
 
@@ -165,6 +174,21 @@ def with_all_again(once: Sequence[Course]) -> list[Course]:
     return [replace(tried, name=TRIED), Course(MODEL, everything, tried.held_out[:0])]
 
 
+def held_together(carried: NDArray[np.bool_], copied: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) of each image the first one with the same labels that it is a copy of, itself for others.
+
+    carried: (n, labels) bool     copied: (n,) the same number for images that are copies of one
+
+    Where more than half of a label's images are copies of one, each of them stands alone: else nothing would
+    be left of the label to learn from, or to be judged by.
+    """
+    keys = np.column_stack([copied, carried])
+    _, first, of, counts = np.unique(keys, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    of, strata = of.reshape(-1), rarest_labels(carried)
+    few = counts[of] <= COPIES_MOST * np.bincount(strata)[strata]
+    return np.where(few, first[of], np.arange(len(carried)))
+
+
 def rarest_labels(carried: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(n,) the label that each image is dealt out by: its rarest one; one more than the last without any."""
     count = carried.sum(axis=0)
@@ -173,26 +197,32 @@ def rarest_labels(carried: NDArray[np.bool_]) -> NDArray[np.int64]:
     return rarest
 
 
-def held_out_part(strata: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
+def held_out_part(
+    strata: NDArray[np.int64], share: float, seed: int, originals: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Indices, ascending, of a random part: the same share of every label, but never its last image.
 
-    strata: (n,) the label that each image is dealt out by
+    strata: (n,) the label that each image is dealt out by     originals: (n,) the one each is held out with
     """
-    random = np.random.default_rng([seed, 1])
-    parts = []
+    originals = np.arange(len(strata)) if originals is None else originals
+    random, sizes = np.random.default_rng([seed, 1]), np.bincount(originals)
+    chosen = []
     for label in np.unique(strata):
         places = random.permutation(np.flatnonzero(strata == label))
-        parts.append(places[: min(max(1, round(share * len(places))), len(places) - 1)])
-    return np.sort(np.concatenate(parts))
+        wanted = min(max(1, round(share * len(places))), len(places) - 1)
+        led = places[originals[places] == places]
+        chosen.append(led[sizes[led].cumsum() - sizes[led] < wanted])
+    return np.flatnonzero(np.isin(originals, np.concatenate(chosen)))
 
 
-def _turns(strata: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+def _turns(strata: NDArray[np.int64], seed: int, originals: NDArray[np.int64]) -> NDArray[np.int64]:
     """The fold of each image: labels are dealt out like cards, each goes on where the one before ended."""
     random = np.random.default_rng([seed, 2])
     dealt = np.concatenate([random.permutation(np.flatnonzero(strata == one)) for one in np.unique(strata)])
+    dealt = dealt[originals[dealt] == dealt]
     turn = np.empty(len(strata), dtype=np.int64)
-    turn[dealt] = np.arange(len(strata)) % FOLDS
-    return turn
+    turn[dealt] = np.arange(len(dealt)) % FOLDS
+    return turn[originals]
 
 
 @dataclass(frozen=True)
@@ -223,9 +253,11 @@ class Plan:
     again: bool = False
     hurried: bool = False
 
-    def courses(self, carried: NDArray[np.bool_], seed: int) -> list[Course]:
+    def courses(
+        self, carried: NDArray[np.bool_], seed: int, originals: NDArray[np.int64] | None = None
+    ) -> list[Course]:
         """Those that it takes. carried: (n, labels) bool"""
-        parts = courses(carried, seed, hurried=self.hurried)
+        parts = courses(carried, seed, originals, hurried=self.hurried)
         return with_all_again(parts) if self.again else parts
 
     @property

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from customlabels.training.checkpoints import read_tensors, write_tensors
+from customlabels.training.copies import copies_of
 from customlabels.training.hub import HubBackbone
 from customlabels.training.learning import Images
 from customlabels.training.network import MEAN, STD, normalised
@@ -141,8 +142,13 @@ def ridge_head(features: Tensor, carried: NDArray[np.bool_], strength: float) ->
     return weight, (targets.mean(0).float() - mean @ weight)
 
 
-def said_when_left_out(features: Tensor, carried: NDArray[np.bool_]) -> tuple[float, Tensor]:
-    """The strength with the least error on left-out images, and what is said of each: (n, labels)."""
+def said_when_left_out(
+    features: Tensor, carried: NDArray[np.bool_], originals: NDArray[np.int64] | None = None
+) -> tuple[float, Tensor]:
+    """The strength with the least error on left-out images, and what is said of each: (n, labels).
+
+    originals: (n,) of each image the one it is a copy of, itself for others; copies are left out together
+    """
     left, values, _ = _decomposed(features)
     targets = torch.from_numpy(carried).double() - 0.5
     centred = targets - targets.mean(0)
@@ -152,6 +158,10 @@ def said_when_left_out(features: Tensor, carried: NDArray[np.bool_]) -> tuple[fl
         fitted = (left * kept) @ (left.T @ centred)
         leverage = ((left.square() * kept).sum(1) + 1 / len(features)).clamp_max(1 - 1e-6)
         missing = (centred - fitted) / (1 - leverage)[:, None]
+        for copies in copies_of(originals) if originals is not None else ():
+            shared = (left[copies] * kept) @ left[copies].T + 1 / len(features)
+            own = (1 + 1e-6) * torch.eye(len(copies), dtype=shared.dtype) - shared
+            missing[copies] = torch.linalg.solve(own, (centred - fitted)[copies])
         error = float(missing.square().mean())
         if best is None or error < best[0]:
             best = error, strength, (targets - missing).float()
