@@ -37,8 +37,9 @@ LOCAL, MOST_LOCAL, LEAST_DIFFERENT = 6, 0.5, 0.2
 NEIGHBOURS = 5  # that many others as alike as these are not copies, but the kind of picture
 COPIES = 2  # of a test image among the training images; the next most like one is a picture of its kind
 # Where there are more copies, those are copies as well. So many are none: in the middle of a set 1.4 to 1.8
-# times as unlike as those next, and up to four times for nearly each picture.
-NO_COPIES, FARTHER, MOST_FARTHER = 15, 1.5, 4.0
+# times as unlike as those next, and up to four times for nearly each picture. That is asked where pictures
+# that are alike make so many groups; fewer are kinds of pictures, such as labels.
+NO_COPIES, FARTHER, MOST_FARTHER, MOST_KINDS = 15, 1.5, 4.0, 30
 LEAST_CONTRAST = 1.0  # levels; a picture of one colour is like any other
 COLOUR_DISTANCE = 30.0  # levels; a picture of other colours is another one
 ELEMENTS, BLOCK = 1 << 24, 4096  # numbers of the largest array; pairs that are fitted together
@@ -72,7 +73,8 @@ def alike(prints: NDArray[np.uint8]) -> list[Alike]:
     if len(prints) < 2:
         return []
     pairs, likeness, sound = _compared(prints, 0)
-    usual = _usual(_most_like(pairs, likeness, len(prints)), NEIGHBOURS, len(prints))
+    groups = len(np.unique(grouped(len(prints), pairs[sound])))
+    usual = _usual(_most_like(pairs, likeness, len(prints)), NEIGHBOURS, groups)
     return _told(pairs, likeness, sound & (likeness > max(LEAST_LIKENESS, 1 - (1 - usual) / 4)))
 
 
@@ -87,15 +89,16 @@ def leaks(training: NDArray[np.uint8], test: NDArray[np.uint8]) -> list[Alike]:
     count = len(training)
     pairs, likeness, sound = _compared(np.concatenate([training, test]), count)
     best = _most_like(pairs, likeness, count + len(test))
-    usual, others = _usual(best[count:], COPIES + 1, count), best[:, -COPIES - 1]
-    if count > 2 * NO_COPIES:
+    groups = len(np.unique(grouped(len(best), pairs[sound])[count:]))
+    usual, others = _usual(best[count:], COPIES + 1, groups), best[:, -COPIES - 1]
+    if groups > MOST_KINDS:
         others = np.minimum(others, 1 - (1 - best[:, 0]) / MOST_FARTHER)
     least = np.maximum(1 - (1 - others[pairs.max(axis=1)]) / 3, max(LEAST_LEAKED, 1 - (1 - usual) / 6))
     told = _told(pairs, likeness, sound & (likeness > least))
     return [replace(pair, second=pair.second - count) for pair in told]
 
 
-def grouped(count: int, pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+def grouped(count: int, pairs: Iterable[Iterable[int]]) -> NDArray[np.int64]:
     """(count,) the first picture that each is a copy of, by any number of steps; its own place for others."""
     first = np.arange(count)
     for one, other in pairs:
@@ -131,13 +134,13 @@ def _told(pairs: NDArray[np.intp], likeness: Floats, found: NDArray[np.bool_]) -
     return sorted(told, key=lambda pair: (-pair.likeness, pair.first, pair.second))
 
 
-def _usual(best: Floats, rank: int, among: int) -> float:
+def _usual(best: Floats, rank: int, groups: int) -> float:
     """How like the middle one of these a picture of its kind is that is no copy, mostly the `rank`th next.
 
-    among: pictures that it was compared with
+    groups: that all of them make by being alike
     """
     next_one, no_copy = np.median(best[:, -rank]), np.median(best[:, 0])
-    return float(min(next_one, 1 - (1 - no_copy) / FARTHER) if among > 2 * NO_COPIES else next_one)
+    return float(min(next_one, 1 - (1 - no_copy) / FARTHER) if groups > MOST_KINDS else next_one)
 
 
 def _most_like(pairs: NDArray[np.intp], likeness: Floats, images: int) -> Floats:
