@@ -40,6 +40,7 @@ class ImageLabels:
     kind: single-label or multi-label     carried: (n, labels) bool
     images: (places,) to (places, cached_side, cached_side, 3) uint8
     as_served: (places,) of images that are ever held out to (places, side, side, 3) uint8, as served
+    originals: (n,) the one that each is held out with, as a copy of it
     answer, left_out: what needs no steps (handcrafted features, or those of a pretrained backbone), and what
         it says of each image that is kept from it; nan of some that are never held out
     pretrained: makes the net that learns on, where there is a pretrained backbone
@@ -50,6 +51,7 @@ class ImageLabels:
     carried: NDArray[np.bool_]
     images: Images
     as_served: Images
+    originals: NDArray[np.int64] | None = None
     answer: nn.Module | None = None
     left_out: NDArray[np.float32] | None = None
     pretrained: Callable[[], nn.Module] | None = None

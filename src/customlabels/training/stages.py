@@ -130,13 +130,13 @@ def _prepared(
     swaps = swaps_in(material)
     lesson = _lesson(material, parts, source, mirror=swaps[0])
     if isinstance(lesson, ImageLabels) and hub is not None:
-        lesson, start = _with_backbone(lesson, hub, material.originals, folder)
+        lesson, start = _with_backbone(lesson, hub, folder)
         used: dict[str, Any] | None = hub.told()
     else:
         own = spec.backbone_folder if hub is None else None
         start, used = start_of_own(lesson, material.kind, own, from_scratch=spec.from_scratch)
         if isinstance(lesson, ImageLabels):
-            lesson = _with_handcrafted(lesson, parts, material.originals, spec.seed, swaps[0], folder)
+            lesson = _with_handcrafted(lesson, parts, spec.seed, swaps[0], folder)
     if isinstance(lesson, ImageLabels):
         tell(Progress("planning", validation_f1=lesson.left_out_f1))
     plan = planned(spec, material, lesson, parts, swaps, folder)
@@ -162,22 +162,19 @@ def _lesson(material: Material, parts: Sequence[Course], source: PictureSource, 
 
     if material.kind == BOXES:
         return BoxesInImages(material.labels, training.boxes, training.images, as_served, mirror)
-    return ImageLabels(material.kind, material.labels, training.carried, training.images, as_served)
+    return ImageLabels(
+        material.kind, material.labels, training.carried, training.images, as_served, material.originals
+    )
 
 
 def _with_handcrafted(
-    lesson: ImageLabels,
-    parts: Sequence[Course],
-    originals: NDArray[np.int64],
-    seed: int,
-    mirror: bool,
-    folder: WorkFolder,
+    lesson: ImageLabels, parts: Sequence[Course], seed: int, mirror: bool, folder: WorkFolder
 ) -> ImageLabels:
     """The lesson with a machine that needs no net: from its file, or made now, in seconds."""
     if not folder.handcrafted.exists():
         judged = np.concatenate([course.held_out for course in parts])
         machine, left_out = fitted(
-            lesson.images, lesson.carried, judged, originals=originals, mirror=mirror, seed=seed
+            lesson.images, lesson.carried, judged, originals=lesson.originals, mirror=mirror, seed=seed
         )
         write_tensors(folder.handcrafted, {**machine.state_dict(), "left_out": left_out}, {})
         folder.save_clock()
@@ -196,9 +193,7 @@ def _hub(folder: Path | None) -> HubBackbone | None:
         raise TrainingFailed("TRAINING_SETUP", f"the backbone cannot be used: {error}") from error
 
 
-def _with_backbone(
-    lesson: ImageLabels, hub: HubBackbone, originals: NDArray[np.int64], folder: WorkFolder
-) -> tuple[ImageLabels, Start]:
+def _with_backbone(lesson: ImageLabels, hub: HubBackbone, folder: WorkFolder) -> tuple[ImageLabels, Start]:
     """The lesson with the answer of a backbone's features as they are, and how a course starts from them."""
     # Imported here: transformers takes a second, and is not installed for those who use no backbone.
     from customlabels.training.pretrained import (
@@ -214,7 +209,7 @@ def _with_backbone(
     net, width = features_net(hub)
     features = extracted(net, lesson.images, lesson.count, hub.side, folder.path / "features")
     folder.save_clock()
-    strength, left_out = said_when_left_out(features, lesson.carried, originals)
+    strength, left_out = said_when_left_out(features, lesson.carried, lesson.originals)
     answer = FrozenAnswer(net, *ridge_head(features, lesson.carried, strength))
 
     def start(course: Course) -> Mapping[str, Tensor]:
