@@ -27,6 +27,7 @@ from customlabels.training.plan import (
     TRIED,
     Plan,
     Size,
+    affordable_steps,
     courses,
     finest_side,
     held_out_part,
@@ -188,6 +189,18 @@ def test_boxes_are_not_learned_more_often_than_is_good_for_them_whatever_the_bud
 
     assert steps * size.batch / 600 == pytest.approx(size.most_epochs, rel=0.01)
     assert planned_steps(timed(size, 0.1), 20, 1, 10_000.0) * size.batch / 20 > size.most_epochs
+
+
+@given(st.floats(100, 400))
+def test_most_of_a_budget_is_used_though_boxes_are_not_learned_too_often(budget: float) -> None:
+    """Up to twice the looks that are good for one course."""
+    size = size_for(BOXES, [(640, 480)])
+    assert size.most_epochs is not None
+    afforded = min(affordable_steps(timed(size, 0.1), 1, budget, 0), 2 * size.most_epochs * 300 / size.batch)
+
+    plan = with_steps(timed(size, 0.1), 300, 1, budget)
+
+    assert plan.steps * (1 + plan.again) >= 0.8 * afforded
 
 
 def test_a_course_on_all_images_may_follow_the_one_that_holds_some_out() -> None:

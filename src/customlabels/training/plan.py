@@ -26,6 +26,9 @@ LEAST_OF_MOST_STEPS = 600  # however few images: what an image teaches can be le
 HOLDOUT_SHARE, HOLDOUT_MOST = 0.15, 5000  # of the training images; more would sharpen no threshold
 HOLDOUT_LEAST = 40  # images that a holdout must have, else folds
 HURRIED_SHARE = 0.25  # of the training images, at most, where a holdout of fewer stands in for folds
+# Of the looks after which little is gained, that both of two courses must get where more looks would spoil a
+# single one: else a third of the budget would be left.
+AGAIN_FROM = 0.8
 COPIES_MOST = 0.5  # of a label's images, that are held out together as copies of one
 FOLDS = 3
 CPU, GPU = "cpu", "cuda"  # where a net learns, as torch names it
@@ -295,8 +298,8 @@ def with_steps(
     Folds cost four courses. Where each would get fewer looks than those after which little is gained, a part
     is held out instead, and a second course on all images follows if both get half of them (measured:
     docs/training.md), but not where fewer than HOLDOUT_LEAST would weigh a net against an answer without. Of
-    larger sets it follows where both get all of them: there the images held out are worth less than more
-    steps. The rest as for `planned_steps`.
+    larger sets it follows where both get all of them, or nearly where one alone could use no more: there the
+    images held out are worth less than more steps. The rest as for `planned_steps`.
     """
     enough = timed.size.epochs * images / timed.together  # steps
 
@@ -308,7 +311,8 @@ def with_steps(
     if parts > 1 and plan.steps and short and telling:
         twice = affordable_steps(timed, 2, budget, said) >= enough / 2
         return replace(plan, steps=steps(2 if twice else 1), again=twice, hurried=True)
-    if parts == 1 and budget is not None and (half := steps(2)) >= enough:
+    least = enough if timed.size.most_epochs is None else AGAIN_FROM * enough
+    if parts == 1 and budget is not None and (half := steps(2)) >= least:
         return replace(plan, steps=half, again=True)
     return plan
 
