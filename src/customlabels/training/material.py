@@ -35,7 +35,7 @@ from customlabels.training.manifest_lines import (
     with_bad_images,
 )
 from customlabels.training.pictures import Pictures, PictureSource
-from customlabels.training.plan import Plan, Size, finest_side, held_together, size_for
+from customlabels.training.plan import Plan, Size, finest_side, held_together, likely_seconds, size_for
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
 from customlabels.training.workfolder import read_json, write_json
 
@@ -137,7 +137,7 @@ def gathered(
             f"Left out of all figures: test labels that no training image has: {', '.join(sorted(unknown))}"
         )
     both_sets = (_references(readable), pictures), (_references(tested), test_pictures)
-    found = copies_in(*both_sets, spec.budget_seconds)
+    found = copies_in(*both_sets, spec.budget_seconds or likely_seconds(size))
     sets.notes += found.notes
     _judge(sets, documents, final=True)
 

@@ -88,8 +88,8 @@ SMALL_PICTURES = Size(48, 48, ((1.0, 1.0),), epochs=100)
 FINER_SIDES = (192, 288)  # of photographs whose labels differ in details (see `fineness`)
 FINER_FROM = 60.0  # seconds of a budget: a look at what finer sides show takes some five on one core
 # Where what needs no net is nearly always right. Measured on digits: 4, 5 and 8 epochs give a validation F1
-# of 0.995, 1.0 and 0.998.
-EASY_F1, EASY_EPOCHS = 0.97, 5
+# of 0.995, 1.0 and 0.998. Such a training takes a minute at most.
+EASY_F1, EASY_EPOCHS, EASY_SECONDS = 0.97, 5, 60.0
 BOX_AREA = 256 * 320  # pixels in which boxes are looked for
 BOX_STEP, BOX_BATCH = 32, 12
 # Looks at each image, mAP50 of `cells`: out of folds 58 0.900, 73 0.903, 116 0.905, 232 0.895; on the test
@@ -115,6 +115,11 @@ def size_for(kind: str, sides: Sequence[tuple[int, int]], boxes: Sequence[float]
     if min(width, height) < PHOTOGRAPHS.height:
         return SMALL_PICTURES
     return PHOTOGRAPHS if kind == SINGLE_LABEL else PHOTOGRAPHS_OF_SEVERAL
+
+
+def likely_seconds(size: Size) -> float:
+    """What a training without a budget may take; small pictures are mostly easy."""
+    return EASY_SECONDS if size == SMALL_PICTURES else AUTOMATIC_SECONDS
 
 
 def finest_side(size: Size, sides: Sequence[tuple[int, int]], budget: float | None) -> int | None:
