@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from customlabels.cli.data import existing, fetched, is_remote, told_by_rule
+from customlabels.cli.data import existing, fetched, is_remote, looked_at, told_by_rule
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import Exit
-from customlabels.cli.printing import print_json, say, show
+from customlabels.cli.printing import print_json, said_if_long, say, show
 from customlabels.datasets import Findings, check
 from customlabels.pipeline import S3
 from customlabels.settings import Settings
@@ -44,7 +44,7 @@ def check_sources(sources: Sequence[str], *, as_json: bool) -> Exit:
 
 def _findings(sources: Sequence[str]) -> Findings:
     if not any(map(is_remote, sources)):
-        return check([existing(source) for source in sources])
+        return looked_at([existing(source) for source in sources])
     endpoint = connect(Settings.from_environment())
     with TemporaryDirectory() as folder:
         files = [
@@ -53,7 +53,8 @@ def _findings(sources: Sequence[str]) -> Findings:
             else existing(source)
             for number, source in enumerate(sources)
         ]
-        found = check(files, _Images(endpoint.s3))
+        with said_if_long("fetching each image, and looking which are alike"):
+            found = check(files, _Images(endpoint.s3))
 
     def named(text: str) -> str:  # as the user knows the source
         for file, source in zip(files, sources, strict=True):

@@ -16,7 +16,7 @@ from customlabels import training
 from customlabels.cli.endpoint import Endpoint, connect
 from customlabels.cli.exits import DataInvalid, Exit, UsageError
 from customlabels.cli.looking import project_arn
-from customlabels.cli.printing import say, tell
+from customlabels.cli.printing import said_if_long, say, tell
 from customlabels.datasets import Findings, Problem, Source, bucket_name, check, open_source, split_ref
 from customlabels.settings import Settings
 from customlabels.storage import Objects
@@ -77,7 +77,7 @@ def source_datasets(train: str, test: str, project: str, *, leave_out: bool) -> 
     leave_out: train without the images and lines that cannot be used, rather than refuse them.
     """
     places = {side: existing(side) for side in (train, test) if not is_remote(side)}
-    findings = check(list(places.values()))
+    findings = looked_at(list(places.values()))
     for line in told_by_rule(findings.warnings):
         say(line)
     refused = findings.errors if leave_out else (*findings.errors, *findings.unusable)
@@ -94,6 +94,12 @@ def _is_arn(side: str) -> bool:
 def is_remote(side: str) -> bool:
     """Whether the server has the data: it checks them itself."""
     return side.startswith(("arn:", "s3://"))
+
+
+def looked_at(sources: Sequence[Path]) -> Findings:
+    """Every problem of the data, as `customlabels.datasets.check` finds it; says so where that takes long."""
+    with said_if_long("looking at each image, and which are alike: a minute for 10,000 or so"):
+        return check(sources)
 
 
 def existing(text: str) -> Path:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from customlabels.cli.data import OUTPUT_BUCKET, existing
+from customlabels.cli.data import OUTPUT_BUCKET, existing, looked_at
 from customlabels.cli.durations import seconds_of
 from customlabels.cli.exits import Exit, UsageError
 from customlabels.cli.printing import print_json, say, show
 from customlabels.cli.running import AUTOMATIC_BUDGET_SECONDS
-from customlabels.datasets import Dropped, Findings, bucket_name, check, open_source, read_line, split_ref
+from customlabels.datasets import Dropped, Findings, bucket_name, open_source, read_line, split_ref
 from customlabels.errors import CustomLabelsError
 from customlabels.images import ImageLimits, check_header
 from customlabels.inference import BOXES, MULTI_LABEL, SINGLE_LABEL
@@ -48,7 +48,7 @@ def plan_run(sources: Sequence[str], budget: str, *, aws: bool, as_json: bool) -
     if not (aws or sources):
         raise UsageError("name the training data, then the test data; or --aws for a plan without data")
     budget_seconds = seconds_of(budget) if budget else None
-    findings = check([existing(source) for source in sources]) if sources else None
+    findings = looked_at([existing(source) for source in sources]) if sources else None
     told: dict[str, Any] = {"Data": _data(findings)} if findings else {}
     invalid = findings is not None and bool(findings.errors)
     if aws:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 from customlabels.cli.exits import Exit
@@ -13,6 +15,18 @@ from customlabels.cli.exits import Exit
 def say(text: str = "") -> None:
     """A line of progress or advice, to stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def said_if_long(text: str, seconds: float = 3.0) -> Iterator[None]:
+    """Say what is being done once it has taken so long."""
+    timer = Timer(seconds, say, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def show(text: str) -> None:
