@@ -238,20 +238,17 @@ def measure_divided_late(name: str, images: dict[str, bytes]) -> None:
     """Make more of each image, test with a fifth of all, and tell which share of it is found as leaked."""
     random, changes = np.random.default_rng(SEED), [*CHANGES.values()]
     sources = [images[key] for key in sorted(images)[:: max(1, len(images) // SOURCES)]]
-    more = [
-        changes[turn % len(changes)](data, random) if turn else data
-        for data in sources
+    more = {
+        f"{number}/{turn}": changes[turn % len(changes)](data, random) if turn else data
+        for number, data in enumerate(sources)
         for turn in range(EACH)
-    ]
-    cut = ImageLimits(min_side=1)
-    prints = np.stack([fingerprint(decode(data, cut, at_least=64)) for data in more])
-    tested = np.zeros(len(more), dtype=bool)
-    tested[random.permutation(len(more))[: len(more) // 5]] = True
-    of = np.arange(len(more)) // EACH
-    told = [(of[~tested][pair.first], pair.second) for pair in leaks(prints[~tested], prints[tested])]
-    right = {second for first, second in told if first == of[tested][second]}
-    false = sum(first != of[tested][second] for first, second in told)
-    shown = f"{tested.sum():>7} {len(right) / tested.sum():>7.3f} {1 - false / max(1, len(told)):>9.3f}"
+    }
+    tested = set(random.permutation(list(more))[: len(more) // 5].tolist())
+    train, test = ({key: more[key] for key in more if (key in tested) == side} for side in (False, True))
+    told = _leaks(train, test)
+    right = [pair for pair in told if len(_sides(pair)) == 1]  # of one image
+    found = {key for pair in right for key in pair & tested}
+    shown = f"{len(tested):>7} {len(found) / len(tested):>7.3f} {len(right) / max(1, len(told)):>9.3f}"
     print(f"{name:10} {'leaked: made eight of each, then divided':44} {shown}", flush=True)
 
 

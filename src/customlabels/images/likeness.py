@@ -73,8 +73,8 @@ def alike(prints: NDArray[np.uint8]) -> list[Alike]:
     if len(prints) < 2:
         return []
     pairs, likeness, sound = _compared(prints, 0)
-    groups = len(np.unique(grouped(len(prints), pairs[sound])))
-    usual = _usual(_most_like(pairs, likeness, len(prints)), NEIGHBOURS, groups)
+    many = len(np.unique(grouped(len(prints), pairs[sound]))) > MOST_KINDS
+    usual = _usual(_most_like(pairs, likeness, len(prints)), NEIGHBOURS, copied=many)
     return _told(pairs, likeness, sound & (likeness > max(LEAST_LIKENESS, 1 - (1 - usual) / 4)))
 
 
@@ -89,9 +89,9 @@ def leaks(training: NDArray[np.uint8], test: NDArray[np.uint8]) -> list[Alike]:
     count = len(training)
     pairs, likeness, sound = _compared(np.concatenate([training, test]), count)
     best = _most_like(pairs, likeness, count + len(test))
-    groups = len(np.unique(grouped(len(best), pairs[sound])[count:]))
-    usual, others = _usual(best[count:], COPIES + 1, groups), best[:, -COPIES - 1]
-    if groups > MOST_KINDS:
+    many = len(np.unique(grouped(len(best), pairs[sound])[count:])) > MOST_KINDS
+    usual, others = _usual(best[count:], COPIES + 1, copied=many), best[:, -COPIES - 1]
+    if many:
         others = np.minimum(others, 1 - (1 - best[:, 0]) / MOST_FARTHER)
     least = np.maximum(1 - (1 - others[pairs.max(axis=1)]) / 3, max(LEAST_LEAKED, 1 - (1 - usual) / 6))
     told = _told(pairs, likeness, sound & (likeness > least))
@@ -134,13 +134,13 @@ def _told(pairs: NDArray[np.intp], likeness: Floats, found: NDArray[np.bool_]) -
     return sorted(told, key=lambda pair: (-pair.likeness, pair.first, pair.second))
 
 
-def _usual(best: Floats, rank: int, groups: int) -> float:
+def _usual(best: Floats, rank: int, *, copied: bool) -> float:
     """How like the middle one of these a picture of its kind is that is no copy, mostly the `rank`th next.
 
-    groups: that all of them make by being alike
+    copied: whether that one may be a copy as well
     """
     next_one, no_copy = np.median(best[:, -rank]), np.median(best[:, 0])
-    return float(min(next_one, 1 - (1 - no_copy) / FARTHER) if groups > MOST_KINDS else next_one)
+    return float(min(next_one, 1 - (1 - no_copy) / FARTHER) if copied else next_one)
 
 
 def _most_like(pairs: NDArray[np.intp], likeness: Floats, images: int) -> Floats:

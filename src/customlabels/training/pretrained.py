@@ -152,13 +152,14 @@ def said_when_left_out(
     left, values, _ = _decomposed(features)
     targets = torch.from_numpy(carried).double() - 0.5
     centred = targets - targets.mean(0)
+    groups = [] if originals is None else copies_of(originals)
     best: tuple[float, float, Tensor] | None = None
     for strength in STRENGTHS:
         kept = values.square() / (values.square() + strength)
         fitted = (left * kept) @ (left.T @ centred)
         leverage = ((left.square() * kept).sum(1) + 1 / len(features)).clamp_max(1 - 1e-6)
         missing = (centred - fitted) / (1 - leverage)[:, None]
-        for copies in copies_of(originals) if originals is not None else ():
+        for copies in groups:
             shared = (left[copies] * kept) @ left[copies].T + 1 / len(features)
             own = (1 + 1e-6) * torch.eye(len(copies), dtype=shared.dtype) - shared
             missing[copies] = torch.linalg.solve(own, (centred - fitted)[copies])
