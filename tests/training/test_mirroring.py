@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from customlabels.training.mirroring import LEAST_IMAGES, harmless_swaps, shares_at_home
+from customlabels.training.mirroring import (
+    LEAST_IMAGES,
+    harmless_swaps,
+    pictures_in_boxes,
+    shares_at_home,
+)
 
 
 def arrows(count: int, right: bool, seed: int) -> NDArray[np.uint8]:
@@ -71,3 +76,28 @@ def test_too_few_images_are_not_mirrored_whatever_they_show() -> None:
 
 def test_labels_of_one_image_each_say_nothing() -> None:
     assert shares_at_home(blobs(4, 0), np.arange(4)) == (0.0, 0.0)
+
+
+def test_scenes_of_arrows_that_lie_anywhere_are_swapped_no_more_than_the_arrows_in_their_boxes() -> None:
+    random, cut_out = np.random.default_rng(0), []
+    scenes = random.integers(0, 40, (80, 240, 320, 3)).astype(np.uint8)
+    for scene, arrow in zip(scenes, arrows(80, True, 1), strict=True):
+        top, left = random.integers(0, [180, 260])
+        scene[top : top + 60, left : left + 60] = arrow
+        box = [[left / 320, top / 240, (left + 60) / 320, (top + 60) / 240]]
+        cut_out.append(pictures_in_boxes(scene, np.array(box)))
+    truth = np.zeros(80, dtype=np.int64)
+
+    assert harmless_swaps(scenes, truth) == (True, True)
+    assert harmless_swaps(np.concatenate(cut_out), truth) == (False, True)
+
+
+def test_a_picture_in_a_box_at_the_edge_shows_no_more_than_there_is() -> None:
+    image = np.zeros((40, 60, 3), dtype=np.uint8)
+    image[:20, :30] = 200
+
+    corner, all_of_it = pictures_in_boxes(image, np.array([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 1.0, 1.0]]))
+
+    assert corner[:24, :24].min() == 200
+    assert corner[-4:].max() == 0
+    assert 0.15 < (all_of_it > 0).mean() < 0.35

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from customlabels.inference import BOXES
 from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, new_learner, read, take_step
-from customlabels.training.material import Material
-from customlabels.training.mirroring import MOST, harmless_swaps
+from customlabels.training.material import Material, Part
+from customlabels.training.mirroring import MOST, harmless_swaps, pictures_in_boxes
 from customlabels.training.plan import GPU, Course, Plan, Size, batch_for, with_steps
 from customlabels.training.spec import TrainingFailed, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
@@ -95,11 +96,35 @@ def trial(size: Size, count: int, threads: int | None = None, processes: int = 1
 
 
 def swaps_in(material: Material) -> Swaps:
-    """Whether views may swap left and right, top and bottom, by the training pictures of the same labels."""
+    """Whether views may swap left and right, top and bottom, by the training pictures of the same labels.
+
+    Of boxes by what is in them: things that always stand upright make scenes that are upside down as likely.
+    """
     training = material.training
-    some = np.linspace(0, len(training.entries) - 1, min(len(training.entries), MOST)).astype(int)
+    if material.kind == BOXES:
+        return harmless_swaps(*_pictures_of_boxes(training))
+    some = _spread(len(training.entries))
     _, alike = np.unique(training.carried[some], axis=0, return_inverse=True)
     return harmless_swaps(training.images(some), alike.reshape(-1))
+
+
+def _pictures_of_boxes(training: Part) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """What is in the boxes, image by image, and the label of each; of some of them where there are many."""
+    some = _spread(sum(map(len, training.boxes)))
+    of = np.repeat(np.arange(len(training.boxes)), list(map(len, training.boxes)))[some]
+    labels, corners = (
+        np.concatenate([getattr(boxes, name) for boxes in training.boxes])[some]
+        for name in ("labels", "corners")
+    )
+    pictures = [
+        pictures_in_boxes(training.images(slice(at, at + 1))[0], corners[of == at]) for at in np.unique(of)
+    ]
+    return np.concatenate(pictures), labels
+
+
+def _spread(count: int) -> NDArray[np.int64]:
+    """Places evenly from all, at most MOST."""
+    return np.linspace(0, count - 1, min(count, MOST)).astype(np.int64)
 
 
 def timed(lesson: Lesson, trial: Plan, seconds_each: float = 0.0) -> Plan:
