@@ -31,8 +31,11 @@ from customlabels.training import TrainingFailed, TrainingSpec
 from customlabels.training.copies import copies_in
 from customlabels.training.documents import Documents
 from customlabels.training.material import Material, Part, gathered
+from customlabels.training.mirroring import harmless_swaps
 from customlabels.training.pictures import Pictures, PictureSource
 from customlabels.training.plan import courses
+from customlabels.training.planning import swaps_in
+from customlabels.training.samples import write_sample
 
 
 def material_of(spec: TrainingSpec) -> tuple[Material, Mapping[str, Any]]:
@@ -406,3 +409,14 @@ def test_ten_images_a_label_are_scored_in_folds_and_fifty_boxes_are_all_kept(tmp
         "fold-1", "fold-2", "fold-3", "model",
     ]  # fmt: skip
     assert len(many.training.boxes[-1]) == 50
+
+
+def test_what_stands_upright_anywhere_in_a_scene_is_not_turned_upside_down(tmp_path: Path) -> None:
+    scenes, spec = tmp_path / "scenes", spec_on(tmp_path)
+    write_sample("boxes", scenes, "scenes")
+    buckets = {**spec.buckets, "scenes": scenes}
+    train, test = scenes / "train.manifest", scenes / "test.manifest"
+    material, _ = material_of(replace(spec, train_manifest=train, test_manifest=test, buckets=buckets))
+
+    assert swaps_in(material) == (True, False)
+    assert harmless_swaps(material.training.images(slice(None)), np.zeros(240, np.int64)) == (True, True)
