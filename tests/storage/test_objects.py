@@ -3,6 +3,8 @@
 import errno
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -306,3 +308,18 @@ def test_a_line_without_end_is_cut_and_the_next_one_is_whole(objects: Objects) -
     long, last = objects.lines("photos", "k")
 
     assert (len(long), last) == (1 << 20, b"last")
+
+
+def test_whoever_deletes_or_lists_while_others_delete_the_last_objects_beside_is_told_nothing(
+    objects: Objects,
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(40):
+            keys = [f"deep/down/{number}" for number in range(4)]
+            for key in keys:
+                objects.write("photos", key, b"pixels")
+            listed = pool.submit(lambda: list(objects.list("photos")))
+            list(pool.map(partial(objects.delete, "photos"), keys))
+
+            assert {info.key for info in listed.result()} <= set(keys)
+            assert list(objects.list("photos")) == []

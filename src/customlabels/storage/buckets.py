@@ -20,7 +20,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -213,7 +213,7 @@ class FolderBucket(Bucket):
                     allowed(earlier)
                     self._make(place.parent)
                     os.replace(part, place)
-                sync(place.parent)
+                _sync_if_there(place.parent)
                 self._forget(key, earlier)
             return info
 
@@ -229,7 +229,7 @@ class FolderBucket(Bucket):
                     return
                 place.unlink(missing_ok=True)
                 parent = self._without_empty(place.parent)
-            sync(parent)
+            _sync_if_there(parent)
             self._forget(key, earlier)
 
     def _present(self, key: str, place: Path) -> ObjectInfo | None:
@@ -261,7 +261,13 @@ class FolderBucket(Bucket):
             yield from self._walk(self.root, "", prefix, after)
 
     def _walk(self, folder: Path, start: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        with os.scandir(folder) as scan:
+        try:
+            scanned = os.scandir(folder)
+        except FileNotFoundError:
+            if folder == self.root:
+                raise
+            return  # its last object was deleted meanwhile
+        with scanned as scan:
             named = [
                 (
                     (entry.name if entry.name != EMPTY else "") + "/" * entry.is_dir(follow_symlinks=False),
@@ -296,6 +302,12 @@ class FolderBucket(Bucket):
             self._make(folder.parent)
             folder.mkdir(exist_ok=True)
             sync(folder.parent)
+
+
+def _sync_if_there(folder: Path) -> None:
+    """Make names durable; whoever emptied the folder and removed it meanwhile has synced the one above."""
+    with suppress(FileNotFoundError):
+        sync(folder)
 
 
 def _unblocked(path: str, flags: int) -> int:
