@@ -34,7 +34,7 @@ from customlabels.training.manifest_lines import (
     validated,
     with_bad_images,
 )
-from customlabels.training.pictures import Pictures, PictureSource
+from customlabels.training.pictures import Pictures, PictureSource, evenly
 from customlabels.training.plan import Plan, Size, finest_side, held_together, likely_seconds, size_for
 from customlabels.training.spec import Progress, TrainingFailed, TrainingSpec
 from customlabels.training.workfolder import read_json, write_json
@@ -169,8 +169,7 @@ def _size(
     kept = source.folder / "fineness.json"
     side = read_json(kept) if spec.plan is None else Plan.from_json(spec.plan).size.height
     if side is None:
-        spread = np.linspace(0, len(readable) - 1, min(len(readable), LOOKED_AT)).astype(int)
-        some = [readable[row] for row in spread]
+        some = [readable[row] for row in evenly(len(readable), LOOKED_AT)]
         pictures = source.pictures("sample", _references(some), (finest, finest), lambda _: None)
         good = [row for row in range(len(some)) if row not in pictures.problems]
         labels = sorted({label for each in some for label in each.labels})

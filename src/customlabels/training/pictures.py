@@ -28,6 +28,11 @@ SAMPLE = 64  # images whose size is looked at before the others are read
 AT_ONCE = 256  # images on their way, so that a large set does not queue up in memory
 
 
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many places of 0 .. count - 1, at equal distances; one at least where there is any."""
+    return np.linspace(0, count - 1, min(count, max(most, 1))).astype(np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """Decoded images.
@@ -84,7 +89,7 @@ class PictureSource:
         sides: list[tuple[int, int]] | None = read_json(notes_file)
         if sides is None:
             sides = []
-            for row in np.linspace(0, len(references) - 1, min(len(references), SAMPLE)).astype(int):
+            for row in evenly(len(references), SAMPLE):
                 # One that cannot be read is met again, and listed with its line, when all are read.
                 with contextlib.suppress(CustomLabelsError):
                     sides.append(upright_size(self._file(references[row]), LIMITS))

@@ -21,6 +21,7 @@ from customlabels.training.image_labels import ImageLabels
 from customlabels.training.learning import Lesson, new_learner, read, take_step
 from customlabels.training.material import Material, Part
 from customlabels.training.mirroring import MOST, harmless_swaps, pictures_in_boxes
+from customlabels.training.pictures import evenly
 from customlabels.training.plan import GPU, Course, Plan, Size, batch_for, with_steps
 from customlabels.training.spec import TrainingFailed, TrainingSpec
 from customlabels.training.workfolder import WorkFolder, read_json, write_json
@@ -103,14 +104,14 @@ def swaps_in(material: Material) -> Swaps:
     training = material.training
     if material.kind == BOXES:
         return harmless_swaps(*_pictures_of_boxes(training))
-    some = _spread(len(training.entries))
+    some = evenly(len(training.entries), MOST)
     _, alike = np.unique(training.carried[some], axis=0, return_inverse=True)
     return harmless_swaps(training.images(some), alike.reshape(-1))
 
 
 def _pictures_of_boxes(training: Part) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """What is in the boxes, image by image, and the label of each; of some of them where there are many."""
-    some = _spread(sum(map(len, training.boxes)))
+    some = evenly(sum(map(len, training.boxes)), MOST)
     of = np.repeat(np.arange(len(training.boxes)), list(map(len, training.boxes)))[some]
     labels, corners = (
         np.concatenate([getattr(boxes, name) for boxes in training.boxes])[some]
@@ -120,11 +121,6 @@ def _pictures_of_boxes(training: Part) -> tuple[NDArray[np.uint8], NDArray[np.in
         pictures_in_boxes(training.images(slice(at, at + 1))[0], corners[of == at]) for at in np.unique(of)
     ]
     return np.concatenate(pictures), labels
-
-
-def _spread(count: int) -> NDArray[np.int64]:
-    """Places evenly from all, at most MOST."""
-    return np.linspace(0, count - 1, min(count, MOST)).astype(np.int64)
 
 
 def timed(lesson: Lesson, trial: Plan, seconds_each: float = 0.0) -> Plan:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from customlabels.evaluation import Boxes, BoxPredictions, Predictions
 from customlabels.inference import ModelCard
 from customlabels.training.material import Material
+from customlabels.training.pictures import evenly
 
 MOST_SCORES = 200_000  # numbers; about 1.4 MB
 MOST_BOXES = 10_000  # found boxes; about 1 MB
@@ -53,7 +54,7 @@ def _kept(material: Material, said: Said) -> dict[str, Any]:
     places, predictions = said
     references = [material.training.entries[place].source_ref for place in places]
     if isinstance(predictions, Predictions):
-        chosen = _evenly(len(references), MOST_SCORES // len(predictions.labels))
+        chosen = evenly(len(references), MOST_SCORES // len(predictions.labels))
         images = [
             {"Image": references[at], "Truth": np.flatnonzero(predictions.truth[at]).tolist()}
             | {"Scores": predictions.scores[at].round(DIGITS).tolist()}
@@ -62,18 +63,13 @@ def _kept(material: Material, said: Said) -> dict[str, Any]:
     else:
         kept = [np.flatnonzero(boxes.scores >= LEAST_SCORE) for boxes in predictions.found]
         mean = max(1.0, sum(map(len, kept)) / max(1, len(kept)))
-        chosen = _evenly(len(references), int(MOST_BOXES / mean))
+        chosen = evenly(len(references), int(MOST_BOXES / mean))
         images = [
             {"Image": references[at], "Truth": _told(predictions.truth[at], None)}
             | {"Found": _told(predictions.found[at], kept[at].tolist())}
             for at in chosen
         ]
     return {"Split": predictions.split, "Images": len(references), "Kept": images}
-
-
-def _evenly(count: int, most: int) -> list[int]:
-    """At most so many places of 0 .. count - 1, at equal distances."""
-    return sorted(set(np.linspace(0, count - 1, min(count, max(most, 1))).astype(int).tolist()))
 
 
 def _told(boxes: Boxes, places: Sequence[int] | None) -> list[list[float]]:
